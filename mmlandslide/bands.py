@@ -1,0 +1,149 @@
+"""The band table: every band that mmlandslide knows by name, and the groups of names.
+
+A band is known by its name everywhere; its position in a file is a property of the file. The statistics are of stored values:
+Landslide4Sense divides each raw band by a fixed number (github.com/iarai/Landslide4Sense-2022, issues 2 and 4), and the means
+and standard deviations are of those quotients over the training tiles, as two independent repositories measured them.
+Wavelengths are ESA's for Sentinel-2A.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmlandslide.errors import BandError
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a sensor.
+
+    Attributes:
+        name: unique over all sensors.
+        sensor: `Sentinel-2 L1C`, `DEM`, `photograph` or `Mars`.
+        unit: of the raw value, before the divisor.
+        mean: of the stored values.
+        std: of the stored values.
+        divisor: stored value = raw value / divisor.
+        wavelength_nm: centre of the band, `None` for what is not light.
+        color: `R`, `G` or `B` where the band shows that colour.
+    """
+
+    name: str
+    sensor: str
+    unit: str
+    mean: float
+    std: float
+    divisor: float = 1.0
+    wavelength_nm: float | None = None
+    color: str | None = None
+
+
+_S2, _DN = 'Sentinel-2 L1C', '1e-4 top-of-atmosphere reflectance'
+_LANDSLIDE4SENSE = (
+    Band('B1', _S2, _DN, 0.9257, 0.1410, 1111.81236406, 442.7),
+    Band('B2', _S2, _DN, 0.9227, 0.2207, 824.63171476, 492.4, 'B'),
+    Band('B3', _S2, _DN, 0.9541, 0.3184, 663.41636217, 559.8, 'G'),
+    Band('B4', _S2, _DN, 0.9596, 0.5724, 445.17289745, 664.6, 'R'),
+    Band('B5', _S2, _DN, 1.0228, 0.4601, 645.8582926, 704.1),
+    Band('B6', _S2, _DN, 1.0426, 0.4465, 1547.73508126, 740.5),
+    Band('B7', _S2, _DN, 1.0358, 0.4651, 1960.44401001, 782.8),
+    Band('B8', _S2, _DN, 1.0468, 0.4948, 1941.32229668, 832.8),
+    Band('B9', _S2, _DN, 1.1699, 0.5133, 674.07572865, 945.1),
+    Band('B10', _S2, _DN, 1.1736, 0.6836, 9.04787384, 1373.5),
+    Band('B11', _S2, _DN, 1.0495, 0.5323, 1113.98338755, 1613.7),
+    Band('B12', _S2, _DN, 1.0370, 0.6628, 519.90397929, 2202.4),
+    Band('slope', 'DEM', 'degree', 1.2511, 0.6784, 20.29228266),
+    Band('DEM', 'DEM', 'm', 1.6495, 1.0727, 772.83144788),
+)
+# ImageNet's statistics in 8-bit units: the start that photographs and their published weights share.
+_PHOTOGRAPH = (
+    Band('R', 'photograph', '1/255', 123.675, 58.395, 1.0, 664.6, 'R'),
+    Band('G', 'photograph', '1/255', 116.28, 57.12, 1.0, 559.8, 'G'),
+    Band('B', 'photograph', '1/255', 103.53, 57.375, 1.0, 492.4, 'B'),
+)
+
+BANDS: dict[str, Band] = {band.name: band for band in (*_LANDSLIDE4SENSE, *_PHOTOGRAPH)}
+
+#: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is in.
+LANDSLIDE4SENSE: tuple[str, ...] = tuple(band.name for band in _LANDSLIDE4SENSE)
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    'all': LANDSLIDE4SENSE,
+    's2': LANDSLIDE4SENSE[:12],
+    'terrain': ('slope', 'DEM'),
+    'rgb': ('B4', 'B3', 'B2'),
+    'false_color': ('B8', 'B4', 'B3'),
+    'photograph': ('R', 'G', 'B'),
+}
+
+#: Mean and standard deviation that are widely copied as Landslide4Sense's own. Files whose minimum is 0 cannot have them
+#: (a negative mean): an option for comparing with work that used them, never a default.
+PUBLISHED_MEAN = (
+    -0.4914, -0.3074, -0.1277, -0.0625, 0.0439, 0.0803, 0.0644, 0.0802, 0.3000, 0.4082, 0.0823, 0.0516, 0.3338, 0.7819,
+)  # fmt: skip
+PUBLISHED_STD = (
+    0.9325, 0.8775, 0.8860, 0.8869, 0.8857, 0.8418, 0.8354, 0.8491, 0.9061, 1.6072, 0.8848, 0.9232, 0.9018, 1.2913,
+)  # fmt: skip
+
+
+def names(bands: str | Sequence[str]) -> tuple[str, ...]:
+    """Return band names from a group's name, a band's name or a sequence of either.
+
+    Args:
+        bands: such as `'rgb'`, `'B8'` or `('B8', 'terrain')`. A name that is no group stands for itself, known or not, so that
+            data sets with bands of their own need no entry here.
+
+    Returns:
+        The names in the order asked for.
+
+    Raises:
+        BandError: no band, or a band twice.
+    """
+    asked = (bands,) if isinstance(bands, str) else tuple(bands)
+    found = tuple(name for item in asked for name in GROUPS.get(item, (item,)))
+    if not found or len(set(found)) != len(found):
+        raise BandError.mismatch(
+            'bands', 'name at least one band and none twice', found, f'bands={bands!r}', f'Name bands or groups {list(GROUPS)}'
+        )
+    return found
+
+
+def positions(bands: str | Sequence[str], available: Sequence[str], where: object = 'the data') -> list[int]:
+    """Return where each band asked for stands among those available.
+
+    Args:
+        bands: as in `names`.
+        available: names in the order of the file.
+        where: what holds the bands, for the error.
+
+    Returns:
+        One index a band, in the order asked for.
+
+    Raises:
+        BandError: a band is not available.
+    """
+    asked = names(bands)
+    unknown = [name for name in asked if name not in available]
+    if unknown:
+        raise BandError.mismatch(
+            'bands', f'be among {list(available)}', unknown, where, f'Name those bands or the groups {list(GROUPS)}'
+        )
+    return [list(available).index(name) for name in asked]
+
+
+def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of the stored values, band by band.
+
+    Raises:
+        BandError: a band is not in the table, so its statistics are not known.
+    """
+    asked = names(bands)
+    unknown = [name for name in asked if name not in BANDS]
+    if unknown:
+        raise BandError.mismatch(
+            'bands',
+            f'have known statistics ({list(BANDS)})',
+            unknown,
+            f'bands={bands!r}',
+            'Pass mean=... and std=..., which `mmlandslide stats` measures',
+        )
+    return [BANDS[name].mean for name in asked], [BANDS[name].std for name in asked]

@@ -1,0 +1,61 @@
+"""The errors that a user of mmlandslide can cause.
+
+Each message reads `<subject> must <expected>, got <actual> in <where>. <what to do>.` Every class is also the builtin that a
+caller who knows nothing of this package would catch.
+"""
+
+
+class LandslideError(Exception):
+    """Base of every error that mmlandslide raises on purpose."""
+
+    @classmethod
+    def mismatch(cls, subject: str, expected: str, got: object, where: object, remedy: str) -> 'LandslideError':
+        """Build an error of this class in the house form.
+
+        Args:
+            subject: what is wrong, such as `dataset 'img'`.
+            expected: what it must be, without the word `must`.
+            got: what it is.
+            where: the file, config or option that holds it.
+            remedy: what the user does about it, a sentence without its full stop.
+
+        Returns:
+            The error, to be raised by the caller.
+        """
+        return cls(f'{subject} must {expected}, got {got} in {where}. {remedy}.')
+
+
+class TileError(LandslideError, ValueError):
+    """A tile, mask or annotation file does not hold what it must."""
+
+
+class DatasetError(LandslideError, ValueError):
+    """A dataset folder, split or pairing does not hold what it must."""
+
+
+class MissingPathError(LandslideError, FileNotFoundError):
+    """A file or folder that is needed is not there."""
+
+
+class BandError(LandslideError, KeyError):
+    """A band name is not known, or not available in the data at hand."""
+
+    def __str__(self) -> str:
+        """Return the message as written (`KeyError` would quote it)."""
+        return str(self.args[0]) if self.args else ''
+
+
+class ConfigError(LandslideError, ValueError):
+    """A config asks for something that cannot be, or the installed stack does not fit."""
+
+
+class CheckpointError(LandslideError, ValueError):
+    """A checkpoint file cannot be read safely."""
+
+
+class CheckpointMismatchError(CheckpointError):
+    """A checkpoint does not fit the backbone that it is loaded into."""
+
+
+class SplitOverlapError(LandslideError, ValueError):
+    """A tile would be tested by a model whose training or pre-training has seen it."""
