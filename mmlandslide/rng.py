@@ -16,7 +16,7 @@ class SampleIndex(NamedTuple):
 
     seed: int
     epoch: int
-    index: int
+    position: int
 
 
 def key(*parts: int | str) -> int:

@@ -1,0 +1,134 @@
+"""The detector's metric in MMDetection's test loop."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.evaluation.plots import save_curves
+from mmlandslide.evaluation.results import Rules, TileResult
+from mmlandslide.evaluation.scoring import evaluate
+from mmlandslide.files import write_json
+from mmlandslide.registry import METRICS
+
+_TRUTH_KEYS = ('img_id', 'ori_shape', 'native_boxes_xyxy', 'native_labels')
+
+
+@METRICS.register_module()
+class LandslideMetric(BaseMetric):
+    """COCO's average precision and what else a landslide user reads; writes `metrics.json`.
+
+    Of each data sample it reads `pred_instances` (`bboxes` (N, 4) xyxy in the tile's own pixel frame, `scores` (N,), `labels`
+    (N,)) and the meta keys `img_id`, `ori_shape` (height, width), `native_boxes_xyxy` (M, 4) and `native_labels` (M,). The keys it
+    returns are those that `mmlandslide.evaluation.scoring.evaluate` describes. What the set does not define (the AP of a size bin
+    without true boxes, say) is `float('nan')` in the returned dict and `null` in the file.
+
+    Args:
+        iou_thrs: IoU thresholds that AP, the APs by size and AR average over; `None` = COCO's .50:.05:.95. One that is not
+            COCO's also gets a key of its own (`AP30`).
+        native_scale: native px per px of the tile, for the size bins; 128/224 for tiles that were enlarged from 128 to 224 px.
+        size_edges_px: edges of the size bins, native px.
+        max_dets: most predictions a tile and class that the APs look at.
+        recall_max_dets: the same for AR, and the number in its key.
+        out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written where that is `None` too.
+        plots: whether `pr_curve.png` and `f1_confidence.png` are written beside `metrics.json`.
+        save_predictions: whether `predictions.json` is, with every box of every tile.
+        collect_device: `'cpu'` or `'gpu'`, how processes gather their results.
+        prefix: put before each key, with a slash, in what the training loop sees; the file keeps the plain keys.
+
+    Raises:
+        ConfigError: an option that has no meaning.
+    """
+
+    default_prefix = ''  # None would warn, on each start, that keys are plain
+
+    def __init__(
+        self,
+        iou_thrs: Sequence[float] | None = None,
+        native_scale: float = 1.0,
+        size_edges_px: Sequence[float] = (8, 16, 32),
+        max_dets: int = 100,
+        recall_max_dets: int = 100,
+        out_dir: str | Path | None = None,
+        plots: bool = True,
+        save_predictions: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.rules = Rules(iou_thrs, native_scale, size_edges_px, max_dets, recall_max_dets)
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        self.work_dir: Path | None = None
+        self.plots = plots
+        self.save_predictions = save_predictions
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep predictions and truth of a batch as small arrays.
+
+        Args:
+            data_batch: not used.
+            data_samples: the model's outputs as dicts, with the keys that the class names.
+
+        Raises:
+            ConfigError: a key is missing.
+            TileError: a box or score that is not finite.
+        """
+        self.results.extend(_tile_result(sample) for sample in data_samples)
+
+    def compute_metrics(self, results: list[TileResult]) -> dict[str, float]:
+        """Score the gathered results, each tile once, and write the files.
+
+        A distributed sampler repeats tiles so that all processes have the same number; the first result of a tile counts.
+
+        Args:
+            results: of all processes.
+
+        Returns:
+            Name -> value, NaN where not defined.
+
+        Raises:
+            DatasetError: a label that is no class of the dataset.
+        """
+        tiles = sorted({tile.tile_id: tile for tile in reversed(results)}.values(), key=lambda tile: tile.tile_id)
+        evaluation = evaluate(tiles, self.rules, num_classes=len((self.dataset_meta or {}).get('classes', ('landslide',))))
+        out_dir = self.out_dir or self.work_dir
+        if out_dir is not None:
+            write_json(Path(out_dir) / 'metrics.json', evaluation.metrics)
+            if self.plots:
+                save_curves(evaluation, out_dir)
+            if self.save_predictions:
+                write_json(Path(out_dir) / 'predictions.json', [_as_json(tile) for tile in tiles])
+        return evaluation.metrics
+
+
+def _tile_result(sample: dict[str, Any]) -> TileResult:
+    if not all(key in sample for key in _TRUTH_KEYS):
+        remedy = f'Let its PackDetInputs have meta_keys={_TRUTH_KEYS}'
+        got = f'only {sorted(sample)}'
+        raise ConfigError.mismatch('a data sample', f'carry {list(_TRUTH_KEYS)}', got, 'the test pipeline', remedy)
+    predicted = {name: value.detach().cpu().numpy() for name, value in sample['pred_instances'].items()}
+    height, width = sample['ori_shape'][:2]
+    return TileResult(
+        tile_id=str(sample['img_id']),
+        boxes_xyxy=predicted['bboxes'].astype(np.float32),
+        scores=predicted['scores'].astype(np.float32),
+        labels=predicted['labels'].astype(np.int64),
+        true_boxes_xyxy=np.asarray(sample['native_boxes_xyxy'], dtype=np.float32),
+        true_labels=np.asarray(sample['native_labels'], dtype=np.int64),
+        tile_hw=(int(height), int(width)),
+    )
+
+
+def _as_json(tile: TileResult) -> dict[str, Any]:
+    return {
+        'img_id': tile.tile_id,
+        'ori_shape': tile.tile_hw,
+        'boxes_xyxy': tile.boxes_xyxy,
+        'scores': tile.scores,
+        'labels': tile.labels,
+        'true_boxes_xyxy': tile.true_boxes_xyxy,
+        'true_labels': tile.true_labels,
+    }

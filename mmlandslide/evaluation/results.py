@@ -1,0 +1,139 @@
+"""What a detector said of one tile, beside what is true of it, and the rules by which such results are scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlandslide.errors import ConfigError, DatasetError, TileError
+
+#: IoU thresholds of COCO, with the last bits of pycocotools' own.
+COCO_IOU_THRS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
+
+
+@dataclass(frozen=True, eq=False)
+class TileResult:
+    """Predicted and true boxes of one tile, in the tile's own pixel frame (half-open pixel corners).
+
+    Attributes:
+        tile_id: unique in an evaluated set.
+        boxes_xyxy: (N, 4) float, predicted.
+        scores: (N,) float; any scale on which more means surer.
+        labels: (N,) int, class positions.
+        true_boxes_xyxy: (M, 4) float.
+        true_labels: (M,) int, class positions.
+        tile_hw: height and width in px, where known; no score depends on it.
+
+    Raises:
+        TileError: arrays that do not fit each other, or a box or score that is not finite.
+    """
+
+    tile_id: str
+    boxes_xyxy: NDArray[np.floating]
+    scores: NDArray[np.floating]
+    labels: NDArray[np.integer]
+    true_boxes_xyxy: NDArray[np.floating]
+    true_labels: NDArray[np.integer]
+    tile_hw: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be scored wrongly in silence: an IoU with a NaN passes every threshold of pycocotools."""
+        predicted, true = len(self.scores), len(self.true_labels)
+        self._check_shape('boxes_xyxy', self.boxes_xyxy, (predicted, 4))
+        self._check_shape('labels', self.labels, (predicted,))
+        self._check_shape('true_boxes_xyxy', self.true_boxes_xyxy, (true, 4))
+        for name, values in (('boxes_xyxy', self.boxes_xyxy), ('scores', self.scores), ('true_boxes_xyxy', self.true_boxes_xyxy)):
+            if not np.isfinite(values).all():
+                remedy = 'Look for the step where the loss left the finite numbers; a lower learning rate is the usual cure'
+                raise TileError.mismatch(name, 'be finite', values[~np.isfinite(values)][0], f'tile {self.tile_id!r}', remedy)
+
+    def _check_shape(self, name: str, values: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+        if values.shape != shape:
+            remedy = 'Give one row a box, and an array of no rows where there is none'
+            raise TileError.mismatch(name, f'have shape {shape}', values.shape, f'tile {self.tile_id!r}', remedy)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How results are scored.
+
+    Attributes:
+        iou_thrs: thresholds that AP, the APs by size and AR average over; `None` = COCO's .50:.05:.95.
+        native_scale: native px per px of the tile; 128/224 for tiles of 128 px that were enlarged to 224 px. Only size bins use it.
+        size_edges_px: edges of the size bins, in native px of sqrt(width * height); a box on an edge belongs to the bin above.
+        max_dets: most predictions of a tile and class, by score, that the APs look at.
+        recall_max_dets: the same for AR.
+
+    Raises:
+        ConfigError: a value that has no meaning.
+    """
+
+    iou_thrs: Sequence[float] | None = None
+    native_scale: float = 1.0
+    size_edges_px: Sequence[float] = (8, 16, 32)
+    max_dets: int = 100
+    recall_max_dets: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        edges = list(self.size_edges_px)
+        thrs = self.averaged_thrs
+        rising = all(low < high for low, high in pairwise([0, *edges]))
+        _require(thrs.size > 0 and bool(((thrs > 0) & (thrs <= 1)).all()), 'iou_thrs', 'be numbers in (0, 1]', self.iou_thrs)
+        _require(len(set(thrs)) == thrs.size, 'iou_thrs', 'name no threshold twice', self.iou_thrs)
+        _require(self.native_scale > 0, 'native_scale', 'be positive', self.native_scale)
+        _require(rising and bool(edges), 'size_edges_px', 'rise from above 0', edges)
+        _require(self.max_dets > 0, 'max_dets', 'be at least 1', self.max_dets)
+        _require(self.recall_max_dets > 0, 'recall_max_dets', 'be at least 1', self.recall_max_dets)
+
+    @property
+    def averaged_thrs(self) -> NDArray[np.float64]:
+        """IoU thresholds that are averaged over, (T,); one that is COCO's has the very bits of COCO's."""
+        if self.iou_thrs is None:
+            return COCO_IOU_THRS
+        asked = np.asarray(self.iou_thrs, dtype=np.float64).reshape(-1)
+        nearest = COCO_IOU_THRS[np.abs(asked[:, None] - COCO_IOU_THRS).argmin(axis=1)]
+        return np.where(np.isclose(asked, nearest, rtol=0, atol=1e-9), nearest, asked)
+
+    @property
+    def size_bins(self) -> dict[str, tuple[float, float]]:
+        """Name of each size bin -> its range of areas in native px^2, both ends included.
+
+        COCO's evaluation includes both ends, so a box of exactly 8 px would count in two bins of shared ends; here each range ends
+        one float below the next.
+        """
+        edges = list(self.size_edges_px)
+        names = [f'lt{edges[0]:g}px', *(f'{low:g}to{high:g}px' for low, high in pairwise(edges)), f'ge{edges[-1]:g}px']
+        starts = [0.0, *(float(edge) ** 2 for edge in edges)]
+        ends = [*(float(np.nextafter(start, 0)) for start in starts[1:]), float('inf')]
+        return dict(zip(names, zip(starts, ends, strict=True), strict=True))
+
+
+def check_set(tiles: Sequence[TileResult], num_classes: int) -> None:
+    """Refuse a set that cannot be scored.
+
+    Args:
+        tiles: the evaluated set.
+        num_classes: labels must lie below it; COCO's evaluation would drop others in silence.
+
+    Raises:
+        DatasetError: a tile twice, or a label that is no class.
+    """
+    seen: set[str] = set()
+    for tile in tiles:
+        if tile.tile_id in seen:
+            remedy = 'Score each tile once'
+            raise DatasetError.mismatch('tile ids', 'be unique', f'{tile.tile_id!r} twice', 'the evaluated set', remedy)
+        seen.add(tile.tile_id)
+        labels = np.concatenate([tile.labels, tile.true_labels])
+        strange = labels[(labels < 0) | (labels >= num_classes)]
+        if strange.size:
+            remedy = 'Let the model and the dataset have the same classes'
+            raise DatasetError.mismatch('labels', f'lie in [0, {num_classes})', strange[0], f'tile {tile.tile_id!r}', remedy)
+
+
+def _require(holds: bool, name: str, expected: str, got: object) -> None:
+    if not holds:
+        raise ConfigError.mismatch(name, expected, got, 'the evaluation rules', 'Change it in the evaluator of the config')

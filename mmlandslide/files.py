@@ -1,0 +1,156 @@
+"""Files that are either whole or not there, and checkpoints that are read without running what they carry."""
+
+import io
+import json
+import math
+import os
+import pickle
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from mmlandslide.errors import CheckpointError, MissingPathError
+
+
+def write_atomic(path: str | Path, content: bytes | str) -> Path:
+    """Write a file so that no reader, and no kill, ever meets half of it.
+
+    The content goes to a temporary file in the same folder, is flushed to disk and takes the name in one step. The folder is
+    made where it is missing.
+
+    Args:
+        path: of the file; an older one of that name is replaced.
+        content: bytes, or text that is written as UTF-8.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: the folder cannot be written to or the disk is full; an older file is then still as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(6)}.tmp')
+    try:
+        with temporary.open('xb') as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: str | Path, obj: Any) -> Path:
+    """Write an object as JSON that any parser reads: what is not finite becomes `null`, which Python's own `NaN` is not.
+
+    Args:
+        path: of the file, written as by `write_atomic`.
+        obj: of mappings, sequences, text, numbers, booleans, `None`, paths, NumPy scalars and NumPy arrays.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: the object holds something else.
+        OSError: see `write_atomic`.
+    """
+    return write_atomic(path, json.dumps(_plain(obj), indent=2, allow_nan=False) + '\n')
+
+
+def _plain(obj: Any) -> Any:
+    """Return an object in the types that JSON has."""
+    if isinstance(obj, Mapping):
+        return {str(key): _plain(value) for key, value in obj.items()}
+    if isinstance(obj, list | tuple):
+        return [_plain(value) for value in obj]
+    if isinstance(obj, Path):
+        return str(obj)
+    if hasattr(obj, 'tolist'):  # a NumPy scalar or array
+        return _plain(obj.tolist())
+    if isinstance(obj, float) and not math.isfinite(obj):
+        return None
+    return obj
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU without executing anything that it carries.
+
+    A `.safetensors` file gives its tensors; anything else goes through `torch.load(weights_only=True)`. Beside tensors and
+    plain types, exactly the classes are let through that mmengine itself writes into its checkpoints (`HistoryBuffer`, NumPy
+    arrays and scalars). There is no fallback to unpickling.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What the file holds: for a training checkpoint a dict with `state_dict` and `meta`.
+
+    Raises:
+        MissingPathError: there is no such file.
+        CheckpointError: the file is broken, is no checkpoint, or carries code.
+    """
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingPathError.mismatch('checkpoint', 'be a file', 'nothing', path, 'Check the path')
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        with _allowed_globals():
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError.mismatch(
+            'checkpoint',
+            'hold tensors and plain types only',
+            reason,
+            path,
+            'Take the file from its publisher again, or as safetensors',
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError.mismatch('checkpoint', 'be a dict', type(content).__name__, path, 'Save a state dict, not a model')
+    return content
+
+
+def _allowed_globals() -> AbstractContextManager[Any]:
+    """Return a context in which `torch.load` lets through what mmengine writes; nothing more on torch before 2.5."""
+    import torch
+
+    safe_globals = getattr(torch.serialization, 'safe_globals', None)
+    return nullcontext() if safe_globals is None else safe_globals(list(_mmengine_globals()))
+
+
+def _mmengine_globals() -> Iterator[Any]:
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+
+    core = getattr(np, '_core', None) or np.core
+    yield from (HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype)
+    yield from {type(np.dtype(code)) for code in 'efd?bhilqBHILQ'}
+
+
+def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> Path:
+    """Write a checkpoint of tensors and plain types, whole or not at all.
+
+    Args:
+        path: of the file.
+        content: nested dicts, lists, tensors and plain types, so that it can be read back without an allow-list.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: see `write_atomic`.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    return write_atomic(path, buffer.getvalue())

@@ -1,0 +1,137 @@
+"""MMPretrain's backbones with two more arguments: the bands that they look at and the weights that they start from.
+
+One class serves classifier, self-supervision and detector, so one checkpoint layout (`backbone.` prefix) serves all.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmcv.cnn import build_conv_layer
+from mmpretrain.models import backbones as host
+from mmpretrain.models.utils import resize_pos_embed
+
+from mmlandslide import bands as band_table
+from mmlandslide.models.window_attention import replace_attention
+from mmlandslide.registry import MODELS
+from mmlandslide.weights import bridge
+
+
+class BandBackbone:
+    """What our backbones add to MMPretrain's. Comes first among the bases.
+
+    Args:
+        bands: names or groups, in the order of the input's channels.
+        pretrained: where the weights come from, as `mmlandslide.weights.bridge.load_pretrained` takes it: `checkpoint` (file,
+            work dir or URL), `source`, `stem`, `min_matched`. Read when weights are initialised for a fresh training, never
+            before.
+        kwargs: what MMPretrain's class takes.
+    """
+
+    bands: tuple[str, ...]
+    #: Name of the weight whose second axis runs over the bands.
+    stem_name: str
+    #: Parameters that a source may lack because it has no such tap: new by design.
+    new_by_design: tuple[str, ...] = ()
+
+    def __init__(self, *, bands: str | Sequence[str] = 'all', pretrained: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        names = band_table.names(bands)
+        super().__init__(**self.host_arguments(len(names), kwargs))
+        self.bands = names
+        self.pretrained = pretrained
+        #: What the weights have seen, filled by the bridge and carried by the checkpoints of whatever model holds this backbone.
+        self.lineage: dict[str, Any] = {}
+
+    def host_arguments(self, in_channels: int, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of MMPretrain's class."""
+        return {'in_channels': in_channels, **kwargs}
+
+    def init_weights(self) -> None:
+        """Initialise as MMPretrain does, then carry over the pre-trained weights: last, so that nothing overwrites them.
+
+        Raises:
+            CheckpointMismatchError: a parameter of the backbone would stay random.
+        """
+        super().init_weights()
+        if self.pretrained:
+            self.lineage = bridge.load_pretrained(self, **self.pretrained).lineage  # type: ignore[arg-type]
+
+
+@MODELS.register_module()
+class ResNet(BandBackbone, host.ResNet):
+    """ResNet (He et al. 2016) over named bands; `depth=18`, `out_indices=(0, 1, 2, 3)` for a pyramid."""
+
+    stem_name = 'conv1.weight'
+
+
+@MODELS.register_module()
+class EfficientNet(BandBackbone, host.EfficientNet):
+    """EfficientNet (Tan and Le 2019) over named bands; MMPretrain's takes three channels only."""
+
+    stem_name = 'layers.0.conv.weight'
+
+    def host_arguments(self, in_channels: int, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of MMPretrain's class, which has none for the channels."""
+        return kwargs
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        stem = self.layers[0]
+        old = stem.conv
+        stem.conv = build_conv_layer(
+            self.conv_cfg, len(self.bands), old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None
+        )
+
+
+@MODELS.register_module()
+class VisionTransformer(BandBackbone, host.VisionTransformer):
+    """ViT (Dosovitskiy et al. 2021) over named bands."""
+
+    stem_name = 'patch_embed.projection.weight'
+    new_by_design = ('ln2.',)
+
+
+@MODELS.register_module()
+class SwinTransformer(BandBackbone, host.SwinTransformer):
+    """Swin (Liu et al. 2021) over named bands, for maps of any size (`WindowAttention`).
+
+    Window 8 is the default: at 128 and 256 px every map of stages 1 to 3 is a multiple of it, where window 7 pads stage 3
+    from 8 to 14 tokens.
+    """
+
+    stem_name = 'patch_embed.projection.weight'
+    new_by_design = ('norm0.', 'norm1.', 'norm2.')
+
+    def __init__(self, *, window_size: int = 8, **kwargs: Any) -> None:
+        super().__init__(window_size=window_size, **kwargs)
+        replace_attention(self.stages)
+
+    def forward(
+        self, x: torch.Tensor, masked: torch.Tensor | None = None, mask_token: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
+        """Return the features of the stages named by `out_indices`.
+
+        Args:
+            x: (B, C, H, W), normalised.
+            masked: (B, L) bool over the tokens of stage 1, True = masked: those tokens are replaced by `mask_token`.
+            mask_token: (1, 1, D).
+
+        Returns:
+            One (B, D_i, H_i, W_i) a stage.
+        """
+        tokens, map_hw = self.patch_embed(x)  # (B, L, D)
+        if self.use_abs_pos_embed:
+            grid = self.patch_resolution
+            tokens = tokens + resize_pos_embed(self.absolute_pos_embed, grid, map_hw, self.interpolate_mode, 0)
+        if masked is not None and mask_token is not None:
+            tokens = torch.where(masked[..., None], mask_token.to(tokens.dtype), tokens)
+        tokens = self.drop_after_pos(tokens)
+        outs = []
+        for index, stage in enumerate(self.stages):
+            tokens, map_hw = stage(tokens, map_hw, do_downsample=False)
+            if index in self.out_indices:
+                out = getattr(self, f'norm{index}')(tokens)
+                outs.append(out.transpose(1, 2).unflatten(2, map_hw).contiguous())
+            if stage.downsample is not None:
+                tokens, map_hw = stage.downsample(tokens, map_hw)
+        return tuple(outs)

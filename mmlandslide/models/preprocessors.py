@@ -1,0 +1,97 @@
+"""Band-wise normalisation, the same for classifier, self-supervision and detector."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseDataPreprocessor
+
+from mmlandslide import bands as band_table
+from mmlandslide.errors import ConfigError
+from mmlandslide.registry import MODELS
+
+
+@MODELS.register_module()
+class TilePreprocessor(BaseDataPreprocessor):
+    """Stack tiles, normalise each band by its own statistics and pad to a multiple.
+
+    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number.
+
+    Args:
+        bands: names or groups, in the order of the input's channels.
+        mean: per band, in stored units; the band table's where `None`.
+        std: per band, in stored units; the band table's where `None`.
+        pad_size_divisor: height and width of the batch become multiples of this, zeros after normalisation below and right.
+        non_blocking: copy to the device without waiting.
+
+    Raises:
+        BandError: a band without known statistics and no `mean` and `std`.
+        ConfigError: `mean` or `std` of another length than `bands`.
+    """
+
+    def __init__(
+        self,
+        bands: str | Sequence[str],
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        pad_size_divisor: int = 1,
+        non_blocking: bool = False,
+    ) -> None:
+        super().__init__(non_blocking)
+        self.bands = band_table.names(bands)
+        if mean is None or std is None:
+            known_mean, known_std = band_table.statistics(self.bands)
+            mean, std = mean or known_mean, std or known_std
+        for name, values in (('mean', mean), ('std', std)):
+            if len(values) != len(self.bands):
+                raise ConfigError.mismatch(
+                    name, f'have {len(self.bands)} values', len(values), 'data_preprocessor', f'Give one for each of {self.bands}'
+                )
+        self.register_buffer('mean', torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.pad_size_divisor = pad_size_divisor
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return the batch on the model's device, normalised.
+
+        Args:
+            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors in stored units, all of one size, and
+                `data_samples`.
+            training: not used; the statistics are fixed.
+
+        Returns:
+            `inputs` (B, C, H', W') float32, and `data_samples` with `batch_input_shape` and `pad_shape` set.
+
+        Raises:
+            ConfigError: the input has another number of bands.
+        """
+        cast = self.cast_data(data)
+        inputs, samples = cast['inputs'], cast.get('data_samples')
+        batch = inputs if isinstance(inputs, torch.Tensor) else _stack(inputs)  # (B, C, H, W)
+        if batch.shape[1] != len(self.bands):
+            raise ConfigError.mismatch(
+                'input',
+                f'have {len(self.bands)} bands',
+                batch.shape[1],
+                'data_preprocessor',
+                'Name the same bands in dataset and model',
+            )
+        batch = (batch.float() - self.mean) / self.std
+        height, width = batch.shape[-2:]
+        bottom, right = -height % self.pad_size_divisor, -width % self.pad_size_divisor
+        if bottom or right:
+            batch = F.pad(batch, (0, right, 0, bottom))
+        for sample in samples or ():
+            sample.set_metainfo({'batch_input_shape': tuple(batch.shape[-2:]), 'pad_shape': tuple(batch.shape[-2:])})
+        return {'inputs': batch, 'data_samples': samples}
+
+    def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return normalised tiles (B, C, H, W) in stored units."""
+        return batch * self.std + self.mean
+
+
+def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return (C, H, W) tensors as one batch, padded with zeros below and right where sizes differ."""
+    height, width = (max(image.shape[axis] for image in inputs) for axis in (-2, -1))
+    return torch.stack([F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2])) for image in inputs])

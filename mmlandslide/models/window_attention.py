@@ -1,0 +1,118 @@
+"""Shifted-window attention for maps of any size: the window shrinks to a small map, and padding is never attended to."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmpretrain.models.utils import ShiftWindowMSA
+
+HW = tuple[int, int]
+
+
+class WindowAttention(ShiftWindowMSA):
+    """MMPretrain's `ShiftWindowMSA`, parameter for parameter, without its two limits.
+
+    MMPretrain refuses a map smaller than the window, or (`pad_small_map`) lets real tokens attend to zero padding: at 128 px
+    with window 8, stage 4 is 4 x 4 and 48 of 64 keys would be padding. Here the window shrinks to the map, with the central
+    part of the bias table, as Swin does in classification; and where a map is no multiple of the window, padded tokens are
+    masked out. On maps that are multiples of the window both give the same numbers.
+    """
+
+    def forward(self, query: torch.Tensor, hw_shape: HW) -> torch.Tensor:
+        """Attend within windows.
+
+        Args:
+            query: (B, H * W, C) tokens, row by row.
+            hw_shape: (H, W) of the map.
+
+        Returns:
+            (B, H * W, C).
+        """
+        height, width = hw_shape
+        window = (min(self.window_size, height), min(self.window_size, width))
+        shift = tuple(self.shift_size if side > self.window_size else 0 for side in hw_shape)
+        padded = tuple(-(-side // step) * step for side, step in zip(hw_shape, window, strict=True))
+        tokens = query.view(query.shape[0], height, width, -1)
+        tokens = F.pad(tokens, (0, 0, 0, padded[1] - width, 0, padded[0] - height))
+        tokens = torch.roll(tokens, (-shift[0], -shift[1]), (1, 2)) if any(shift) else tokens
+        apart = _apart(hw_shape, padded, window, shift)
+        out = self._attend(partition(tokens, window), window, None if apart is None else apart.to(query.device))
+        out = merge(out, padded, window)  # (B, H', W', C)
+        out = torch.roll(out, shift, (1, 2)) if any(shift) else out
+        return self.drop(out[:, :height, :width].reshape(query.shape))
+
+    def _attend(self, tokens: torch.Tensor, window: HW, apart: torch.Tensor | None) -> torch.Tensor:
+        """Attend within each window: (B * nW, N, C) -> the same; `apart` (nW, N, N) is True where attention is forbidden."""
+        msa: Any = self.w_msa
+        count, length, channels = tokens.shape
+        qkv = msa.qkv(tokens).reshape(count, length, 3, msa.num_heads, channels // msa.num_heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)  # each (B * nW, heads, N, C / heads)
+        scores = (q * msa.scale) @ k.transpose(-2, -1) + relative_bias(msa, window)
+        if apart is not None:
+            scores = scores.view(-1, len(apart), *scores.shape[1:]).masked_fill(apart[:, None], float('-inf')).flatten(0, 1)
+        mixed = msa.attn_drop(scores.softmax(-1)) @ v
+        return msa.proj_drop(msa.proj(mixed.transpose(1, 2).reshape(count, length, channels)))
+
+
+def relative_bias(msa: Any, window: HW) -> torch.Tensor:
+    """Return the relative position bias of a window, cut from the centre of the table where it is smaller than the table's.
+
+    Returns:
+        (heads, N, N) with N = window height x width.
+    """
+    full_h, full_w = msa.window_size
+    index = msa.relative_position_index.view(full_h, full_w, full_h, full_w)
+    index = index[: window[0], : window[1], : window[0], : window[1]].reshape(-1)
+    length = window[0] * window[1]
+    return msa.relative_position_bias_table[index].view(length, length, -1).permute(2, 0, 1)
+
+
+def partition(tokens: torch.Tensor, window: HW) -> torch.Tensor:
+    """Cut (B, H, W, C) into windows, (B * nW, N, C)."""
+    batch, height, width, channels = tokens.shape
+    grid = tokens.view(batch, height // window[0], window[0], width // window[1], window[1], channels)
+    return grid.transpose(2, 3).reshape(-1, window[0] * window[1], channels)
+
+
+def merge(windows: torch.Tensor, map_hw: HW, window: HW) -> torch.Tensor:
+    """Put windows (B * nW, N, C) back into maps, (B, H, W, C)."""
+    rows, columns = map_hw[0] // window[0], map_hw[1] // window[1]
+    grid = windows.view(-1, rows, columns, window[0], window[1], windows.shape[-1])
+    return grid.transpose(2, 3).reshape(-1, *map_hw, windows.shape[-1])
+
+
+@lru_cache(maxsize=64)
+def _apart(map_hw: HW, padded: HW, window: HW, shift: HW) -> torch.Tensor | None:
+    """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None` where all may.
+
+    Tokens are apart that the cyclic shift brought together from opposite sides, and padding from everything real.
+    """
+    if map_hw == padded and not any(shift):
+        return None
+    regions = torch.zeros(1, *padded, 1, dtype=torch.int64)
+    for axis in (0, 1):
+        side = torch.zeros(padded[axis], dtype=torch.int64)
+        side[map_hw[axis] :] = 1
+        side = side.roll(-shift[axis])
+        if shift[axis]:
+            side[-shift[axis] :] += 2
+        regions += side.view((-1, 1, 1) if axis == 0 else (1, -1, 1)) * 4**axis
+    labels = partition(regions, window)[..., 0]  # (nW, N)
+    return labels[:, :, None] != labels[:, None, :]
+
+
+def replace_attention(stages: Iterable[Any]) -> None:
+    """Put `WindowAttention` in place of MMPretrain's in every block of every stage; parameters keep their names."""
+    for stage in stages:
+        for block in stage.blocks:
+            block.attn = adopt(block.attn)
+
+
+def adopt(host: ShiftWindowMSA) -> WindowAttention:
+    """Return a `WindowAttention` that owns the submodules of MMPretrain's attention."""
+    msa = host.w_msa
+    attention = WindowAttention(msa.embed_dims, msa.num_heads, host.window_size, host.shift_size)
+    attention.w_msa, attention.drop = msa, host.drop
+    return attention

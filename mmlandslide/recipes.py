@@ -1,0 +1,104 @@
+"""Pure functions for configs: what takes more than one key to say is said once here."""
+
+from typing import Any
+
+
+def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int | None = None) -> tuple[dict[str, Any], list[Any]]:
+    """Return `train_cfg` and `param_scheduler` of one schedule: a linear warm-up, then half a cosine, stepped every iteration.
+
+    Args:
+        epochs: in all, the warm-up's among them.
+        warmup: epochs of the warm-up.
+        eta_min: learning rate at the end.
+        val_interval: epochs between validations; `None` where the stage has none.
+
+    Returns:
+        `(train_cfg, param_scheduler)`, whose ends agree by construction.
+    """
+    train_cfg: dict[str, Any] = {'type': 'EpochBasedTrainLoop', 'max_epochs': epochs}
+    if val_interval is not None:
+        train_cfg['val_interval'] = val_interval
+    schedule: list[Any] = [
+        {
+            'type': 'CosineAnnealingLR',
+            'by_epoch': True,
+            'begin': warmup,
+            'end': epochs,
+            'T_max': epochs - warmup,
+            'eta_min': eta_min,
+            'convert_to_iter_based': True,
+        }
+    ]
+    if warmup:
+        first = {
+            'type': 'LinearLR',
+            'start_factor': 1e-3,
+            'by_epoch': True,
+            'begin': 0,
+            'end': warmup,
+            'convert_to_iter_based': True,
+        }
+        schedule.insert(0, first)
+    return train_cfg, schedule
+
+
+def adamw(
+    lr: float, weight_decay: float = 0.05, betas: tuple[float, float] = (0.9, 0.999), clip: float | None = None
+) -> dict[str, Any]:
+    """Return an `optim_wrapper` with AdamW; norms, biases, position tables and mask tokens are not decayed.
+
+    Args:
+        lr: at the batch size that `auto_scale_lr` names.
+        weight_decay: of all other parameters.
+        betas: of the moments.
+        clip: norm to which gradients are clipped, `None` for not at all.
+    """
+    undecayed = ('absolute_pos_embed', 'relative_position_bias_table', 'pos_embed', 'cls_token', 'mask_token')
+    wrapper: dict[str, Any] = {
+        'type': 'OptimWrapper',
+        'optimizer': {'type': 'AdamW', 'lr': lr, 'betas': betas, 'weight_decay': weight_decay},
+        'paramwise_cfg': {
+            'norm_decay_mult': 0.0,
+            'bias_decay_mult': 0.0,
+            'custom_keys': {name: {'decay_mult': 0.0} for name in undecayed},
+        },
+    }
+    if clip is not None:
+        wrapper['clip_grad'] = {'max_norm': clip, 'norm_type': 2}
+    return wrapper
+
+
+def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
+    """Return the `pretrained` argument of a backbone that starts from a pre-training config's last checkpoint.
+
+    Only the reference stands in the config; it is resolved when weights are initialised for a fresh training.
+
+    Args:
+        pretrain: name of a config in `configs/pretrain/`, without its suffix.
+        stem: rule for bands that the checkpoint lacks, see `weights.stem.adapt`.
+        options: other arguments of `weights.bridge.load_pretrained`.
+    """
+    return {
+        'checkpoint': f'work_dirs/{pretrain}',
+        'made_by': f'configs/pretrain/{pretrain}.py',
+        'stem': stem,
+        **options,
+    }
+
+
+def loggers(*names: str) -> list[dict[str, Any]]:
+    """Return visual backends for `visualizer.vis_backends`.
+
+    Args:
+        names: of `local` (JSON lines and pictures), `csv`, `tensorboard`, `wandb`.
+
+    Raises:
+        KeyError: a name is none of those.
+    """
+    types = {
+        'local': 'LocalVisBackend',
+        'csv': 'mmlandslide.CSVVisBackend',
+        'tensorboard': 'TensorboardVisBackend',
+        'wandb': 'WandbVisBackend',
+    }
+    return [{'type': types[name]} for name in names]

@@ -1,0 +1,73 @@
+"""What became of every parameter of a backbone when weights were carried into it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CARRIED = ('matched', 'resized', 'widened')
+
+
+@dataclass
+class TransferReport:
+    """The account of one transfer.
+
+    Attributes:
+        source: what the checkpoint was recognised as.
+        path: of the checkpoint.
+        numel: of each parameter and running statistic of the backbone.
+        fate: of each of them: `matched`, `resized`, `widened`, `new by design` or `missing`.
+        unexpected: keys of the checkpoint's backbone that ours has no place for.
+        wrong_shape: for keys present with an unusable shape: theirs and ours.
+        lineage: what the weights have seen: `tile_ids`, `config`, `checkpoint`.
+    """
+
+    source: str
+    path: str
+    numel: dict[str, int]
+    fate: dict[str, str] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
+    wrong_shape: dict[str, str] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+    def names(self, fate: str) -> list[str]:
+        """Return the parameters of one fate, in the backbone's order."""
+        return [name for name in self.numel if self.fate.get(name) == fate]
+
+    @property
+    def total(self) -> int:
+        """Return the number of values that must be carried: all but those new by design."""
+        return sum(count for name, count in self.numel.items() if self.fate.get(name) != 'new by design')
+
+    def share(self, fate: str) -> float:
+        """Return the share of values with one fate, in [0, 1]."""
+        return sum(self.numel[name] for name in self.names(fate)) / max(self.total, 1)
+
+    @property
+    def carried(self) -> float:
+        """Return the share of values that come from the checkpoint, in [0, 1]."""
+        return sum(self.share(fate) for fate in CARRIED)
+
+    def render(self) -> str:
+        """Return the report as text, a line a fate."""
+        lines = [f'Weights from {self.path} ({self.source}): {self.carried:.2%} of {self.total:,} backbone values carried over']
+        for fate in (*CARRIED, 'missing'):
+            names = self.names(fate)
+            lines.append(f'  {fate:<13} {len(names):>4} parameters {self.share(fate):>8.2%}{_some(names, fate)}')
+        fresh = self.names('new by design')
+        lines.append(f'  new by design {len(fresh):>4} parameters  outside{_some(fresh, "new by design")}')
+        lines.append(f'  unexpected    {len(self.unexpected):>4} keys in the checkpoint{_some(self.unexpected, "unexpected")}')
+        lines += [f'  wrong shape   {name}: {shapes}' for name, shapes in list(self.wrong_shape.items())[:5]]
+        return '\n'.join(lines)
+
+
+def _some(names: list[str], fate: str, limit: int = 6) -> str:
+    """Return the first few names, but for those that simply matched."""
+    if not names or fate == 'matched':
+        return ''
+    more = f' and {len(names) - limit} more' if len(names) > limit else ''
+    return f'  ({", ".join(names[:limit])}{more})'
+
+
+def shapes(theirs: Mapping[str, Any], name: str, ours: tuple[int, ...]) -> str:
+    """Return both shapes of a parameter for a report."""
+    return f'checkpoint {tuple(theirs[name].shape)}, backbone {ours}'

@@ -1,0 +1,80 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mmlandslide.errors import DatasetError
+from mmlandslide.evaluation.results import Rules
+from mmlandslide.evaluation.scoring import evaluate
+
+BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
+KEYS = [
+    *('AP', 'AP50', 'AP75', 'AP_lt8px', 'AP_8to16px', 'AP_16to32px', 'AP_ge32px', 'AR100'),
+    *('precision', 'recall', 'F1', 'score_thr', 'fp_per_empty_tile'),
+]
+OPERATING_KEYS = KEYS[-5:]
+
+
+def operating_point(tiles):
+    metrics = evaluate(tiles).metrics
+    return [metrics[key] for key in OPERATING_KEYS]
+
+
+def test_the_keys_are_these_in_this_order(tile):
+    assert list(evaluate([tile('a', [BOX], [0.9], [BOX])]).metrics) == KEYS
+    assert list(evaluate([]).metrics) == KEYS
+
+
+def test_a_threshold_of_its_own_has_a_key_of_its_own(tile):
+    # IoU 40 / 100 = .4: a hit at .3 alone of [.3, .5]; AP is the mean of 1 and 0, AP75 is there all the same.
+    metrics = evaluate([tile('a', [[0, 0, 10, 4]], [0.9], [BOX])], Rules(iou_thrs=[0.5, 0.3])).metrics
+    assert (metrics['AP30'], metrics['AP50'], metrics['AP75'], metrics['AP']) == pytest.approx((1.0, 0.0, 0.0, 0.5))
+    assert sorted(metrics) == sorted([*KEYS, 'AP30'])
+
+
+def test_the_threshold_is_the_one_of_the_best_f1(tile):
+    # From .95: 0 hits. From .9: 1 hit of 2 kept, F1 = 2 * 1 / (2 + 1). From .2: 1 hit of 3 kept, 2 / 4. Empty tiles: 2, 1 alarm.
+    tiles = [tile('a', [BOX], [0.9], [BOX]), tile('b', [BOX, FAR], [0.95, 0.2]), tile('c')]
+    assert operating_point(tiles) == pytest.approx([1 / 2, 1, 2 / 3, np.float32(0.9), 1 / 2])
+
+
+def test_classes_are_pooled_at_the_operating_point(tile):
+    # Class 0: 1 hit; class 1: 1 hit and 1 miss; no false alarm. Precision 2 / 2, recall 2 / 3, F1 = 4 / 5.
+    tiles = [tile('a', [BOX, FAR], [0.9, 0.8], [BOX, FAR, BOX], labels=[0, 1], true_labels=[0, 1, 1])]
+    metrics = evaluate(tiles, num_classes=2).metrics
+    assert (metrics['precision'], metrics['recall'], metrics['F1']) == pytest.approx((1, 2 / 3, 4 / 5))
+    assert metrics['AP50'] == pytest.approx((1 + 51 / 101) / 2)
+
+
+def test_low_scores_and_scores_of_any_scale_count(tile):
+    assert operating_point([tile('a', [BOX], [1e-6], [BOX])])[:4] == pytest.approx([1, 1, 1, np.float32(1e-6)])
+    assert operating_point([tile('a', [BOX, FAR], [-3, -40], [BOX])])[:4] == pytest.approx([1, 1, 1, -3])
+
+
+def test_what_the_set_does_not_define_is_nan(tile):
+    nan = float('nan')
+    missed, alarmed, silent = tile('a', true=[BOX]), tile('b', [BOX], [0.9]), tile('c')
+    assert operating_point([missed, silent]) == pytest.approx([nan, 0, 0, nan, 0], nan_ok=True)
+    assert operating_point([missed]) == pytest.approx([nan, 0, 0, nan, nan], nan_ok=True)
+    assert operating_point([alarmed]) == pytest.approx([nan] * 5, nan_ok=True)
+    assert operating_point([silent]) == pytest.approx([nan, nan, nan, nan, 0], nan_ok=True)
+
+
+def test_alarms_alone_beside_truth_give_zero_at_the_highest_score(tile):
+    assert operating_point([tile('a', [FAR], [0.5], [BOX]), tile('b', [FAR], [0.25])]) == [0, 0, 0, 0.5, 0]
+
+
+def test_the_order_of_tiles_does_not_matter(random_tiles):
+    tiles = random_tiles(4, num_classes=2)
+    assert evaluate(tiles[::-1], num_classes=2).metrics == evaluate(tiles, num_classes=2).metrics
+
+
+def test_a_set_that_cannot_be_scored_is_refused(tile):
+    with pytest.raises(DatasetError, match='unique'):
+        evaluate([tile('a'), tile('a')])
+
+
+def test_the_core_needs_no_training_framework():
+    code = 'import sys, mmlandslide.evaluation.plots; print({"torch", "mmengine", "mmdet", "matplotlib.pyplot"} & set(sys.modules))'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'set()\n'
