@@ -11,8 +11,13 @@ from mmengine.registry import METRICS as _METRICS
 from mmengine.registry import MODELS as _MODELS
 from mmengine.registry import RUNNERS as _RUNNERS
 from mmengine.registry import TRANSFORMS as _TRANSFORMS
+from mmengine.registry import VISBACKENDS as _VISBACKENDS
 from mmengine.registry import VISUALIZERS as _VISUALIZERS
 from mmengine.registry import Registry
+
+from mmlandslide import hosts
+
+hosts.prepare()
 
 SCOPE = 'mmlandslide'
 
@@ -31,6 +36,7 @@ MODELS = Registry(
     locations=['mmlandslide.models.preprocessors', 'mmlandslide.models.backbones', 'mmlandslide.models.swin_mae'],
 )
 METRICS = Registry('metric', parent=_METRICS, scope=SCOPE, locations=['mmlandslide.evaluation.metric'])
-HOOKS = Registry('hook', parent=_HOOKS, scope=SCOPE, locations=['mmlandslide.engine.hooks'])
+HOOKS = Registry('hook', parent=_HOOKS, scope=SCOPE, locations=['mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks'])
 VISUALIZERS = Registry('visualizer', parent=_VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer'])
+VISBACKENDS = Registry('vis_backend', parent=_VISBACKENDS, scope=SCOPE, locations=['mmlandslide.engine.csv_backend'])
 RUNNERS = Registry('runner', parent=_RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner'])

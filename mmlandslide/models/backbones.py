@@ -4,7 +4,7 @@ One class serves classifier, self-supervision and detector, so one checkpoint la
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmcv.cnn import build_conv_layer
@@ -52,9 +52,9 @@ class BandBackbone:
         Raises:
             CheckpointMismatchError: a parameter of the backbone would stay random.
         """
-        super().init_weights()
+        cast('Any', super()).init_weights()
         if self.pretrained:
-            self.lineage = bridge.load_pretrained(self, **self.pretrained).lineage  # type: ignore[arg-type]
+            self.lineage = bridge.load_pretrained(self, **self.pretrained).lineage
 
 
 @MODELS.register_module()

@@ -1,0 +1,33 @@
+"""Faster R-CNN, ResNet-18 and a feature pyramid over stages 1-4, sized for tiles that hold 4 boxes and not for COCO.
+
+Anchors: three octaves' base on strides 4-64, two a level, five ratios; `mmlandslide stats` measures their recall.
+"""
+
+_base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
+model = dict(
+    data_preprocessor=dict(_delete_=True, type='mmlandslide.TilePreprocessor', bands='all', pad_size_divisor=32),
+    backbone=dict(_delete_=True, type='mmlandslide.ResNet', depth=18, bands='all', out_indices=(0, 1, 2, 3)),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
+    rpn_head=dict(
+        in_channels=128,
+        feat_channels=128,
+        anchor_generator=dict(
+            _delete_=True,
+            type='AnchorGenerator',
+            octave_base_scale=3,
+            scales_per_octave=2,
+            ratios=[0.25, 0.5, 1.0, 2.0, 4.0],
+            strides=[4, 8, 16, 32, 64],
+        ),
+    ),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=128, finest_scale=28),
+        bbox_head=dict(in_channels=128, fc_out_channels=256, num_classes=1),
+    ),
+    train_cfg=dict(
+        rpn=dict(sampler=dict(num=128)),
+        rpn_proposal=dict(nms_pre=1000, max_per_img=500),
+        rcnn=dict(sampler=dict(num=128)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=500), rcnn=dict(score_thr=0.001, max_per_img=200)),
+)

@@ -1,0 +1,6 @@
+"""Faster R-CNN Swin-B on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained with Swin-MAE: not yet measured."""
+
+_base_ = './faster_rcnn_swin_t_rgb.py'
+from mmlandslide.recipes import backbone_from
+
+model = dict(backbone=dict(arch='base', pretrained=backbone_from('swin_mae_rgb')), neck=dict(in_channels=[128, 256, 512, 1024]))

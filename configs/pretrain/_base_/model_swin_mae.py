@@ -1,0 +1,11 @@
+"""Swin-MAE, 14 bands, window 8, units of 16 px, 75 % masked (arXiv 2212.13805)."""
+
+model = dict(
+    type='mmlandslide.SwinMAE',
+    data_preprocessor=dict(type='mmlandslide.TilePreprocessor', bands='all'),
+    backbone=dict(
+        type='mmlandslide.SwinTransformer', arch='base', bands='all', window_size=8, out_indices=(3,), drop_path_rate=0.0
+    ),
+    unit_px=16,
+    masked_ratio=0.75,
+)

@@ -1,0 +1,86 @@
+"""Hooks of the training, validation and test loops."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
+
+from mmlandslide.engine.visualizer import save_picture, tile_panel
+from mmlandslide.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DetectionPanelsHook(Hook):
+    """Draws what a detector finds: a few validation tiles to the visual back ends, test tiles where `--show-dir` or `--show` asks.
+
+    Takes the options that `mim test mmdet ... --show --show-dir DIR --wait-time S` sets on `default_hooks.visualization`.
+    MMDetection's own hook reads each image file again as 8-bit RGB; this one draws the tile that the model was given.
+
+    A validation tile keeps its name from epoch to epoch, so that TensorBoard shows how its boxes change. Test panels go to
+    `<work_dir>/<timestamp>/<test_out_dir>/`, one PNG a tile, named by the tile id.
+
+    Args:
+        draw: draw at all.
+        interval: validation batches from one panel to the next; the first tile of a batch is drawn.
+        score_thr: predictions below it are not drawn.
+        show: open a window for each test tile.
+        wait_time: seconds until a window goes on by itself; 0 waits for a key.
+        test_out_dir: folder for test panels.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        draw: bool = True,
+        interval: int = 50,
+        score_thr: float = 0.3,
+        show: bool = False,
+        wait_time: float = 0.0,
+        test_out_dir: str | None = None,
+    ) -> None:
+        self.draw = draw
+        self.interval = interval
+        self.score_thr = score_thr
+        self.show = show
+        self.wait_time = wait_time
+        self.test_out_dir = test_out_dir
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: Sequence[BaseDataElement] | None = None,
+    ) -> None:
+        """Hand the panel of every `interval`-th batch's first tile to the back ends."""
+        if not self.draw or not data_batch or not outputs or batch_idx % self.interval:
+            return
+        panel = tile_panel(data_batch['inputs'][0].cpu().numpy(), outputs[0], self.score_thr)
+        runner.visualizer.add_image(f'val_{flat_name(outputs[0])}', panel, step=runner.iter)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict[str, Any] | None = None,
+        outputs: Sequence[BaseDataElement] | None = None,
+    ) -> None:
+        """Write or show the panel of every tile of the batch, where that was asked for."""
+        wanted = self.draw and (self.show or self.test_out_dir is not None)
+        if not wanted or not data_batch or not outputs:
+            return
+        for inputs, data_sample in zip(data_batch['inputs'], outputs, strict=True):
+            panel, name = tile_panel(inputs.cpu().numpy(), data_sample, self.score_thr), flat_name(data_sample)
+            if self.test_out_dir is not None:
+                save_picture(panel, Path(runner.work_dir) / runner.timestamp / self.test_out_dir / f'{name}.png')
+            if self.show:
+                runner.visualizer.show(panel, win_name=name, wait_time=self.wait_time)
+
+
+def flat_name(data_sample: BaseDataElement) -> str:
+    """Return a tile's id as part of a file name: `validation/12` becomes `validation_12`."""
+    return str(data_sample.metainfo['img_id']).replace('/', '_')

@@ -1,0 +1,126 @@
+"""Hooks that show whether a masked autoencoder learns."""
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmlandslide.datasets.display import beside, composite, to_rgb, with_header, zoom_to
+from mmlandslide.engine.visualizer import save_picture
+from mmlandslide import rng
+from mmlandslide.registry import HOOKS
+
+_WHITE = (255, 255, 255)
+
+
+@HOOKS.register_module()
+class ReconstructionPanelsHook(Hook):
+    """Draws original | masked | reconstruction of a few tiles while a masked autoencoder trains.
+
+    The same tiles with the same masks each time (those of the first batch), so that the pictures can be compared. Panels go to
+    `<work_dir>/reconstructions/epoch_N.png` and to the visual back ends.
+
+    Args:
+        interval: epochs from one picture to the next; the last epoch is always drawn.
+        num_tiles: in a picture.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 10, num_tiles: int = 4) -> None:
+        self.interval, self.num_tiles = interval, num_tiles
+        self.batch: dict[str, Any] | None = None
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
+        """Keep the first tiles that come by."""
+        if self.batch is None and data_batch is not None:
+            self.batch = {key: value[: self.num_tiles] for key, value in data_batch.items()}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Draw, every `interval` epochs and after the last."""
+        epoch = runner.epoch + 1
+        if self.batch is None or (epoch % self.interval and epoch != runner.max_epochs):
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.eval()
+        data = model.data_preprocessor(self.batch, False)
+        panels = model.panels(data['inputs'], data['data_samples'])
+        model.train()
+        bands = data['data_samples'][0].bands
+        picture = reconstruction_picture({name: images.cpu().numpy() for name, images in panels.items()}, bands)
+        save_picture(picture, Path(runner.work_dir) / 'reconstructions' / f'epoch_{epoch}.png')
+        runner.visualizer.add_image('reconstruction', picture, step=epoch)
+
+
+def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) -> np.ndarray:
+    """Return tiles as rows of original | masked | reconstruction, in every composite that their bands allow.
+
+    Args:
+        panels: (B, C, H, W) each, NaN where nothing was looked at; all of a row share one stretch.
+        bands: C names.
+
+    Returns:
+        (H', W', 3) uint8.
+    """
+    kinds = ['rgb'] + (['false_color'] if composite(bands, 'false_color') else [])
+    rows = []
+    for images in zip(*panels.values(), strict=True):
+        strip = np.concatenate(images, axis=-1)  # (C, H, 3 W), so that one stretch serves all three
+        zoom = zoom_to(images[0].shape[-2:], 192)
+        drawn = [to_rgb(strip, bands, kind).repeat(zoom, 0).repeat(zoom, 1) for kind in kinds]
+        rows.append(beside(drawn))
+    header = [(' | '.join(panels) + f'  ({", ".join(kinds)})', _WHITE)]
+    return with_header(np.concatenate(rows), header)
+
+
+@HOOKS.register_module()
+class VarianceHook(Hook):
+    """Warns where a masked autoencoder's loss sits at the variance of its target: such a model predicts the mean.
+
+    Args:
+        window: iterations that are averaged.
+        share: of the variance at or above which the loss counts as not learnt.
+        patience: epochs to wait before the first warning.
+    """
+
+    def __init__(self, window: int = 100, share: float = 0.95, patience: int = 5) -> None:
+        self.share, self.patience = share, patience
+        self.losses: deque[float] = deque(maxlen=window)
+        self.variances: deque[float] = deque(maxlen=window)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
+    ) -> None:
+        """Note the loss and the variance of its target."""
+        if outputs and 'target_variance' in outputs:
+            self.losses.append(float(outputs['loss']))
+            self.variances.append(float(outputs['target_variance']))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Warn where the one is no lower than the other."""
+        if runner.epoch + 1 < self.patience or not self.losses:
+            return
+        loss, variance = float(np.mean(self.losses)), float(np.mean(self.variances))
+        if loss >= self.share * variance:
+            runner.logger.warning(
+                f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} of the variance of its target '
+                f'({variance:.4f}): the model predicts the mean. Train longer, raise the learning rate, or check the statistics '
+                'of the bands with `mmlandslide stats`.'
+            )
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Seeds every step by (seed, iteration, rank), so that drop path and RoI sampling need no saved generator state."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed torch, on CPU and GPU."""
+        torch.manual_seed(rng.key(runner.seed or 0, runner.iter, runner.rank))

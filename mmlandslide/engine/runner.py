@@ -1,0 +1,210 @@
+"""The runner behind both hosts' train and test scripts: the seam for loading, saving and resuming."""
+
+import copy
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+
+from mmlandslide import __version__
+from mmlandslide.engine import checkpoints
+from mmlandslide.errors import CheckpointMismatchError, ConfigError, LandslideError, SplitOverlapError
+from mmlandslide.files import read_checkpoint
+from mmlandslide.registry import RUNNERS
+from mmlandslide.weights import bridge
+
+
+class _CheckpointContentHook(Hook):
+    """Keep checkpoints in plain types, and bring the logged history back on loading."""
+
+    priority = 'LOWEST'
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Turn everything that is about to be written into tensors and plain types."""
+        checkpoint.update({key: checkpoints.plain(value) for key, value in checkpoint.items()})
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Turn the plain history back into what mmengine's logging uses."""
+        checkpoints.restore_history(checkpoint.get('message_hub', {}))
+
+
+@RUNNERS.register_module()
+class LandslideRunner(Runner):
+    """mmengine's runner, with what its loading, saving and resuming lack.
+
+    - A checkpoint is read with `weights_only` and nothing that it carries is executed, its config text included; it is written
+      beside and renamed, in tensors and plain types.
+    - A checkpoint that does not fill the model exactly is refused.
+    - A fresh training initialises weights (and so resolves `pretrained`); resuming does not.
+    - A checkpoint states the tiles that its training and pre-training saw; testing on one of them is refused unless the config
+      says `allow_overlap = True`.
+    - A `LandslideError` that nobody catches is one line on stderr, without a traceback.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Any) -> 'LandslideRunner':
+        """Build the runner from a config; from here on, our errors are shown in one line."""
+        sys.excepthook = _one_line_excepthook
+        return super().from_cfg(cfg)
+
+    def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
+        """Register the hooks of the config and the one that keeps checkpoints plain."""
+        super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(_CheckpointContentHook())
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the optimiser.
+
+        Raises:
+            ConfigError: mixed precision is asked for without a GPU.
+        """
+        kind = optim_wrapper.get('type') if isinstance(optim_wrapper, dict) else None
+        if kind == 'AmpOptimWrapper' and not torch.cuda.is_available():
+            raise ConfigError.mismatch('--amp', 'run on a GPU', 'a machine without CUDA', 'optim_wrapper.type', 'Leave --amp out')
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def build_test_loop(self, loop: Any) -> BaseLoop:
+        """Build the test loop; its metrics write their files into the work dir."""
+        built = super().build_test_loop(loop)
+        for metric in built.evaluator.metrics:
+            if hasattr(metric, 'work_dir'):
+                metric.work_dir = Path(self.work_dir)
+        return built
+
+    def _init_model_weights(self) -> None:
+        """Initialise weights for a fresh training; a resumed one gets all of them from its checkpoint."""
+        if self._resume and (self._load_from or find_latest_checkpoint(self.work_dir)):
+            return
+        super()._init_model_weights()
+        overlap = self._seen_by_pretraining() & set(_tile_ids(self._val_loop))
+        if overlap:
+            self.logger.warning(f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model')
+
+    def load_or_resume(self) -> None:
+        """Load or resume; then refuse a test on tiles that the model has seen."""
+        super().load_or_resume()
+        if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
+            seen = sorted(checkpoints.tiles_seen(getattr(self, '_loaded_record', {})) & set(_tile_ids(self._test_loop)))
+            if seen:
+                raise SplitOverlapError.mismatch(
+                    'test tiles',
+                    'be unseen by training and pre-training',
+                    f'{len(seen)} seen, such as {seen[:3]}',
+                    self._load_from,
+                    'Test on another split, or pass --cfg-options allow_overlap=True',
+                )
+
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True, revise_keys: Any = ()) -> Any:
+        """Load a checkpoint into the model, all of it.
+
+        Args:
+            filename: a file, a work dir or a URL.
+            map_location: not used: the file is read onto the CPU and its tensors are copied to where the model is.
+            strict: not used: a checkpoint that does not fill the model exactly is refused.
+            revise_keys: not used: a `module.` prefix is stripped.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            MissingPathError: there is no such file.
+            CheckpointError: the file cannot be read safely.
+            CheckpointMismatchError: keys or shapes differ from the model's.
+        """
+        path = bridge.resolve(str(filename))
+        checkpoint = read_checkpoint(path)
+        if isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)  # mmengine's resume would execute it
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        _fill(self._bare_model, checkpoint.get('state_dict', checkpoint), path)
+        self._loaded_record = checkpoints.record(checkpoint)
+        for backbone in _backbones(self._bare_model):
+            backbone.lineage = dict(self._loaded_record.get('lineage', {}))
+        self._has_loaded = True
+        self.logger.info(f'Loaded every parameter from {path}')
+        return checkpoint
+
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Save a checkpoint: beside, then renamed, so that no kill leaves half of one.
+
+        Args:
+            out_dir: folder.
+            filename: name in it.
+            args: what mmengine takes.
+            meta: more of what the checkpoint states of itself.
+            kwargs: what mmengine takes.
+        """
+        temporary = Path(out_dir) / f'.{filename}.tmp'
+        meta = {**(meta or {}), 'mmlandslide': self._record()}
+        try:
+            super().save_checkpoint(out_dir, temporary.name, *args, meta=meta, **kwargs)
+            temporary.replace(Path(out_dir) / filename)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _record(self) -> dict[str, Any]:
+        """Return what the checkpoint states of itself."""
+        backbones = list(_backbones(self._bare_model))
+        config = self.cfg.filename
+        return {
+            'version': __version__,
+            'config': Path(config).name if config else None,
+            'bands': list(backbones[0].bands) if backbones else None,
+            'tile_ids': sorted(set(_tile_ids(self._train_loop))),
+            'lineage': copy.deepcopy(backbones[0].lineage) if backbones else {},
+        }
+
+    def _seen_by_pretraining(self) -> set[str]:
+        return {tile for backbone in _backbones(self._bare_model) for tile in backbone.lineage.get('tile_ids', ())}
+
+    @property
+    def _bare_model(self) -> Any:
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+
+def _backbones(model: Any) -> Iterable[Any]:
+    """Yield the modules that carry a lineage."""
+    return (module for module in model.modules() if hasattr(module, 'lineage'))
+
+
+def _tile_ids(loop: Any) -> list[str]:
+    """Return the tiles of a loop's dataset; none where there is no loop or the dataset knows no ids."""
+    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+    return list(getattr(dataset, 'tile_ids', ()))
+
+
+def _fill(model: Any, state: dict[str, Any], path: Path) -> None:
+    """Load a state dict that must fill the model exactly."""
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    own = model.state_dict()
+    missing = [key for key in own if key not in state]
+    unexpected = [key for key in state if key not in own]
+    misshapen = [key for key in own if key in state and own[key].shape != state[key].shape]
+    if missing or unexpected or misshapen:
+        raise CheckpointMismatchError.mismatch(
+            'checkpoint',
+            'fill the model exactly',
+            f'{len(missing)} keys missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, '
+            f'{len(misshapen)} of another shape {misshapen[:2]}',
+            path,
+            'Pass the checkpoint that this config trained; to start from other weights use model.backbone.pretrained',
+        )
+    model.load_state_dict(state)
+
+
+def _one_line_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show our errors in one line and any other as Python does."""
+    if isinstance(error, LandslideError):
+        # An error of a data loader's worker arrives with that worker's traceback in its message.
+        message = str(error).rsplit(f'{kind.__name__}: ', 1)[-1].strip()
+        sys.stderr.write(f'error: {message}\n')
+    else:
+        sys.__excepthook__(kind, error, trace)
