@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmlandslide import rng
 from mmlandslide.datasets.display import beside, composite, to_rgb, with_header, zoom_to
 from mmlandslide.engine.visualizer import save_picture
-from mmlandslide import rng
 from mmlandslide.registry import HOOKS
 
 _WHITE = (255, 255, 255)

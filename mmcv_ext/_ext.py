@@ -1,0 +1,475 @@
+"""Stand-in for mmcv's compiled `mmcv._ext`, built on torchvision; installed beside mmcv-lite's own modules as `mmcv/_ext.py`.
+
+Python looks for extension modules before source files, so a compiled `_ext` always wins over this file. The operators keep the
+signatures of mmcv 2.x: outputs are arguments that are written in place. What is not written here raises `NotImplementedError`
+when it is called, not when it is imported, so that `import mmcv.ops` works. This file imports torch and torchvision only: mmcv is
+imported while mmlandslide's registries are being built, and a circle would break both.
+"""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import torch
+import torchvision
+from torch import Tensor
+
+MMLANDSLIDE_STAND_IN = True
+
+_FLOAT_MIN = torch.finfo(torch.float32).tiny
+
+
+def ops_in_force() -> tuple[str, ...]:
+    """Return the names of the operators that this stand-in computes, sorted."""
+    return tuple(sorted(_OPS))
+
+
+def __getattr__(name: str) -> Callable[..., NoReturn]:
+    """Return an operator that explains itself when called; mmcv asks for about 180 names on import."""
+    if name.startswith('_'):
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+    def missing(*_args: object, **_kwargs: object) -> NoReturn:
+        raise NotImplementedError(
+            f"mmcv operator '{name}' must come from compiled mmcv, got the torchvision stand-in in {__file__}. Run "
+            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes; the import name stays `mmcv`).'
+        )
+
+    missing.__name__ = name
+    return missing
+
+
+def get_compiler_version() -> str:
+    """Say that nothing was compiled, where mmcv names its compiler."""
+    return f'none (torchvision {torchvision.__version__} stands in)'
+
+
+def get_compiling_cuda_version() -> str:
+    """Return the CUDA version that torch, and so torchvision's operators, were built with."""
+    return torch.version.cuda or 'not available'
+
+
+def _full(tensor: Tensor) -> Tensor:
+    """Return a half-precision tensor as float32 (torchvision's kernels lack bfloat16 and, on CPU, half), others unchanged."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _ratio(boxes_xyxy: Tensor, others_xyxy: Tensor, offset: int = 0, mode: int = 0) -> Tensor:
+    """Return intersection over union (mode 0) or over the first box's area (mode 1), broadcasting over leading dimensions."""
+    corner = torch.minimum(boxes_xyxy[..., 2:], others_xyxy[..., 2:]) - torch.maximum(boxes_xyxy[..., :2], others_xyxy[..., :2])
+    intersection = (corner + offset).clamp(min=0).prod(-1)
+    area = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2] + offset).prod(-1)
+    if mode == 1:
+        return intersection / area
+    return intersection / (area + (others_xyxy[..., 2:] - others_xyxy[..., :2] + offset).prod(-1) - intersection)
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+    """Return the indices kept by greedy suppression, best score first.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        scores: (N,).
+        iou_threshold: a box is dropped where its IoU with a kept one is larger (in float32, as mmcv compares).
+        offset: 1 where `x2 - x1 + 1` is a width.
+
+    Returns:
+        (K,) int64.
+    """
+    dtype = torch.promote_types(_full(boxes).dtype, _full(scores).dtype)
+    corners = boxes.to(dtype) + boxes.new_tensor((0, 0, offset, offset), dtype=dtype)
+    return torchvision.ops.nms(corners, scores.to(dtype), torch.tensor(iou_threshold, dtype=torch.float32).item())
+
+
+def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
+    """Return the factor on the score of a box that overlaps a kept one; method 0 naive, 1 linear, 2 gaussian."""
+    if method == 2:
+        return torch.exp(-(iou * iou) / sigma)
+    return torch.where(iou >= iou_threshold, 1 - iou if method == 1 else torch.zeros_like(iou), torch.ones_like(iou))
+
+
+def softnms(
+    boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float, method: int, offset: int
+) -> Tensor:
+    """Write kept boxes with decayed scores into the first rows of `dets`, and return their indices.
+
+    Bodla et al. 2017. Of equal scores the earlier box comes first. The first box is kept whatever its score, as mmcv does.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        scores: (N,).
+        dets: (N, 5), written: x1, y1, x2, y2, score.
+        iou_threshold: overlap from which `naive` drops and `linear` decays.
+        sigma: width of the gaussian.
+        min_score: a box whose score decays below it is dropped.
+        method: 0 naive, 1 linear, 2 gaussian.
+        offset: 1 where `x2 - x1 + 1` is a width.
+
+    Returns:
+        (K,) int64, best decayed score first.
+    """
+    left, score = torch.arange(len(boxes)), scores.clone()
+    kept: list[Tensor] = []
+    while len(left):
+        best = left[score[left].max(0).indices]
+        dets[len(kept)] = torch.cat([boxes[best], score[best, None]])
+        kept.append(best)
+        left = left[left != best]
+        score[left] *= _decay(_ratio(boxes[best], boxes[left], offset), iou_threshold, sigma, method)
+        left = left[score[left] >= min_score]
+    return torch.stack(kept) if kept else left
+
+
+def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
+    """Return groups of indices: each kept box, then the boxes that it suppresses (IoU at least the threshold), best first.
+
+    Args:
+        dets: (N, 5) x1, y1, x2, y2, score.
+        iou_threshold: see above.
+    """
+    left, groups = dets[:, 4].sort(descending=True, stable=True).indices, []
+    while len(left):
+        matched = _ratio(dets[left[0], :4], dets[left, :4]) >= iou_threshold
+        matched[0] = True
+        groups.append(left[matched].tolist())
+        left = left[~matched]
+    return groups
+
+
+def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
+    """Write IoU (mode 0) or intersection over the first area (mode 1) into `ious`: (N,) where aligned, else (N, M)."""
+    ious.copy_(_ratio(bboxes1 if aligned else bboxes1[:, None], bboxes2, offset, mode))
+
+
+def _refuse_max_pooling(pool_mode: int) -> None:
+    """Raise for mmcv's pool mode 0: torchvision's RoIAlign averages only."""
+    if pool_mode == 0:
+        __getattr__("roi_align with pool_mode='max'")()
+
+
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Write RoIAlign's averages into `output`.
+
+    Args:
+        input: (N, C, H, W).
+        rois: (K, 5) index into N, then xyxy.
+        output: (K, C, aligned_height, aligned_width), written.
+        argmax_y: unused where averages are taken.
+        argmax_x: likewise.
+        aligned_height: bins.
+        aligned_width: bins.
+        spatial_scale: pixels of `input` per unit of `rois`.
+        sampling_ratio: samples a bin and axis, 0 for as many as there are pixels.
+        pool_mode: 1, average.
+        aligned: shift by half a pixel (detectron2) or not.
+
+    Raises:
+        NotImplementedError: `pool_mode` is 0, maximum.
+    """
+    _refuse_max_pooling(pool_mode)
+    features = _full(input)
+    output.copy_(
+        torch.ops.torchvision.roi_align(
+            features, rois.to(features), spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned
+        )
+    )
+
+
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Add RoIAlign's gradient to `grad_input` (N, C, H, W); arguments as in `roi_align_forward`."""
+    _refuse_max_pooling(pool_mode)
+    grad = _full(grad_output)
+    grad_input += torch.ops.torchvision._roi_align_backward(
+        grad, rois.to(grad), spatial_scale, aligned_height, aligned_width, *grad_input.shape, sampling_ratio, aligned
+    )
+
+
+def _bins(start: float, stop: float, count: int, limit: int) -> list[tuple[int, int]]:
+    """Return `count` half-open pixel ranges over [start, stop), each grown to whole pixels and cut at 0 and `limit`."""
+    edges = start + (stop - start) / count * torch.arange(count + 1, dtype=torch.float32)
+    low, high = edges[:-1].floor().clamp(0, limit).int().tolist(), edges[1:].ceil().clamp(0, limit).int().tolist()
+    return list(zip(low, high, strict=True))
+
+
+def roi_pool_forward(
+    input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor, pooled_height: int, pooled_width: int, spatial_scale: float
+) -> None:
+    """Write the maximum of each bin into `output`, and its place in the flattened map into `argmax` (-1 for an empty bin).
+
+    Not torchvision's roi_pool: that one rounds the scaled corners, mmcv does not. Columns are pooled first, then rows.
+
+    Args:
+        input: (N, C, H, W).
+        rois: (K, 5) index into N, then xyxy with both corners inside.
+        output: (K, C, pooled_height, pooled_width), written.
+        argmax: the same shape, int32, written.
+        pooled_height: bins.
+        pooled_width: bins.
+        spatial_scale: pixels of `input` per unit of `rois`.
+    """
+    height, width = input.shape[2:]
+    argmax.fill_(-1)
+    for roi_index, (batch, x1, y1, x2, y2) in enumerate(rois.float().tolist()):
+        if x2 + 1 <= x1 or y2 + 1 <= y1:
+            continue
+        rows = _bins(y1 * spatial_scale, (y2 + 1) * spatial_scale, pooled_height, height)
+        for column, (left, right) in enumerate(_bins(x1 * spatial_scale, (x2 + 1) * spatial_scale, pooled_width, width)):
+            if left == right:
+                continue
+            best, x_index = input[int(batch), :, :, left:right].max(-1)  # (C, H)
+            for row, (top, bottom) in enumerate(rows):
+                if top < bottom:
+                    value, y_index = best[:, top:bottom].max(-1, keepdim=True)  # (C, 1)
+                    y_index = y_index + top
+                    output[roi_index, :, row, column] = value[:, 0]
+                    argmax[roi_index, :, row, column] = (y_index * width + left + x_index.gather(1, y_index))[:, 0].int()
+
+
+def roi_pool_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax: Tensor,
+    grad_input: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
+    """Add each bin's gradient to `grad_input` (N, C, H, W) where its maximum came from."""
+    flat = grad_input.flatten(2)
+    for roi_index, batch in enumerate(rois[:, 0].long().tolist()):
+        place = argmax[roi_index].flatten(1).long()
+        flat[batch].scatter_add_(1, place.clamp(min=0), grad_output[roi_index].flatten(1) * (place >= 0))
+
+
+def _sigmoid_parts(input: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return probability, its complement, whether the class is the target's, and the weight of each row."""
+    logit = _full(input)
+    positive = target[:, None] == torch.arange(input.shape[1], device=input.device)
+    rows = weight.index_select(0, target)[:, None] if weight.numel() else logit.new_ones(1)
+    return logit.sigmoid(), (-logit).sigmoid(), positive, rows
+
+
+def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
+    """Write the sigmoid focal loss (Lin et al. 2017) of each logit into `output`.
+
+    Args:
+        input: (N, C) logits.
+        target: (N,) class index; one that is no class (C, say) is background.
+        weight: (C,) by the target's class, or empty.
+        output: (N, C), written.
+        gamma: focus.
+        alpha: weight of positives; 1 - alpha that of negatives.
+    """
+    p, q, positive, rows = _sigmoid_parts(input, target, weight)
+    on, off = alpha * q**gamma * p.clamp(min=_FLOAT_MIN).log(), (1 - alpha) * p**gamma * q.clamp(min=_FLOAT_MIN).log()
+    output.copy_(-torch.where(positive, on, off) * rows)
+
+
+def sigmoid_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the derivative of `sigmoid_focal_loss_forward` by each logit into `grad_input`."""
+    p, q, positive, rows = _sigmoid_parts(input, target, weight)
+    on = alpha * q**gamma * (q - gamma * p * p.clamp(min=_FLOAT_MIN).log())
+    off = (1 - alpha) * p**gamma * (gamma * q * q.clamp(min=_FLOAT_MIN).log() - p)
+    grad_input.copy_(-torch.where(positive, on, off) * rows)
+
+
+def _softmax_parts(softmax: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target's probability and the weight of each row, 0 where the target is negative (ignored)."""
+    label = target.clamp(min=0)
+    rows = weight.index_select(0, label) if weight.numel() else torch.ones_like(target, dtype=softmax.dtype)
+    return softmax.gather(1, label[:, None])[:, 0], rows * (target >= 0)
+
+
+def softmax_focal_loss_forward(softmax: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
+    """Write the focal loss of each row of probabilities into `output`: (N, C) -> (N,); a negative target gives 0."""
+    p, rows = _softmax_parts(softmax, target, weight)
+    output.copy_(-alpha * (1 - p) ** gamma * p.clamp(min=_FLOAT_MIN).log() * rows)
+
+
+def softmax_focal_loss_backward(
+    softmax: Tensor, target: Tensor, weight: Tensor, buff: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
+    """Write the derivative by the logits into `grad_input` (N, C), by way of `buff` (N,)."""
+    p, rows = _softmax_parts(softmax, target, weight)
+    slope = gamma * (1 - p) ** (gamma - 1) * p * p.clamp(min=_FLOAT_MIN).log() - (1 - p) ** gamma
+    buff.copy_(alpha * slope * rows)
+    own = target[:, None] == torch.arange(softmax.shape[1], device=softmax.device)
+    grad_input.copy_(buff[:, None] * (own.to(softmax.dtype) - softmax))
+
+
+_V1 = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW', 'group', 'deformable_group')
+_V2 = ('stride_h', 'stride_w', 'pad_h', 'pad_w', 'dilation_h', 'dilation_w', 'group', 'deformable_group')
+
+
+def _deform(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) -> Tensor:
+    """Return torchvision's convolution of (input, weight, offset, mask, bias); both libraries order offsets y, x per point."""
+    shape = [geometry[name] for name in order]
+    return torch.ops.torchvision.deform_conv2d(*map(_full, tensors), *shape, order is _V2)
+
+
+def _deform_grads(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) -> tuple[Tensor, ...]:
+    """Return the gradients by input, weight, offset, mask and bias, from (grad_output, input, weight, offset, mask, bias)."""
+    shape = [geometry[name] for name in order]
+    return torch.ops.torchvision._deform_conv2d_backward(*map(_full, tensors), *shape, order is _V2)
+
+
+def _no_mask_no_bias(input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what torchvision wants in place of the mask and the bias that version 1 does not have."""
+    return input.new_zeros((len(input), 1)), input.new_zeros(len(weight))
+
+
+def deform_conv_forward(
+    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **geometry: int
+) -> None:
+    """Write the deformable convolution (Dai et al. 2017) into `output`.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (O, C / group, kH, kW).
+        offset: (N, 2 * deformable_group * kH * kW, H', W'), y then x, in pixels.
+        output: (N, O, H', W'), written.
+        columns: scratch of the compiled operator, unused.
+        ones: likewise.
+        geometry: kW, kH, dW, dH (strides), padW, padH, dilationW, dilationH, group, deformable_group, im2col_step.
+    """
+    output.copy_(_deform(input, weight, offset, *_no_mask_no_bias(input, weight), order=_V1, geometry=geometry))
+
+
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    **geometry: int,
+) -> None:
+    """Write the gradients by input and offset into `grad_input` and `grad_offset`."""
+    absent = _no_mask_no_bias(input, weight)
+    grads = _deform_grads(grad_output, input, weight, offset, *absent, order=_V1, geometry=geometry)
+    grad_input.copy_(grads[0])
+    grad_offset.copy_(grads[2])
+
+
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    *,
+    scale: float,
+    **geometry: int,
+) -> None:
+    """Add the gradient by the weights, times `scale`, to `grad_weight`."""
+    weight = torch.zeros_like(grad_weight)  # A weight does not enter its own gradient.
+    absent = _no_mask_no_bias(input, weight)
+    grad_weight += scale * _deform_grads(grad_output, input, weight, offset, *absent, order=_V1, geometry=geometry)[1]
+
+
+def modulated_deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    *,
+    with_bias: bool,
+    **geometry: int,
+) -> None:
+    """Write the modulated deformable convolution (Zhu et al. 2019) into `output`.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (O, C / group, kernel_h, kernel_w).
+        bias: (O,), or empty.
+        ones: scratch of the compiled operator, unused.
+        offset: (N, 2 * deformable_group * kernel_h * kernel_w, H', W'), y then x, in pixels.
+        mask: (N, deformable_group * kernel_h * kernel_w, H', W'), the factor on each sample.
+        output: (N, O, H', W'), written.
+        columns: scratch of the compiled operator, unused.
+        with_bias: whether `bias` counts.
+        geometry: kernel_h/w, stride_h/w, pad_h/w, dilation_h/w, group, deformable_group.
+    """
+    bias = bias if with_bias else input.new_zeros(len(weight))
+    output.copy_(_deform(input, weight, offset, mask, bias, order=_V2, geometry=geometry))
+
+
+def modulated_deform_conv_backward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    *,
+    with_bias: bool,
+    **geometry: int,
+) -> None:
+    """Write the gradients by input, weight, offset, mask and, where there is one, bias into the `grad_*` arguments."""
+    bias = bias if with_bias else input.new_zeros(len(weight))
+    grads = _deform_grads(grad_output, input, weight, offset, mask, bias, order=_V2, geometry=geometry)
+    outputs = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
+    for output, grad in zip(outputs[: 4 + with_bias], grads, strict=False):
+        output.copy_(grad)
+
+
+_OPS: dict[str, Callable[..., object]] = {
+    function.__name__: function
+    for function in (
+        bbox_overlaps,
+        deform_conv_backward_input,
+        deform_conv_backward_parameters,
+        deform_conv_forward,
+        modulated_deform_conv_backward,
+        modulated_deform_conv_forward,
+        nms,
+        nms_match,
+        roi_align_backward,
+        roi_align_forward,
+        roi_pool_backward,
+        roi_pool_forward,
+        sigmoid_focal_loss_backward,
+        sigmoid_focal_loss_forward,
+        softmax_focal_loss_backward,
+        softmax_focal_loss_forward,
+        softnms,
+    )
+}

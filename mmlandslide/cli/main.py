@@ -1,0 +1,67 @@
+"""The command line: one group whose verbs are imported when they run, so that `--help` costs no torch."""
+
+import importlib
+from typing import IO, Any
+
+import click
+
+from mmlandslide import __version__
+from mmlandslide.errors import LandslideError
+
+#: Verb -> what it does; verb `x` is `command` in `mmlandslide/cli/x.py`.
+VERBS: dict[str, str] = {
+    'doctor': 'Check the installation and say what to repair.',
+    'synth': 'Write a simulated Landslide4Sense data set.',
+    'prepare': 'Check, pack and report on a data set.',
+    'stats': 'Measure bands, boxes and anchors of a data set.',
+}
+
+
+class _OneLine(click.ClickException):
+    """An error of ours, shown without traceback; exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write `error: ...` to stderr."""
+        click.echo('error: ' + self.message.replace('\n', ' '), file=file, err=file is None)
+
+
+class VerbGroup(click.Group):
+    """A group that imports a verb when it runs and shows a `LandslideError` as one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of their use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; `None` where there is none of that name."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f'mmlandslide.cli.{cmd_name}').command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a verb, or fail with the list of verbs."""
+        if args[0] not in VERBS:
+            ctx.fail(f'no verb {args[0]!r}; there are {", ".join(VERBS)}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs without importing them."""
+        with formatter.section('Verbs'):
+            formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except LandslideError as error:
+            raise _OneLine(str(error)) from error
+
+
+@click.command(cls=VerbGroup)
+@click.version_option(__version__, prog_name='mmlandslide')
+def main() -> None:
+    """Find landslides in multispectral satellite tiles.
+
+    Example: mmlandslide doctor
+    """

@@ -1,0 +1,206 @@
+"""One reader for one tile: HDF5, GeoTIFF, `.npy` or an image file -> (C, H, W), and its mask -> (H, W).
+
+Nothing that a file carries is executed or followed: no pickled array, no HDF5 soft or external link, external storage or virtual
+dataset, no GDAL driver but GeoTIFF. The shape is looked at before the values are read.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning
+
+from mmlandslide.errors import LandslideError, MissingPathError, TileError
+
+MAX_ELEMENTS = 2**28
+HDF5 = ('.h5', '.hdf5')
+TIFF = ('.tif', '.tiff')
+NUMPY = ('.npy',)
+IMAGE = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
+SUFFIXES = (*HDF5, *TIFF, *NUMPY, *IMAGE)
+
+_FLOATS = ('float32', 'float64')
+_NUMBERS = ('uint8', 'uint16', 'int16', *_FLOATS)
+_CHECK = 'Get the file again, or run `mmlandslide prepare --check` for a list of all such files'
+
+
+class UnreadableTileError(TileError):
+    """The file is cut off, is of another format, or keeps its values elsewhere."""
+
+
+class TileShapeError(TileError):
+    """The array has other dimensions, bands or more values than a tile can have."""
+
+
+class TileDtypeError(TileError):
+    """The array has a type that would lose or change values."""
+
+
+class NonFiniteTileError(TileError):
+    """The image holds NaN or infinite values."""
+
+
+class MaskError(TileError):
+    """The mask has another size than its image, or values other than landslide and not."""
+
+
+def read_image(path: Path, bands: Sequence[str], key: str = 'img') -> np.ndarray:
+    """Read and check the image of one tile.
+
+    Args:
+        path: an HDF5 file with dataset `key` (H, W, C), a GeoTIFF, an `.npy` array (C, H, W), or a PNG, JPEG, BMP or WebP.
+        bands: names of the bands, in the order of the file.
+        key: of the HDF5 dataset.
+
+    Returns:
+        (C, H, W) in the type of the file and native byte order; a view with the memory order of the file, maybe not contiguous.
+
+    Raises:
+        MissingPathError: no such file.
+        UnreadableTileError: cut off, not of its format, without `key`, or with values that lie outside the file.
+        TileShapeError: not three dimensions, not as many bands as named, empty, or more than `MAX_ELEMENTS` values.
+        TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other formats).
+        NonFiniteTileError: NaN or infinite values.
+    """
+    array = _read(path, key)
+    array = array[..., None] if path.suffix.lower() in IMAGE and array.ndim == 2 else array
+    subject = f'dataset {key!r}' if path.suffix.lower() in HDF5 else 'image'
+    last = path.suffix.lower() in (*HDF5, *IMAGE)
+    if array.ndim != 3 or array.shape[-1 if last else 0] != len(bands) or 0 in array.shape:
+        order = '(height, width, band)' if last else '(band, height, width)'
+        raise TileShapeError.mismatch(
+            subject,
+            f'have {len(bands)} bands as {order}',
+            f'shape {array.shape}',
+            path,
+            'Pass bands=... or run `mmlandslide prepare --check`',
+        )
+    allowed = _FLOATS if path.suffix.lower() in HDF5 else _NUMBERS
+    if array.dtype.name not in allowed:
+        raise TileDtypeError.mismatch(subject, f'be one of {", ".join(allowed)}', array.dtype.name, path, _CHECK)
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
+        count = array.size - int(np.isfinite(array).sum())
+        raise NonFiniteTileError.mismatch(
+            subject, 'hold finite values only', f'{count} NaN or infinite of {array.size}', path, _CHECK
+        )
+    return array.transpose(2, 0, 1) if last else array
+
+
+def read_mask(path: Path, key: str = 'mask', shape_hw: tuple[int, int] | None = None) -> np.ndarray:
+    """Read and check the landslide mask of one tile.
+
+    Args:
+        path: in any format that `read_image` reads, with one band.
+        key: of the HDF5 dataset, (H, W).
+        shape_hw: size of the image that the mask belongs to, px.
+
+    Returns:
+        (H, W) uint8, 1 = landslide, 0 = not.
+
+    Raises:
+        MissingPathError: no such file.
+        UnreadableTileError: as in `read_image`.
+        TileShapeError: more than `MAX_ELEMENTS` values.
+        MaskError: not one band, another size than the image, or values other than 0 and 1 (an image file may hold 0 and 255).
+    """
+    array = _read(path, key)
+    if array.ndim == 3 and array.shape[0] == 1 and path.suffix.lower() in (*TIFF, *NUMPY):
+        array = array[0]
+    subject = f'dataset {key!r}' if path.suffix.lower() in HDF5 else 'mask'
+    if array.ndim != 2 or (shape_hw is not None and array.shape != tuple(shape_hw)):
+        expected = 'have one band (height, width)' if shape_hw is None else f'have the shape {tuple(shape_hw)} of its image'
+        raise MaskError.mismatch(subject, expected, f'shape {array.shape}', path, _CHECK)
+    if array.dtype.kind not in 'biuf':
+        raise MaskError.mismatch(subject, 'hold numbers', f'type {array.dtype}', path, _CHECK)
+    top = 255 if path.suffix.lower() in (*TIFF, *IMAGE) and array.size and array.max() == 255 else 1
+    landslide = array == top
+    if not (landslide | (array == 0)).all():
+        strange = sorted(np.unique(array[~landslide & (array != 0)]).tolist())[:5]
+        raise MaskError.mismatch(subject, f'hold 0 and {top} only', f'{strange}', path, _CHECK)
+    return landslide.astype(np.uint8)
+
+
+def _read(path: Path, key: str) -> np.ndarray:
+    """Return the array of a file as it lies there, in native byte order."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UnreadableTileError.mismatch('tile file', f'end in one of {", ".join(SUFFIXES)}', repr(suffix), path, 'Convert it')
+    if not path.is_file():
+        raise MissingPathError.mismatch('tile file', 'exist', 'no file', path, 'Put it there or take the tile out of the split')
+    if suffix in HDF5:
+        array = _read_hdf5(path, key)
+    elif suffix in TIFF:
+        array = _read_tiff(path)
+    elif suffix in NUMPY:
+        array = _read_numpy(path)
+    else:
+        array = _read_picture(path)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder('='))
+
+
+def _read_hdf5(path: Path, key: str) -> np.ndarray:
+    with _reading(path, 'HDF5'), h5py.File(path, 'r', locking=False) as file:
+        dataset = _own_dataset(file, key, path)
+        _refuse_absurd(dataset.shape, path)
+        return np.asarray(dataset[()])
+
+
+def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+    """Return a dataset whose values lie in this very file."""
+    if key not in file.keys():  # noqa: SIM118 (`in file` would follow a link)
+        raise UnreadableTileError.mismatch(
+            'tile file', f'hold dataset {key!r}', f'keys {list(file)[:20]}', path, 'Name the right key, or get the file again'
+        )
+    link = file.get(key, getlink=True)
+    dataset = file[key] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual or dataset.shape is None:
+        raise UnreadableTileError.mismatch(
+            f'dataset {key!r}', 'keep its values in its own file', 'a link, a group, external or virtual storage', path, _CHECK
+        )
+    return dataset
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    with _reading(path, 'GeoTIFF'), warnings.catch_warnings():
+        warnings.simplefilter('ignore', NotGeoreferencedWarning)
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR'), rasterio.open(path.absolute(), driver='GTiff') as source:
+            _refuse_absurd((source.count, source.height, source.width), path)
+            return np.asarray(source.read())
+
+
+def _read_numpy(path: Path) -> np.ndarray:
+    with _reading(path, 'NumPy'):
+        array = np.load(path, mmap_mode='r', allow_pickle=False)
+        _refuse_absurd(array.shape, path)
+        return np.array(array)
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    with _reading(path, 'image'), Image.open(path, formats=('PNG', 'JPEG', 'BMP', 'WEBP')) as picture:
+        _refuse_absurd((*picture.size, len(picture.getbands())), path)
+        return np.asarray(picture)
+
+
+@contextmanager
+def _reading(path: Path, form: str) -> Iterator[None]:
+    """Turn whatever a library raises on a broken file into one error that names the file."""
+    try:
+        yield
+    except LandslideError:
+        raise
+    except (OSError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
+        reason = ' '.join(str(error).split())
+        raise UnreadableTileError.mismatch('tile file', f'be readable {form}', repr(reason), path, _CHECK) from error
+
+
+def _refuse_absurd(shape: tuple[int, ...], path: Path) -> None:
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise TileShapeError.mismatch(
+            'tile', f'have at most {MAX_ELEMENTS} values', f'shape {shape}', path, 'Cut it into smaller tiles'
+        )

@@ -1,0 +1,316 @@
+"""Transforms of tiles with any number of bands: image and boxes together, drawn from the sample's own generator.
+
+A sample is a dict as `mmlandslide.datasets.view.TileView` makes it: `img` (C, H, W) float32 in stored units, `gt_bboxes` (N, 4)
+float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`, `gt_bboxes_labels` (N,) int64. No transform draws from global
+state, touches `native_boxes_xyxy`, or writes into the array that it was given.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from mmpretrain.structures import DataSample
+
+from mmlandslide.bands import BANDS
+from mmlandslide.datasets.windows import clip_boxes, crop, random_window, resize
+from mmlandslide.errors import ConfigError
+from mmlandslide.registry import TRANSFORMS
+
+Sample = dict[str, Any]
+
+TILE_KEYS = ('img_id', 'img_path', 'sample_key', 'ori_shape', 'img_shape', 'bands')
+
+
+def replace_image(sample: Sample, image: np.ndarray, scale_xy: tuple[float, float] = (1.0, 1.0)) -> None:
+    """Put an image into a sample; keep `img_shape` and `scale_factor` (w, h) true."""
+    sample['img'] = image
+    sample['img_shape'] = image.shape[1:]
+    sample['scale_factor'] = tuple(old * new for old, new in zip(sample['scale_factor'], scale_xy, strict=True))
+
+
+def replace_boxes(sample: Sample, boxes: np.ndarray, kept: np.ndarray) -> None:
+    """Put the kept boxes and their labels into a sample."""
+    sample['gt_bboxes'] = boxes.astype(np.float32)
+    sample['gt_bboxes_labels'] = sample['gt_bboxes_labels'][kept]
+
+
+def band_statistics(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and std of each band in stored units, (C,) float32: the table's where it knows the band, else the tile's own."""
+    image, bands = sample['img'], sample['bands']
+    known = [BANDS.get(name) for name in bands]
+    mean = [entry.mean if entry else float(image[index].mean()) for index, entry in enumerate(known)]
+    std = [entry.std if entry else float(image[index].std()) for index, entry in enumerate(known)]
+    return np.asarray(mean, np.float32), np.asarray(std, np.float32)
+
+
+@TRANSFORMS.register_module()
+class RandomFlipRotate(BaseTransform):
+    """Mirror and turn a tile: nothing on the ground tells a satellite tile's left from its right.
+
+    With both, each of the eight symmetries of the square is equally likely. Odd turns swap the sides of a tile that is not square.
+
+    Args:
+        flip: mirror each axis with probability 1/2.
+        rotate: turn by 0, 90, 180 or 270 degrees.
+    """
+
+    def __init__(self, flip: bool = True, rotate: bool = True) -> None:
+        self.flip = flip
+        self.rotate = rotate
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample, mirrored and turned."""
+        rng: np.random.Generator = results['rng']
+        image, (x1, y1, x2, y2) = results['img'], results['gt_bboxes'].T
+        if self.flip and rng.random() < 0.5:
+            width = image.shape[2]
+            image, x1, x2 = image[:, :, ::-1], width - x2, width - x1
+        if self.flip and rng.random() < 0.5:
+            height = image.shape[1]
+            image, y1, y2 = image[:, ::-1], height - y2, height - y1
+        for _ in range(int(rng.integers(4)) if self.rotate else 0):
+            # A quarter turn against the clock takes the point (x, y) to (y, width - x).
+            width = image.shape[2]
+            image, (x1, y1, x2, y2) = np.rot90(image, axes=(1, 2)), (y1, width - x2, y2, width - x1)
+        replace_image(results, np.ascontiguousarray(image))
+        results['gt_bboxes'] = np.stack([x1, y1, x2, y2], axis=1).astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class ResizeTile(BaseTransform):
+    """Bring a tile to the detector's input size.
+
+    Args:
+        size_px: length of the longer side afterwards; the aspect ratio stays. Give this or `factor`.
+        factor: by which both sides grow.
+
+    Raises:
+        ConfigError: both or none are given, or not positive.
+    """
+
+    def __init__(self, size_px: int | None = None, factor: float | None = None) -> None:
+        given = [value for value in (size_px, factor) if value is not None]
+        if len(given) != 1 or given[0] <= 0:
+            raise ConfigError.mismatch(
+                'ResizeTile',
+                'have one positive size',
+                f'size_px={size_px}, factor={factor}',
+                'the pipeline',
+                'Give size_px, such as 256, or factor, such as 2.0',
+            )
+        self.size_px = size_px
+        self.factor = factor
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample, resized; `scale_factor` maps the tile's own frame to the new one."""
+        height, width = results['img'].shape[1:]
+        factor = self.size_px / max(height, width) if self.size_px else float(self.factor or 1)
+        new_height, new_width = max(1, round(height * factor)), max(1, round(width * factor))
+        if (new_height, new_width) == (height, width):
+            return results
+        scale_xy = (new_width / width, new_height / height)
+        replace_image(results, resize(results['img'], new_height, new_width), scale_xy)
+        results['gt_bboxes'] = results['gt_bboxes'] * np.tile(scale_xy, 2).astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomScaleCrop(BaseTransform):
+    """Zoom into or out of a tile; its size stays.
+
+    Zooming in shows a random window. Zooming out puts the whole tile somewhere on a ground of each band's own mean: mirrored edges
+    would show landslides that no box marks.
+
+    Args:
+        scale: range of the zoom, drawn evenly on a logarithmic scale, so that halving is as likely as doubling.
+        min_visible: a box stays where this share of its area is inside.
+
+    Raises:
+        ConfigError: the range is empty or not positive.
+    """
+
+    def __init__(self, scale: tuple[float, float] = (0.5, 2.0), min_visible: float = 0.3) -> None:
+        if not 0 < scale[0] <= scale[1]:
+            raise ConfigError.mismatch(
+                'scale', 'be a rising pair of positive numbers', scale, 'RandomScaleCrop', 'Give for example scale=(0.5, 2.0)'
+            )
+        self.scale = scale
+        self.min_visible = min_visible
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample, zoomed, with its boxes clipped."""
+        rng: np.random.Generator = results['rng']
+        image = results['img']
+        height, width = image.shape[1:]
+        zoom = float(np.exp(rng.uniform(*np.log(self.scale))))
+        share = min(zoom, 1 / zoom)
+        part = random_window(rng, image.shape[1:], (max(1, round(height * share)), max(1, round(width * share))))
+        whole = (0, 0, width, height)
+        source, target = (part, whole) if zoom >= 1 else (whole, part)
+        canvas = np.broadcast_to(image.mean(axis=(1, 2), keepdims=True), image.shape).copy()
+        crop(canvas, target)[:] = resize(crop(image, source), target[3] - target[1], target[2] - target[0])
+        scale_xy = ((target[2] - target[0]) / (source[2] - source[0]), (target[3] - target[1]) / (source[3] - source[1]))
+        moved = (results['gt_bboxes'] - np.tile(source[:2], 2)) * np.tile(scale_xy, 2) + np.tile(target[:2], 2)
+        replace_image(results, canvas, scale_xy)
+        replace_boxes(results, *clip_boxes(moved, whole, self.min_visible))
+        return results
+
+
+@TRANSFORMS.register_module()
+class Mosaic(BaseTransform):
+    """Put windows of four tiles around a random centre: more landslides a step and new surroundings for each.
+
+    The frame keeps the size of the first tile. For detection: a classification label would not follow.
+
+    Args:
+        prob: of a mosaic; otherwise the tile stays.
+        min_visible: a box stays where this share of its area is inside its window.
+    """
+
+    def __init__(self, prob: float = 0.5, min_visible: float = 0.3) -> None:
+        self.prob = prob
+        self.min_visible = min_visible
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample in the upper left and three others to its right and below."""
+        rng: np.random.Generator = results['rng']
+        if rng.random() >= self.prob:
+            return results
+        height, width = results['img'].shape[1:]
+        y, x = (max(1, round(side * rng.uniform(0.25, 0.75))) for side in (height, width))
+        canvas = np.empty_like(results['img'])
+        boxes: list[np.ndarray] = []
+        labels: list[np.ndarray] = []
+        for target in ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)):
+            tile = results if not boxes else self._same_size(results['draw_other'](), height, width)
+            assert tile['bands'] == results['bands'], 'one view has one set of bands'
+            source = random_window(rng, (height, width), (target[3] - target[1], target[2] - target[0]))
+            crop(canvas, target)[:] = crop(tile['img'], source)
+            moved, kept = clip_boxes(tile['gt_bboxes'], source, self.min_visible)
+            boxes.append(moved + np.tile(np.subtract(target[:2], source[:2]), 2).astype(np.float32))
+            labels.append(tile['gt_bboxes_labels'][kept])
+        replace_image(results, canvas)
+        results['gt_bboxes'], results['gt_bboxes_labels'] = np.concatenate(boxes), np.concatenate(labels)
+        return results
+
+    @staticmethod
+    def _same_size(tile: Sample, height_px: int, width_px: int) -> Sample:
+        """Return a drawn tile at the size of the first, which may have been resized already."""
+        height, width = tile['img'].shape[1:]
+        if (height, width) == (height_px, width_px):
+            return tile
+        scale = np.tile((width_px / width, height_px / height), 2).astype(np.float32)
+        return {**tile, 'img': resize(tile['img'], height_px, width_px), 'gt_bboxes': tile['gt_bboxes'] * scale}
+
+
+@TRANSFORMS.register_module()
+class BandDropout(BaseTransform):
+    """Blank whole bands, so that no detector leans on one sensor that a scene may lack.
+
+    A blank band holds its mean in stored units, which the preprocessor turns into zero. One band at least always stays.
+
+    Args:
+        prob: that any band is blanked.
+        max_bands: how many are blanked at most; their number is drawn from 1 to this.
+    """
+
+    def __init__(self, prob: float = 0.2, max_bands: int = 2) -> None:
+        self.prob = prob
+        self.max_bands = max_bands
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample with some bands blank."""
+        rng: np.random.Generator = results['rng']
+        most = min(self.max_bands, len(results['img']) - 1)
+        if rng.random() >= self.prob or most < 1:
+            return results
+        blank = rng.choice(len(results['img']), size=int(rng.integers(1, most + 1)), replace=False)
+        image = results['img'].copy()
+        image[blank] = band_statistics(results)[0][blank, None, None]
+        results['img'] = image
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomGain(BaseTransform):
+    """Change each band's gain and offset a little, as haze, sun and sensor do.
+
+    Args:
+        gain: each band is multiplied by a factor from [1 - gain, 1 + gain].
+        offset: and shifted by up to this many of its standard deviations, up or down.
+    """
+
+    def __init__(self, gain: float = 0.1, offset: float = 0.05) -> None:
+        self.gain = gain
+        self.offset = offset
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample with its bands changed."""
+        rng: np.random.Generator = results['rng']
+        gain, offset = rng.uniform(-1, 1, (2, len(results['img']))).astype(np.float32)
+        shift = self.offset * offset * band_statistics(results)[1]
+        results['img'] = results['img'] * (1 + self.gain * gain)[:, None, None] + shift[:, None, None]
+        return results
+
+
+def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
+    """Return what of a sample travels with its image, by key.
+
+    Raises:
+        ConfigError: the sample has no such key.
+    """
+    missing = [key for key in meta_keys if key not in sample]
+    if missing:
+        raise ConfigError.mismatch('meta_keys', f'be among {sorted(sample)}', missing, 'the pipeline', 'Name keys of a sample')
+    return {key: sample[key] for key in meta_keys}
+
+
+def image_tensor(image: np.ndarray) -> torch.Tensor:
+    """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array."""
+    return torch.from_numpy(np.require(image, np.float32, ['C', 'W']))
+
+
+@TRANSFORMS.register_module()
+class PackDetection(BaseTransform):
+    """Turn a sample into what MMDetection's detectors take.
+
+    Args:
+        meta_keys: that travel with the image; `native_boxes_xyxy` and `native_labels` are the truth that a metric reads.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = (*TILE_KEYS, 'scale_factor', 'native_boxes_xyxy', 'native_labels')) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: Sample) -> Sample:
+        """Return `inputs` (C, H, W) float32 and `data_samples`, a `DetDataSample` with its truth in the frame of `inputs`."""
+        data_sample = DetDataSample(metainfo=chosen_metainfo(results, self.meta_keys))
+        data_sample.gt_instances = InstanceData(
+            bboxes=torch.from_numpy(results['gt_bboxes'].astype(np.float32).reshape(-1, 4)),
+            labels=torch.from_numpy(results['gt_bboxes_labels'].astype(np.int64)),
+        )
+        data_sample.ignored_instances = InstanceData(bboxes=torch.zeros((0, 4)), labels=torch.zeros(0, dtype=torch.int64))
+        return {'inputs': image_tensor(results['img']), 'data_samples': data_sample}
+
+
+@TRANSFORMS.register_module()
+class PackTile(BaseTransform):
+    """Turn a sample into what MMPretrain's classifiers and self-supervised models take.
+
+    Args:
+        meta_keys: that travel with the image; `sample_key` is what a masked autoencoder draws its mask from.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = TILE_KEYS) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: Sample) -> Sample:
+        """Return `inputs` (C, H, W) float32 and `data_samples`, a `DataSample` with `gt_label` where the view has one."""
+        data_sample = DataSample(metainfo=chosen_metainfo(results, self.meta_keys))
+        if 'gt_label' in results:
+            data_sample.set_gt_label(results['gt_label'])
+        return {'inputs': image_tensor(results['img']), 'data_samples': data_sample}

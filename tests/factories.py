@@ -1,0 +1,90 @@
+"""Small tiles and data sets, written into a test's `tmp_path`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.transform import from_origin
+
+from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
+from mmlandslide.datasets.index import LAYOUTS
+from mmlandslide.datasets.tiles import HDF5, NUMPY, TIFF
+
+DIVISORS = np.array([BANDS[name].divisor for name in LANDSLIDE4SENSE])
+
+
+def image(seed=0, size_px=16, bands=14):
+    """Return (C, H, W) float64 as Landslide4Sense stores it: whole numbers over the band's divisor (1 beyond the 14th)."""
+    divisors = np.append(DIVISORS, np.ones(bands))[:bands, None, None]
+    return np.random.default_rng(seed).integers(0, 5000, (bands, size_px, size_px)) / divisors
+
+
+def mask(*boxes_xyxy, size_px=16):
+    """Return (H, W) uint8 with 1 in each half-open box."""
+    array = np.zeros((size_px, size_px), np.uint8)
+    for left, top, right, bottom in boxes_xyxy:
+        array[top:bottom, left:right] = 1
+    return array
+
+
+def write_array(path: Path, array, key='img'):
+    """Write (C, H, W) bands, or an (H, W) mask, in the format that the file's name asks for; HDF5 and images as (H, W, C)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.asarray(array)
+    last = array.transpose(1, 2, 0) if array.ndim == 3 else array
+    if path.suffix in HDF5:
+        with h5py.File(path, 'w') as file:
+            file[key] = last
+    elif path.suffix in TIFF:
+        write_tiff(path, array)
+    elif path.suffix in NUMPY:
+        np.save(path, array)
+    else:
+        Image.fromarray(last).save(path)
+    return path
+
+
+def write_tiff(path: Path, array, crs='EPSG:32633', origin_xy=(500000.0, 5000000.0), pixel_m=10.0):
+    """Write (C, H, W) or (H, W) as a georeferenced GeoTIFF."""
+    array = array[None] if array.ndim == 2 else array
+    count, height, width = array.shape
+    transform = from_origin(*origin_xy, pixel_m, pixel_m)
+    options = {'driver': 'GTiff', 'count': count, 'height': height, 'width': width, 'dtype': array.dtype}
+    with rasterio.open(path, 'w', crs=crs, transform=transform, **options) as target:
+        target.write(array)
+    return path
+
+
+def image_path(root: Path, number, split='train', layout='B'):
+    return root / LAYOUTS[layout][split][0] / f'image_{number}.h5'
+
+
+def mask_path(root: Path, number, split='train', layout='B'):
+    return root / LAYOUTS[layout][split][1] / f'mask_{number}.h5'
+
+
+def write_tile(root: Path, number, image, mask=None, split='train', layout='B'):
+    """Write one Landslide4Sense tile; without a mask it is not labelled."""
+    write_array(image_path(root, number, split, layout), image, 'img')
+    if mask is not None:
+        write_array(mask_path(root, number, split, layout), mask, 'mask')
+
+
+def write_dataset(root: Path, counts: Mapping[str, int] | None = None, layout='B', size_px=16, labelled=True):
+    """Write a Landslide4Sense folder; tiles count from 1 and differ; the odd ones have one 4 x 3 px landslide."""
+    seed = 0
+    for split, count in (counts or {'train': 3}).items():
+        for number in range(1, count + 1):
+            seed += 1
+            landslide = mask((2, 5, 6, 8), size_px=size_px) if number % 2 else mask(size_px=size_px)
+            write_tile(root, number, image(seed, size_px), landslide if labelled else None, split, layout)
+    return root
+
+
+def truncate(path: Path):
+    """Cut a file in half, as an interrupted download does."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
