@@ -27,7 +27,9 @@ DATASETS = Registry(
     scope=SCOPE,
     locations=['mmlandslide.datasets.landslide4sense', 'mmlandslide.datasets.masks', 'mmlandslide.datasets.voc'],
 )
-TRANSFORMS = Registry('transform', parent=_TRANSFORMS, scope=SCOPE, locations=['mmlandslide.datasets.transforms'])
+TRANSFORMS = Registry(
+    'transform', parent=_TRANSFORMS, scope=SCOPE, locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.packing']
+)
 DATA_SAMPLERS = Registry('data sampler', parent=_DATA_SAMPLERS, scope=SCOPE, locations=['mmlandslide.engine.sampler'])
 MODELS = Registry(
     'model',

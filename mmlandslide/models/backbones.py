@@ -96,8 +96,14 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
     """Swin (Liu et al. 2021) over named bands, for maps of any size (`WindowAttention`).
 
     Window 8 is the default: at 128 and 256 px every map of stages 1 to 3 is a multiple of it, where window 7 pads stage 3
-    from 8 to 14 tokens.
+    from 8 to 14 tokens. Beside MMPretrain's architectures there is `nano` (48 channels, two blocks a stage), for tests and for
+    the demo.
     """
+
+    arch_zoo = {  # noqa: RUF012 (the host's own spelling)
+        **host.SwinTransformer.arch_zoo,
+        'nano': {'embed_dims': 48, 'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24]},
+    }
 
     stem_name = 'patch_embed.projection.weight'
     new_by_design = ('norm0.', 'norm1.', 'norm2.')

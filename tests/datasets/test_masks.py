@@ -7,7 +7,7 @@ import rasterio
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.masks import MaskFolderDataset, natural
-from mmlandslide.datasets.transforms import PackDetection, PackTile
+from mmlandslide.datasets.packing import PackDetection, PackTile
 from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError
 from mmlandslide.registry import DATASETS
 

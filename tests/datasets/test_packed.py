@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mmlandslide.datasets.boxes import RULES, BoxRule
+from mmlandslide.datasets.index import TileRef
 from mmlandslide.datasets.packed import TRAILER, TileStore
-from mmlandslide.datasets.store import ensure_store
+from mmlandslide.datasets.store import StoreWriter, ensure_store, pack
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
 
 
@@ -41,10 +42,14 @@ def test_raw_values_are_whole_numbers_seen_without_a_copy(store):
     np.testing.assert_array_equal(raw, np.rint(factories.image(1) * factories.DIVISORS[:, None, None]))
 
 
-def test_a_divisor_whose_reciprocal_is_off_still_reads_exactly(store):
-    divisors = np.asarray([49.0])  # (1 / 49) * 49 is not 1 in float64
-    store._opened[1]['divisors'] = [49.0] * 14
-    np.testing.assert_array_equal(store.read('train/1'), (store.raw('train/1') / divisors).astype(np.float32))
+def test_a_divisor_whose_reciprocal_is_off_still_reads_exactly(tmp_path):
+    divisor = 5 / 16777325  # 5 * (1 / divisor) and 5 / divisor round to different float32
+    ref = TileRef('x/1', factories.write_array(tmp_path / '1.h5', np.full((1, 1, 1), 5 / divisor)))
+    with StoreWriter(tmp_path / 'x.tiles', ['a'], [divisor]) as writer:
+        writer.add(pack(ref, ['a'], [divisor]))
+        store = writer.commit()
+    assert store.raw('x/1').tolist() == [[[5]]]
+    assert store.read('x/1')[0, 0, 0] == np.float32(5 / divisor) != np.float32(5 * (1 / divisor))
 
 
 def test_masks_and_boxes_come_back(store):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlandslide import bands as band_table
+from mmlandslide.datasets import packing
 from mmlandslide.datasets import transforms as T
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import TRANSFORMS
@@ -273,7 +274,7 @@ def test_native_boxes_are_never_touched():
 
 
 def test_a_packed_detection_carries_boxes_labels_and_the_untouched_truth():
-    packed = T.PackDetection()(T.ResizeTile(factor=2.0)(sample([(4, 8, 20, 16), (0, 0, 2, 2)])))
+    packed = packing.PackDetection()(T.ResizeTile(factor=2.0)(sample([(4, 8, 20, 16), (0, 0, 2, 2)])))
     truth, meta = packed['data_samples'].gt_instances, packed['data_samples'].metainfo
     assert truth.bboxes.tolist() == [[8, 16, 40, 32], [0, 0, 4, 4]]
     assert truth.labels.dtype == torch.int64
@@ -286,36 +287,6 @@ def test_a_packed_detection_carries_boxes_labels_and_the_untouched_truth():
     )
     assert packed['data_samples'].ignored_instances.bboxes.shape == (0, 4)
     assert len(packed['data_samples'].ignored_instances.labels) == 0
-
-
-def test_packed_inputs_are_contiguous_float32():
-    tile = sample([])
-    tile['img'] = tile['img'][:, ::-1]
-    inputs = T.PackDetection()(tile)['inputs']
-    assert inputs.is_contiguous()
-    assert inputs.dtype == torch.float32
-    assert inputs.shape == (14, 64, 64)
-
-
-def test_an_empty_tile_packs_no_boxes():
-    assert T.PackDetection()(sample([]))['data_samples'].gt_instances.bboxes.shape == (0, 4)
-
-
-@pytest.mark.parametrize('label', [0, 1])
-def test_a_packed_tile_carries_its_label_and_its_key(label):
-    data_sample = T.PackTile()({**sample(bands=FIVE), 'gt_label': label})['data_samples']
-    assert data_sample.gt_label.tolist() == [label]
-    assert data_sample.sample_key == 12
-    assert data_sample.bands == FIVE
-
-
-def test_a_packed_tile_without_label_has_none():
-    assert 'gt_label' not in T.PackTile()(sample())['data_samples']
-
-
-def test_a_meta_key_that_no_sample_has_is_refused():
-    with pytest.raises(ConfigError, match=r"got \['img_idd'\]"):
-        T.PackTile(meta_keys=('img_idd',))(sample())
 
 
 def test_transforms_are_found_by_their_name():

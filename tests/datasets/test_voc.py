@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlandslide.datasets.transforms import PackDetection
+from mmlandslide.datasets.packing import PackDetection
 from mmlandslide.datasets.voc import VOCTileDataset, read_voc
 from mmlandslide.errors import BandError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
