@@ -16,3 +16,4 @@ val_dataloader = dict(
 test_dataloader = dict(**_loader, sampler=_in_order, dataset=dict(**_dataset, split='test', pipeline=_pipeline, test_mode=True))
 val_evaluator = dict(type='mmlandslide.LandslideMetric', plots=False)
 test_evaluator = dict(type='mmlandslide.LandslideMetric')
+del _pipeline, _dataset, _augmented, _loader, _in_order

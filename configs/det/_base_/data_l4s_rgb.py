@@ -14,3 +14,4 @@ val_dataloader = dict(**_loader, sampler=_in_order, dataset=dict(**_dataset, fol
 test_dataloader = val_dataloader
 val_evaluator = dict(type='mmlandslide.LandslideMetric', native_scale=128 / 224, plots=False)
 test_evaluator = dict(type='mmlandslide.LandslideMetric', native_scale=128 / 224)
+del _dataset, _pipeline, _augmented, _loader, _in_order

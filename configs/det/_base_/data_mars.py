@@ -16,3 +16,4 @@ val_dataloader = dict(**_loader, sampler=_in_order, dataset=dict(**_dataset, **_
 test_dataloader = val_dataloader
 val_evaluator = dict(type='mmlandslide.LandslideMetric', plots=False)
 test_evaluator = dict(type='mmlandslide.LandslideMetric')
+del _nodata, _dataset, _pipeline, _augmented, _loader, _in_order, _held_out

@@ -12,8 +12,6 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     step_seed=dict(type='mmlandslide.StepSeedHook'),
-    panels=dict(type='mmlandslide.ReconstructionPanelsHook'),
-    variance=dict(type='mmlandslide.VarianceHook'),
 )
 visualizer = dict(type='mmlandslide.TileVisualizer', vis_backends=loggers('local', 'csv', 'tensorboard'))
 env_cfg = dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
