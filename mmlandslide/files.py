@@ -106,17 +106,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         with _allowed_globals():
             content = torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError.mismatch(
             'checkpoint',
             'hold tensors and plain types only',
-            reason,
+            repr(_reason(error)),
             path,
             'Take the file from its publisher again, or as safetensors',
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError.mismatch('checkpoint', 'be a dict', type(content).__name__, path, 'Save a state dict, not a model')
     return content
+
+
+def _reason(error: Exception) -> str:
+    """Return the sentence that says what is wrong with a checkpoint, without torch's advice to load it unsafely."""
+    text = str(error).rsplit('WeightsUnpickler error: ', 1)[-1].strip() or type(error).__name__
+    return text.splitlines()[0].split('. ')[0]
 
 
 def _allowed_globals() -> AbstractContextManager[Any]:

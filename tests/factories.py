@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import rasterio
+import torch
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -84,7 +85,47 @@ def write_dataset(root: Path, counts: Mapping[str, int] | None = None, layout='B
     return root
 
 
+def write_voc(root: Path, counts: Mapping[str, int] | None = None, size_px=64):
+    """Write photographs `N.jpg` with one 30 x 20 px landslide each in `N.xml`, one folder a split, as the original study's."""
+    corners = {'xmin': 10, 'ymin': 20, 'xmax': 40, 'ymax': 40}
+    box = ''.join(f'<{name}>{value}</{name}>' for name, value in corners.items())
+    for folder, count in (counts or {'train': 2, 'valid': 2}).items():
+        for number in range(1, count + 1):
+            values = np.random.default_rng(number).integers(0, 256, (3, size_px, size_px), np.uint8)
+            path = write_array(root / folder / f'{number}.jpg', values)
+            text = f'<annotation><object><name>landslides</name><bndbox>{box}</bndbox></object></annotation>'
+            path.with_suffix('.xml').write_text(text)
+    return root
+
+
+def write_mask_folder(root: Path, count=2, size_px=64):
+    """Write 7-band float32 GeoTIFFs in [0, 1] with masks that hold one 30 x 20 px landslide, as the Mars tiles."""
+    for number in range(1, count + 1):
+        values = np.random.default_rng(number).random((7, size_px, size_px), np.float32)
+        write_array(root / 'images' / f'Image_patch_1_{number}.tif', values)
+        landslide = mask((10, 20, 40, 40), size_px=size_px).astype(np.float32)
+        write_array(root / 'masks' / f'Mask_patch_1_{number}.tif', landslide)
+    return root
+
+
 def truncate(path: Path):
     """Cut a file in half, as an interrupted download does."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
+
+
+def evaluated(model):
+    """Return a model in evaluation mode; MMPretrain's backbones return nothing from `eval()`."""
+    model.eval()
+    return model
+
+
+def randomised(model, seed=0):
+    """Return a model in evaluation mode whose every parameter and running statistic is away from its initial value."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if name.endswith('running_var'):
+            value.uniform_(0.8, 1.2, generator=generator)
+        elif value.is_floating_point():
+            value.add_(torch.randn(value.shape, generator=generator), alpha=0.3 if 'bias' in name or 'embed' in name else 0.01)
+    return evaluated(model)

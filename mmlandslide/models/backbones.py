@@ -8,8 +8,10 @@ from typing import Any, cast
 
 import torch
 from mmcv.cnn import build_conv_layer
+from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models import backbones as host
 from mmpretrain.models.utils import resize_pos_embed
+from torch import nn
 
 from mmlandslide import bands as band_table
 from mmlandslide.models.window_attention import replace_attention
@@ -112,6 +114,11 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         super().__init__(window_size=window_size, **kwargs)
         replace_attention(self.stages)
 
+    def init_weights(self) -> None:
+        """Initialise linear layers as Swin's authors do, which MMPretrain leaves to configs; the rest as `BandBackbone`."""
+        init_linear(self)
+        super().init_weights()
+
     def forward(
         self, x: torch.Tensor, masked: torch.Tensor | None = None, mask_token: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, ...]:
@@ -120,7 +127,7 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         Args:
             x: (B, C, H, W), normalised.
             masked: (B, L) bool over the tokens of stage 1, True = masked: those tokens are replaced by `mask_token`.
-            mask_token: (1, 1, D).
+            mask_token: (1, 1, D); needed with `masked`.
 
         Returns:
             One (B, D_i, H_i, W_i) a stage.
@@ -129,7 +136,8 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         if self.use_abs_pos_embed:
             grid = self.patch_resolution
             tokens = tokens + resize_pos_embed(self.absolute_pos_embed, grid, map_hw, self.interpolate_mode, 0)
-        if masked is not None and mask_token is not None:
+        if masked is not None:
+            assert mask_token is not None, 'masked tokens need the token that replaces them'
             tokens = torch.where(masked[..., None], mask_token.to(tokens.dtype), tokens)
         tokens = self.drop_after_pos(tokens)
         outs = []
@@ -141,3 +149,12 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
             if stage.downsample is not None:
                 tokens, map_hw = stage.downsample(tokens, map_hw)
         return tuple(outs)
+
+
+def init_linear(model: nn.Module) -> None:
+    """Draw the weights of every linear layer from a truncated normal of standard deviation .02 and set the biases to zero."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

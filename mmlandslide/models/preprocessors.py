@@ -48,15 +48,15 @@ class TilePreprocessor(BaseDataPreprocessor):
                 raise ConfigError.mismatch(
                     name, f'have {len(self.bands)} values', len(values), 'data_preprocessor', f'Give one for each of {self.bands}'
                 )
-        self.register_buffer('mean', torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.pad_size_divisor = pad_size_divisor
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Return the batch on the model's device, normalised.
 
         Args:
-            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors in stored units, all of one size, and
+            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors in stored units, padded where sizes differ, and
                 `data_samples`.
             training: not used; the statistics are fixed.
 
@@ -68,16 +68,19 @@ class TilePreprocessor(BaseDataPreprocessor):
         """
         cast = self.cast_data(data)
         inputs, samples = cast['inputs'], cast.get('data_samples')
-        batch = inputs if isinstance(inputs, torch.Tensor) else _stack(inputs)  # (B, C, H, W)
-        if batch.shape[1] != len(self.bands):
+        odd = [len(image) for image in inputs if len(image) != len(self.bands)]
+        if odd:
             raise ConfigError.mismatch(
                 'input',
                 f'have {len(self.bands)} bands',
-                batch.shape[1],
+                odd[0],
                 'data_preprocessor',
                 'Name the same bands in dataset and model',
             )
-        batch = (batch.float() - self.mean) / self.std
+        if isinstance(inputs, torch.Tensor):
+            batch = self._normalise(inputs)  # (B, C, H, W)
+        else:
+            batch = _stack([self._normalise(image) for image in inputs])
         height, width = batch.shape[-2:]
         bottom, right = -height % self.pad_size_divisor, -width % self.pad_size_divisor
         if bottom or right:
@@ -85,6 +88,10 @@ class TilePreprocessor(BaseDataPreprocessor):
         for sample in samples or ():
             sample.set_metainfo({'batch_input_shape': tuple(batch.shape[-2:]), 'pad_shape': tuple(batch.shape[-2:])})
         return {'inputs': batch, 'data_samples': samples}
+
+    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Return (..., C, H, W) in stored units with mean 0 and standard deviation 1 a band."""
+        return (images.float() - self.mean) / self.std
 
     def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Return normalised tiles (B, C, H, W) in stored units."""

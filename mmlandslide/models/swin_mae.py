@@ -16,6 +16,7 @@ from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from torch import nn
 
 from mmlandslide.errors import ConfigError
+from mmlandslide.models.backbones import init_linear
 from mmlandslide.models.masking import masked_units, to_tokens
 from mmlandslide.models.window_attention import replace_attention
 from mmlandslide.registry import MODELS
@@ -91,7 +92,7 @@ class SwinMAE(BaseSelfSupervisor):
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a unit that is no multiple of the patch, or a ratio that masks nothing or everything.
+        ConfigError: a unit that is no multiple of the patch, or a ratio outside (0, 1).
     """
 
     def __init__(
@@ -124,12 +125,8 @@ class SwinMAE(BaseSelfSupervisor):
         )
 
     def init_weights(self) -> None:
-        """Initialise linear layers as the Swin encoder's are and the mask token from a truncated normal, then the backbone."""
-        for module in self.decoder.modules():
-            if isinstance(module, nn.Linear):
-                trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        """Initialise the decoder's linear layers as the encoder's, the mask token from a truncated normal, then the backbone."""
+        init_linear(self.decoder)
         trunc_normal_(self.mask_token, std=0.02)
         super().init_weights()
 
@@ -144,7 +141,8 @@ class SwinMAE(BaseSelfSupervisor):
             (B, L) bool over the patches, True = masked.
 
         Raises:
-            ConfigError: the tile is no multiple of the unit or of the encoder's stride.
+            ConfigError: the tile is no multiple of the unit or of the encoder's stride, or the ratio masks none or all of its
+                units.
         """
         stride = self.patch_px * 2 ** (len(self.backbone.stages) - 1)
         for side in inputs.shape[-2:]:
@@ -157,7 +155,12 @@ class SwinMAE(BaseSelfSupervisor):
                     'Resize or crop the tiles to such a size',
                 )
         grid = (inputs.shape[2] // self.unit_px, inputs.shape[3] // self.unit_px)
-        units = masked_units(keys, grid[0] * grid[1], self.masked_ratio)
+        num_units = grid[0] * grid[1]
+        if not 0 < round(self.masked_ratio * num_units) < num_units:
+            raise ConfigError.mismatch(
+                'masked_ratio', f'mask some and not all of the {num_units} units of a tile', self.masked_ratio, 'model', 'Take .75'
+            )
+        units = masked_units(keys, num_units, self.masked_ratio)
         return to_tokens(units, grid, self.unit_px // self.patch_px)
 
     def reconstruct(self, inputs: torch.Tensor, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

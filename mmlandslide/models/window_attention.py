@@ -17,7 +17,8 @@ class WindowAttention(ShiftWindowMSA):
     MMPretrain refuses a map smaller than the window, or (`pad_small_map`) lets real tokens attend to zero padding: at 128 px
     with window 8, stage 4 is 4 x 4 and 48 of 64 keys would be padding. Here the window shrinks to the map, with the central
     part of the bias table, as Swin does in classification; and where a map is no multiple of the window, padded tokens are
-    masked out. On maps that are multiples of the window both give the same numbers.
+    masked out. On square maps that are multiples of the window both give the same numbers; on others MMPretrain shifts neither
+    side where one is no longer than the window, here (as in torchvision) each side goes by itself.
     """
 
     def forward(self, query: torch.Tensor, hw_shape: HW) -> torch.Tensor:
@@ -84,6 +85,7 @@ def merge(windows: torch.Tensor, map_hw: HW, window: HW) -> torch.Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # a tensor made in inference mode, once cached, would break the next training step
 def _apart(map_hw: HW, padded: HW, window: HW, shift: HW) -> torch.Tensor | None:
     """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None` where all may.
 

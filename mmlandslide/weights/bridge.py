@@ -49,7 +49,7 @@ def load_pretrained(
     Raises:
         MissingPathError: there is no such checkpoint.
         CheckpointError: the file cannot be read safely.
-        CheckpointMismatchError: a parameter of the backbone would stay random.
+        CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
     """
     path = resolve(checkpoint, made_by)
     content = read_checkpoint(path)
@@ -231,9 +231,17 @@ _RESIZERS = {
 
 
 def _judge(report: TransferReport, min_matched: float | None) -> None:
-    """Refuse a transfer that leaves parameters random."""
-    missing = report.names('missing')
-    if not missing or (min_matched is not None and report.carried >= min_matched):
+    """Refuse a transfer that leaves parameters random, or that took the first blocks of a deeper model."""
+    missing, left_over = report.names('missing'), report.left_over
+    if min_matched is not None and report.carried >= min_matched:
+        return
+    if not missing and left_over:
+        raise CheckpointMismatchError(
+            f'checkpoint must be of this architecture, got {len(left_over)} parameters more than the backbone has, such as '
+            f'{left_over[:3]}, in {report.path}. Use a checkpoint of this depth, or accept the loss with pretrained.min_matched.\n'
+            f'{report.render()}'
+        )
+    if not missing:
         return
     expected = 'carry every backbone parameter' if min_matched is None else f'carry {min_matched:.2%} of the backbone'
     shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]

@@ -34,6 +34,12 @@ class TransferReport:
         return [name for name in self.numel if self.fate.get(name) == fate]
 
     @property
+    def left_over(self) -> list[str]:
+        """Return the unexpected keys inside parts that ours has, such as a block too many; a head or another tap is no such part."""
+        parts = {name.split('.')[0] for name in self.numel}
+        return [key for key in self.unexpected if key.split('.')[0] in parts]
+
+    @property
     def total(self) -> int:
         """Return the number of values that must be carried: all but those new by design."""
         return sum(count for name, count in self.numel.items() if self.fate.get(name) != 'new by design')

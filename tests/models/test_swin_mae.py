@@ -1,0 +1,210 @@
+import math
+
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.models.masking import hashed_noise
+from mmlandslide.models.swin_mae import PatchExpanding, SwinMAE, patchify, unpatchify
+
+FIVE = tuple('abcde')
+STATISTICS = {'mean': [1, 2, 3, 4, 5], 'std': [1, 2, 1, 2, 1]}
+
+
+def model(bands=FIVE, arch='nano', **options):
+    """Return a Swin-MAE over five bands that no table knows."""
+    torch.manual_seed(0)
+    return SwinMAE(
+        backbone={'type': 'mmlandslide.SwinTransformer', 'arch': arch, 'bands': bands, 'out_indices': (3,), 'drop_path_rate': 0.0},
+        data_preprocessor={'type': 'mmlandslide.TilePreprocessor', 'bands': bands, **(STATISTICS if bands == FIVE else {})},
+        **options,
+    )
+
+
+def samples(*keys):
+    return [DataSample(metainfo={'sample_key': key}) for key in keys]
+
+
+def tiles(batch=2, bands=5, size_px=64, seed=3):
+    return torch.randn(batch, bands, size_px, size_px, generator=torch.Generator().manual_seed(seed))
+
+
+def test_patches_hold_rows_of_pixels_with_bands_last():
+    image = torch.arange(2 * 2 * 4).view(1, 2, 2, 4)  # band 0: rows 0 1 2 3 | 4 5 6 7, band 1: 8 more each
+    assert patchify(image, 2).tolist() == [[[0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]]]
+
+
+def test_unpatchify_is_the_inverse_of_patchify():
+    images = torch.rand(2, 5, 8, 12)
+    assert torch.equal(unpatchify(patchify(images, 4), 4, (8, 12)), images)
+
+
+def test_patch_expanding_puts_the_channels_of_a_token_into_its_own_2_by_2_block():
+    expanding = PatchExpanding(2)
+    torch.nn.init.constant_(expanding.expansion.weight, 0)
+    expanding.expansion.weight.data[:, 0] = torch.tensor([1.0, 2, 3, 4])  # to (0,0) (0,1) (1,0) (1,1)
+    expanding.norm = torch.nn.Identity()
+    tokens, map_hw = expanding(torch.tensor([[[1.0, 0], [10.0, 0]]]), (1, 2))
+    assert map_hw == (2, 4)
+    assert tokens.view(2, 4).tolist() == [[1, 2, 10, 20], [3, 4, 30, 40]]
+
+
+def test_three_quarters_of_the_units_are_masked_whole():
+    masked = model().masked_tokens(tiles(), torch.tensor([1, 2]))
+    units = masked.view(2, 4, 4, 4, 4).transpose(2, 3).reshape(2, 16, 16)  # (B, units of 16 px, tokens)
+    assert torch.equal(units.all(2), units.any(2))
+    assert units.all(2).sum(1).tolist() == [12, 12]
+
+
+def test_the_first_units_in_the_order_of_the_noise_are_masked():
+    masked = model().masked_tokens(tiles(1), torch.tensor([7])).view(4, 4, 4, 4)[:, 0, :, 0].flatten()
+    order = hashed_noise(torch.tensor([7]), 16)[0].argsort()
+    assert masked[order].tolist() == [True] * 12 + [False] * 4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('norm_target', [False, True])
+def test_the_target_of_visible_patches_does_not_count(norm_target, monkeypatch):
+    mae, images, keys = model(norm_target=norm_target), tiles(), samples(1, 2)
+    plain, target = mae.loss(images, keys), mae.target(images)
+    visible = ~mae.masked_tokens(images, torch.tensor([1, 2]))
+    monkeypatch.setattr(mae, 'target', lambda _: target + 1000 * visible[..., None])
+    assert mae.loss(images, keys) == plain
+    monkeypatch.setattr(mae, 'target', lambda _: target + ~visible[..., None])
+    assert mae.loss(images, keys)['loss'] != plain['loss']
+
+
+@torch.no_grad()
+def test_masked_pixels_do_not_influence_the_prediction_and_visible_ones_do():
+    mae, images, keys = model(), tiles(), torch.tensor([1, 2])
+    predicted, masked = mae.reconstruct(images, keys)
+    patches = patchify(images, 4)
+    hidden = unpatchify(patches + 1e4 * masked[..., None], 4, (64, 64))
+    shown = unpatchify(patches + 1e4 * ~masked[..., None], 4, (64, 64))
+    assert torch.equal(mae.reconstruct(hidden, keys)[0], predicted)
+    assert not torch.allclose(mae.reconstruct(shown, keys)[0], predicted)
+
+
+@torch.no_grad()
+def test_the_loss_is_the_mean_squared_error_of_the_masked_patches():
+    mae, images = model(), tiles()
+    predicted, masked = mae.reconstruct(images, torch.tensor([1, 2]))
+    wanted = [(predicted[b, t] - patchify(images, 4)[b, t]).square().mean() for b, t in masked.nonzero().tolist()]
+    assert mae.loss(images, samples(1, 2))['loss'] == pytest.approx(sum(wanted).item() / len(wanted), rel=1e-5)
+
+
+@torch.no_grad()
+def test_a_model_that_predicts_each_bands_mean_scores_the_targets_variance(monkeypatch):
+    mae, images = model(), tiles() * torch.tensor([1.0, 2, 3, 4, 5]).view(-1, 1, 1) + 7
+    masked = mae.masked_tokens(images, torch.tensor([1, 2]))
+    by_band = patchify(images, 4)[masked].view(-1, 5)
+    means = by_band.mean(0).repeat(16).expand(2, 256, 80)
+    monkeypatch.setattr(mae, 'reconstruct', lambda *_: (means, masked))
+    found = mae.loss(images, samples(1, 2))
+    assert found['loss'] == pytest.approx(found['target_variance'].item(), rel=1e-5)
+    # Bands of variance 1, 4, 9, 16, 25: their mean is 11.
+    assert found['target_variance'] == pytest.approx(11, rel=0.05)
+
+
+def test_a_normalised_target_has_mean_0_and_variance_1_in_each_patch():
+    target = model(norm_target=True).target(3 * tiles() + 5)
+    assert target.mean(-1).abs().max() < 1e-5
+    assert target.var(-1).sub(1).abs().max() < 1e-4
+
+
+def test_a_target_that_is_not_normalised_is_the_tile():
+    images = tiles()
+    assert torch.equal(unpatchify(model().target(images), 4, (64, 64)), images)
+
+
+@pytest.mark.parametrize('norm_target', [False, True])
+def test_panels_hide_the_masked_patches_and_keep_the_others(norm_target):
+    mae, images = model(norm_target=norm_target), tiles()
+    panels = mae.panels(images, samples(1, 2))
+    masked = mae.masked_tokens(images, torch.tensor([1, 2]))
+    hidden = masked.view(2, 1, 16, 16).repeat_interleave(4, 2).repeat_interleave(4, 3).expand(2, 5, 64, 64)
+    stored = images * torch.tensor([1.0, 2, 1, 2, 1]).view(-1, 1, 1) + torch.arange(1.0, 6).view(-1, 1, 1)
+    torch.testing.assert_close(panels['original'], stored)
+    assert torch.equal(panels['masked'].isnan(), hidden)
+    torch.testing.assert_close(panels['masked'][~hidden], stored[~hidden])
+    torch.testing.assert_close(panels['reconstruction'][~hidden], stored[~hidden])
+    assert not torch.isclose(panels['reconstruction'][hidden], stored[hidden]).all()
+
+
+@torch.no_grad()
+def test_a_perfect_prediction_is_shown_as_the_tile(monkeypatch):
+    mae, images = model(norm_target=True), tiles()
+    masked = mae.masked_tokens(images, torch.tensor([1, 2]))
+    monkeypatch.setattr(mae, 'reconstruct', lambda *_: (mae.target(images), masked))
+    panels = mae.panels(images, samples(1, 2))
+    torch.testing.assert_close(panels['reconstruction'], panels['original'], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(('size_px', 'unit_px'), [(72, 16), (48, 16), (96, 64), (32, 64)])
+def test_a_tile_must_be_a_multiple_of_unit_and_stride(size_px, unit_px):
+    with pytest.raises(ConfigError, match=rf'tile size must be a multiple .*{unit_px} px.*32 px.*got \({size_px}, {size_px}\)'):
+        model(unit_px=unit_px).loss(tiles(1, size_px=size_px), samples(1))
+
+
+@pytest.mark.parametrize('unit_px', [2, 6, 18])
+def test_a_unit_must_be_a_multiple_of_the_patch(unit_px):
+    with pytest.raises(ConfigError, match=rf'unit_px must be a multiple of the patch \(4 px\), got {unit_px}'):
+        model(unit_px=unit_px)
+
+
+@pytest.mark.parametrize('ratio', [0, 1, -0.5, 75])
+def test_a_ratio_outside_0_to_1_is_refused(ratio):
+    with pytest.raises(ConfigError, match=f'masked_ratio must lie between 0 and 1, got {ratio}'):
+        model(masked_ratio=ratio)
+
+
+@pytest.mark.parametrize('ratio', [0.02, 0.98])
+def test_a_ratio_that_masks_no_unit_or_all_of_a_tile_is_refused(ratio):
+    with pytest.raises(ConfigError, match='some and not all of the 16 units'):  # .02 * 16 rounds to 0, .98 * 16 to 16
+        model(masked_ratio=ratio).loss(tiles(), samples(1, 2))
+
+
+@pytest.mark.parametrize(('arch', 'dims', 'depths'), [('tiny', 96, [2, 2, 6, 2]), ('base', 128, [2, 2, 18, 2])])
+def test_swin_t_and_swin_b_have_their_published_depths(arch, dims, depths):
+    mae = model(bands='all', arch=arch)
+    assert [len(stage.blocks) for stage in mae.backbone.stages] == depths
+    assert mae.backbone.patch_embed.projection.weight.shape == (dims, 14, 4, 4)
+    assert mae.decoder.to_pixels.weight.shape == (16 * 14, dims)
+    assert [len(stage.blocks) for stage in mae.decoder.stages] == [2, 2, 2]
+
+
+def test_the_gradient_reaches_every_parameter():
+    mae = model()
+    mae.loss(tiles(), samples(1, 2))['loss'].backward()
+    dead = [name for name, value in mae.named_parameters() if value.grad is None or not value.grad.abs().sum()]
+    assert not dead
+
+
+def test_a_step_of_the_optimiser_lowers_the_loss():
+    mae, images, keys = model(), tiles(), samples(1, 2)
+    optimiser = torch.optim.AdamW(mae.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(8):
+        loss = mae.loss(images, keys)['loss']
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.97 * losses[0]
+
+
+@torch.no_grad()
+def test_the_order_of_the_batch_does_not_matter():
+    mae, images = model().eval(), tiles()
+    loss, swapped = mae.loss(images, samples(1, 2)), mae.loss(images.flip(0), samples(2, 1))
+    assert loss['loss'] == pytest.approx(swapped['loss'].item(), rel=1e-5)
+
+
+def test_the_mask_token_starts_small_and_not_at_zero():
+    mae = model()
+    mae.init_weights()
+    token = mae.mask_token
+    assert 0 < token.std() < 0.04
+    assert token.abs().max() <= 2
+    assert not math.isclose(token[0, 0, 0].item(), token[0, 0, 1].item())

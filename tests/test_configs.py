@@ -1,0 +1,206 @@
+"""Every config that a user can name, found by path: it is sound, says what it does, and its model builds."""
+
+import ast
+import copy
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from config_faults import TOP_LEVEL, faults
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, DefaultScope
+
+from mmlandslide.bands import GROUPS
+
+CONFIGS = Path(__file__).parent.parent / 'configs'
+BASES = sorted(path for path in CONFIGS.rglob('*.py') if path.parent.name == '_base_')
+LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+
+#: Content -> its word in the file's name, in the order of the name.
+MODELS_BY_NAME = {'FasterRCNN': 'faster_rcnn', 'mmlandslide.SwinMAE': 'swin_mae'}
+BANDS_BY_NAME = {GROUPS['all']: [], GROUPS['photograph']: ['rgb'], GROUPS['mars']: ['mars']}
+BACKBONES_BY_NAME = {
+    ('det', 'ResNet', 18): ['r18'],
+    ('det', 'SwinTransformer', 'nano'): ['demo'],
+    ('det', 'SwinTransformer', 'tiny'): ['swin_t'],
+    ('det', 'SwinTransformer', 'base'): ['swin_b'],
+    ('pretrain', 'SwinTransformer', 'nano'): ['demo'],
+    ('pretrain', 'SwinTransformer', 'tiny'): ['tiny'],
+    ('pretrain', 'SwinTransformer', 'base'): [],
+}
+
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+
+def named(path):
+    return str(path.relative_to(CONFIGS))
+
+
+every_leaf = pytest.mark.parametrize('path', LEAVES, ids=named)
+
+
+@cache
+def loaded(path):
+    return Config.fromfile(path)
+
+
+def built(path):
+    """Return a config's model; its weights are drawn as its layers do, and nothing pre-trained is read."""
+    cfg = loaded(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.random.fork_rng():
+        return MODELS.build(copy.deepcopy(cfg.model)).eval()
+
+
+def views(cfg):
+    """Return a config's datasets, pipelines built and no file looked at, by the key of their loader."""
+    keys = [key for key in cfg if key.endswith('_dataloader')]
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return {key: DATASETS.build(dict(copy.deepcopy(cfg[key].dataset), lazy_init=True)) for key in keys}
+
+
+def backbone_facts(cfg):
+    backbone = cfg.model.backbone
+    return {key: backbone.get(key) for key in ('type', 'arch', 'depth', 'window_size', 'bands')}
+
+
+def name_of(path):
+    """Return the name that a config's content asks for."""
+    cfg = loaded(path)
+    kind = cfg.model.backbone.type.removeprefix('mmlandslide.')
+    size = cfg.model.backbone.get('arch', cfg.model.backbone.get('depth'))
+    words = [MODELS_BY_NAME[cfg.model.type], *BACKBONES_BY_NAME[path.parent.name, kind, size]]
+    return '_'.join([*words, *BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]])
+
+
+def test_there_are_configs_of_both_stages():
+    assert {path.parent.name for path in LEAVES} >= {'det', 'pretrain'}
+
+
+@every_leaf
+def test_every_type_resolves_and_every_key_is_read(path):
+    assert faults(loaded(path)) == []
+
+
+@every_leaf
+def test_a_leaf_is_one_sentence(path):
+    text = path.read_text()
+    docstring, first, *rest = ast.parse(text).body
+    code = [line for line in text.splitlines()[docstring.end_lineno :] if line.split('#')[0].strip()]
+    assert isinstance(docstring.value.value, str)
+    assert first.targets[0].id == '_base_'
+    assert len(rest) <= 2
+    assert len(code) <= 15
+    assert all(node.targets[0].id in TOP_LEVEL for node in rest if not isinstance(node, ast.ImportFrom))
+
+
+@every_leaf
+def test_the_file_name_says_what_the_config_holds(path):
+    assert path.stem == name_of(path)
+
+
+@every_leaf
+def test_the_docstring_counts_as_the_config_does(path):
+    cfg, sentence = loaded(path), ast.get_docstring(ast.parse(path.read_text()))
+    for count in re.findall(r'(\d+) epochs', sentence):
+        assert int(count) == cfg.train_cfg.max_epochs
+    for count in re.findall(r'(\d+) bands', sentence):
+        assert int(count) == len(views(cfg)['train_dataloader'].bands)
+
+
+@every_leaf
+def test_the_schedule_ends_with_the_training(path):
+    cfg = loaded(path)
+    assert [step.begin for step in cfg.param_scheduler] == [0, *(step.end for step in cfg.param_scheduler[:-1])]
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
+    assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
+
+
+@every_leaf
+def test_the_model_builds_and_all_its_parts_see_the_same_bands(path):
+    model = built(path)
+    bands = {key: view.bands for key, view in views(loaded(path)).items()}
+    assert bands == dict.fromkeys(bands, model.backbone.bands)
+    assert model.data_preprocessor.bands == model.backbone.bands
+    with torch.no_grad():
+        features = model.extract_feat(torch.zeros(1, len(model.backbone.bands), 64, 64))
+    assert features[0].isfinite().all()
+
+
+@every_leaf
+def test_a_backbone_starts_from_a_pretraining_of_its_own_kind(path):
+    pretrained = loaded(path).model.backbone.get('pretrained')
+    if pretrained:
+        source = CONFIGS.parent / pretrained.made_by
+        assert pretrained.checkpoint == f'work_dirs/{source.stem}'
+        assert source in LEAVES
+        assert backbone_facts(loaded(source)) == backbone_facts(loaded(path))
+
+
+def test_the_configs_that_say_pretrained_name_their_pretraining():
+    saying = {path.stem for path in LEAVES if 'pre-trained' in ast.get_docstring(ast.parse(path.read_text()))}
+    naming = {path.stem for path in LEAVES if loaded(path).model.backbone.get('pretrained')}
+    assert saying == naming != set()
+
+
+@every_leaf
+def test_pretraining_sees_the_tiles_that_train_the_detector_and_no_other(path):
+    pretrained = loaded(path).model.backbone.get('pretrained')
+    if pretrained:
+        seen, trained = (loaded(each).train_dataloader.dataset for each in (CONFIGS.parent / pretrained.made_by, path))
+        keys = ('data_root', 'split', 'folder', 'split_file')
+        assert [seen.get(key) for key in keys] == [trained.get(key) for key in keys]
+
+
+@every_leaf
+def test_a_dumped_config_is_the_same_when_it_is_read_again(path, tmp_path):
+    loaded(path).dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == loaded(path).to_dict()
+
+
+@pytest.mark.parametrize('stage', ['det', 'pretrain'])
+def test_a_top_level_key_has_one_owner(stage):
+    owners = {}
+    for path in (path for path in BASES if path.parents[1].name == stage):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not node.id.startswith('_'):
+                owners.setdefault(node.id, set()).add(path.stem.split('_')[0])
+    assert {key: kinds for key, kinds in owners.items() if len(kinds) > 1} == {}
+    assert set(owners) <= TOP_LEVEL
+
+
+BROKEN = {
+    'train_dataloader.dataset.data_rot': "train_dataloader = dict(dataset=dict(data_rot='data'))",
+    'train_dataloader.num_worker': 'train_dataloader = dict(num_worker=0)',
+    'model.backbone.drop_path_rat': 'model = dict(backbone=dict(drop_path_rat=0.2))',
+    'model.backbone.pretrained.stemm': "model = dict(backbone=dict(pretrained=dict(stemm='zero')))",
+    'model.neck.type': "model = dict(neck=dict(type='FPM'))",
+    'model.rpn_head.anchor_generator.ratio': 'model = dict(rpn_head=dict(anchor_generator=dict(ratio=[1.0])))',
+    'model.roi_head.bbox_roi_extractor.roi_layer.output': (
+        'model = dict(roi_head=dict(bbox_roi_extractor=dict(roi_layer=dict(output=7))))'
+    ),
+    'model.train_cfg.rpn_proposal.nms_prre': 'model = dict(train_cfg=dict(rpn_proposal=dict(nms_prre=1000)))',
+    'model.train_cfg.rcnn.sampler.nums': 'model = dict(train_cfg=dict(rcnn=dict(sampler=dict(nums=64))))',
+    'model.test_cfg.rcnn.nms.iou': 'model = dict(test_cfg=dict(rcnn=dict(nms=dict(iou=0.5))))',
+    'optim_wrapper.clip_grad.max': 'optim_wrapper = dict(clip_grad=dict(max=1.0))',
+    'optim_wrapper.optimizer.learning_rate': 'optim_wrapper = dict(optimizer=dict(learning_rate=1.0))',
+    'optim_wrapper.paramwise_cfg.custom_keys.norm.decay': (
+        'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(norm=dict(decay=0.0))))'
+    ),
+    'param_scheduler.ends': "param_scheduler = [dict(type='LinearLR', ends=3)]",
+    'default_hooks.checkpoint.intervall': 'default_hooks = dict(checkpoint=dict(intervall=2))',
+    'default_hooks.chekpoint': 'default_hooks = dict(chekpoint=dict(interval=2))',
+    'env_cfg.mp': 'env_cfg = dict(mp=dict())',
+    'test_evaluator.score': 'test_evaluator = dict(score=0.5)',
+    'train_cfg.epochs': 'train_cfg = dict(epochs=3)',
+    'train_pipeline': 'train_pipeline = []',
+    'work_dir': "work_dir = 'elsewhere'",
+}
+
+
+@pytest.mark.parametrize(('where', 'line'), BROKEN.items(), ids=list(BROKEN))
+def test_the_sweep_finds_a_mistyped_key(where, line, tmp_path):
+    broken = tmp_path / 'broken.py'
+    broken.write_text(f"_base_ = '{CONFIGS / 'det' / 'faster_rcnn_swin_t.py'}'\n{line}\n")
+    assert where in {fault.split(':')[0] for fault in faults(Config.fromfile(broken))}

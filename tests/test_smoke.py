@@ -1,0 +1,117 @@
+"""Every config as it stands takes a training step, and a detector a validation, on a handful of tiny tiles where its data lie."""
+
+import json
+import sys
+from pathlib import Path
+
+import factories
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmlandslide.engine.runner import LandslideRunner
+from mmlandslide.files import read_checkpoint
+from mmlandslide.recipes import cosine
+
+CONFIGS = Path(__file__).parent.parent / 'configs'
+DEMO = ('swin_mae_demo', 'faster_rcnn_demo')
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+
+def leaves(stage):
+    return [pytest.param(path, id=path.stem) for path in sorted((CONFIGS / stage).glob('*.py')) if path.stem not in DEMO]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Stand in a folder where every data root that the configs name holds 64 px tiles; keep what a runner sets for a process."""
+    for root in ('data', 'demo'):
+        factories.write_dataset(tmp_path / root / 'landslide4sense', {'train': 2, 'validation': 2, 'test': 2}, size_px=64)
+    factories.write_voc(tmp_path / 'data' / 'l4s_rgb')
+    for split in ('train', 'validation'):
+        factories.write_mask_folder(tmp_path / 'data' / 'mars_mmls' / split)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield tmp_path
+
+
+def small(path):
+    """Return a config for one step of two 64 px tiles in one process; nothing else is changed."""
+    cfg = Config.fromfile(path)
+    for loader in (value for key, value in cfg.items() if key.endswith('_dataloader')):
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        for step in loader.dataset.pipeline:
+            step.update({'size_px': 64} if 'size_px' in step else {})
+    cfg.train_cfg, cfg.param_scheduler = cosine(epochs=1, val_interval=1 if 'val_cfg' in cfg else None)
+    cfg.work_dir = f'work_dirs/{path.stem}'
+    cfg.experiment_name = f'{Path.cwd()}_{path.stem}'
+    return cfg
+
+
+def unsaved(cfg):
+    """Leave out pre-trained weights and checkpoints, which the demo pair stands for."""
+    cfg.model.backbone.pretrained = None
+    cfg.default_hooks.checkpoint.update(interval=-1, save_best=None)
+    return cfg
+
+
+def trained(cfg):
+    """Train; return the runner and the stem's weights from before."""
+    runner = LandslideRunner.from_cfg(cfg)
+    runner.model.init_weights()
+    runner.model.init_weights = lambda: None
+    before = stem(runner.model).detach().clone()
+    runner.train()
+    return runner, before
+
+
+def stem(model):
+    return model.backbone.get_parameter(model.backbone.stem_name)
+
+
+def all_finite(model):
+    return all(value.isfinite().all() for value in model.state_dict().values() if value.is_floating_point())
+
+
+def test_the_demo_pair_goes_from_pretraining_to_metrics(place):
+    before, _ = trained(small(CONFIGS / 'pretrain' / 'swin_mae_demo.py'))
+    runner = LandslideRunner.from_cfg(small(CONFIGS / 'det' / 'faster_rcnn_demo.py'))
+    runner._init_model_weights()
+    torch.testing.assert_close(stem(runner.model), stem(before.model), rtol=0, atol=0)
+    runner.train()
+    record = read_checkpoint(place / 'work_dirs' / 'faster_rcnn_demo' / 'epoch_1.pth')['meta']['mmlandslide']
+    assert record['tile_ids'] == record['lineage']['tile_ids'] == ['landslide4sense:train/1', 'landslide4sense:train/2']
+
+
+def test_the_demo_detector_is_tested_from_its_checkpoint(place):
+    cfg = small(CONFIGS / 'det' / 'faster_rcnn_demo.py')
+    cfg.model.backbone.pretrained = None
+    trained(cfg)
+    cfg.update(load_from='work_dirs/faster_rcnn_demo/epoch_1.pth', experiment_name=f'{place}_test')
+    found = LandslideRunner.from_cfg(cfg).test()
+    kept = json.loads((place / 'work_dirs' / 'faster_rcnn_demo' / 'metrics.json').read_text())
+    assert kept['AP50'] == found['AP50']
+    assert 0 <= kept['AP50'] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', leaves('pretrain'))
+@pytest.mark.usefixtures('place')
+def test_a_pretraining_takes_a_step(path):
+    runner, before = trained(unsaved(small(path)))
+    assert runner.iter == 1
+    assert not torch.equal(stem(runner.model), before)
+    assert all_finite(runner.model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', leaves('det'))
+@pytest.mark.usefixtures('place')
+def test_a_detector_takes_a_step_and_is_validated(path):
+    runner, before = trained(unsaved(small(path)))
+    assert runner.iter == 1
+    assert not torch.equal(stem(runner.model), before)
+    assert all_finite(runner.model)
+    assert 0 <= runner.message_hub.get_scalar('val/AP50').current() <= 1

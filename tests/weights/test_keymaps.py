@@ -1,0 +1,54 @@
+import pytest
+
+from mmlandslide.weights import keymaps
+
+#: source, its key, ours
+CASES = [
+    ('torchvision Swin', 'features.0.0.weight', 'patch_embed.projection.weight'),
+    ('torchvision Swin', 'features.0.2.bias', 'patch_embed.norm.bias'),
+    ('torchvision Swin', 'features.5.17.attn.qkv.weight', 'stages.2.blocks.17.attn.w_msa.qkv.weight'),
+    ('torchvision Swin', 'features.1.0.mlp.0.bias', 'stages.0.blocks.0.ffn.layers.0.0.bias'),
+    ('torchvision Swin', 'features.7.1.mlp.3.bias', 'stages.3.blocks.1.ffn.layers.1.bias'),
+    ('torchvision Swin', 'features.4.reduction.weight', 'stages.1.downsample.reduction.weight'),
+    ('torchvision Swin', 'norm.weight', 'norm3.weight'),
+    ('torchvision Swin', 'head.weight', None),
+    ('torchvision Swin', 'features.1.0.attn.relative_position_index', None),
+    ('torchvision EfficientNet-B0', 'features.0.1.running_var', 'layers.0.bn.running_var'),
+    ('torchvision EfficientNet-B0', 'features.1.0.block.0.0.weight', 'layers.1.0.depthwise_conv.conv.weight'),
+    ('torchvision EfficientNet-B0', 'features.1.0.block.1.fc2.bias', 'layers.1.0.se.conv2.conv.bias'),
+    ('torchvision EfficientNet-B0', 'features.5.2.block.3.1.weight', 'layers.4.5.linear_conv.bn.weight'),
+    ('torchvision EfficientNet-B0', 'features.7.0.block.0.0.weight', 'layers.5.4.expand_conv.conv.weight'),
+    ('torchvision EfficientNet-B0', 'classifier.1.weight', None),
+    ('torchvision ViT', 'class_token', 'cls_token'),
+    ('torchvision ViT', 'encoder.layers.encoder_layer_11.self_attention.in_proj_bias', 'layers.11.attn.qkv.bias'),
+    ('torchvision ViT', 'encoder.layers.encoder_layer_0.mlp.linear_2.weight', 'layers.0.ffn.layers.1.weight'),
+    ('torchvision ViT', 'encoder.layers.encoder_layer_0.mlp.3.weight', 'layers.0.ffn.layers.1.weight'),
+    ('torchvision ViT', 'heads.head.weight', None),
+    ('MMPretrain Swin', 'norm.weight', 'norm3.weight'),
+    ('MMPretrain Swin', 'norm3.weight', 'norm3.weight'),
+    ('MMPretrain Swin', 'stages.0.blocks.1.norm1.weight', 'stages.0.blocks.1.norm1.weight'),
+    ('MMPretrain Swin', 'stages.0.blocks.1.attn.attn_mask', None),
+    ('ResNet of torchvision or MMPretrain', 'layer4.1.bn2.running_mean', 'layer4.1.bn2.running_mean'),
+    ('ResNet of torchvision or MMPretrain', 'fc.bias', None),
+]
+
+
+@pytest.mark.parametrize(('source', 'key', 'ours'), CASES)
+def test_a_foreign_key_becomes_ours(source, key, ours):
+    assert keymaps.renamer(keymaps.by_name(source))(key) == ours
+
+
+def test_a_source_is_recognised_by_all_of_its_signs():
+    assert keymaps.recognise(['conv1.weight', 'layer1.0.conv1.weight']).name == 'ResNet of torchvision or MMPretrain'
+    assert keymaps.recognise(['conv1.weight']) is None
+    assert keymaps.recognise([]) is None
+
+
+def test_signs_match_from_the_start_of_a_key():
+    assert keymaps.recognise(['teacher.conv1.weight', 'teacher.layer1.0.conv1.weight']) is None
+
+
+def test_no_two_sources_have_one_name():
+    found = [keymap.name for keymap in keymaps.KEYMAPS]
+    assert len(set(found)) == len(found)
+    assert keymaps.by_name('nobody') is None
