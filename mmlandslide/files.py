@@ -6,12 +6,15 @@ import math
 import os
 import pickle
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from mmlandslide.errors import CheckpointError, MissingPathError
+
+#: What torch raises, beside `UnpicklingError`, on a file that is no checkpoint or half of one.
+_BROKEN = (RuntimeError, EOFError, ValueError, LookupError, OSError, AttributeError, TypeError)
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
@@ -94,6 +97,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: the file is broken, is no checkpoint, or carries code.
     """
     import torch
+    from safetensors import SafetensorError
 
     path = Path(path)
     if not path.is_file():
@@ -105,7 +109,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             return dict(load_file(path))
         with _allowed_globals():
             content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+    except (SafetensorError, pickle.UnpicklingError, *_BROKEN) as error:
         raise CheckpointError.mismatch(
             'checkpoint',
             'hold tensors and plain types only',
@@ -120,8 +124,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """Return the sentence that says what is wrong with a checkpoint, without torch's advice to load it unsafely."""
-    text = str(error).rsplit('WeightsUnpickler error: ', 1)[-1].strip() or type(error).__name__
-    return text.splitlines()[0].split('. ')[0]
+    lines = str(error).rsplit('WeightsUnpickler error: ', 1)[-1].strip().splitlines() or [type(error).__name__]
+    said = next((line for line in lines if 'GLOBAL' in line), lines[0])
+    return said.split('. ')[0].strip('. ')
 
 
 def _allowed_globals() -> AbstractContextManager[Any]:
@@ -136,9 +141,31 @@ def _mmengine_globals() -> Iterator[Any]:
     import numpy as np
     from mmengine.logging import HistoryBuffer
 
-    core = getattr(np, '_core', None) or np.core
-    yield from (HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype)
+    multiarray = (getattr(np, '_core', None) or np.core).multiarray
+    yield from (HistoryBuffer, np.ndarray, np.dtype, _under('builtins.getattr', _statistic))
+    for package in ('numpy.core', 'numpy._core'):  # as NumPy 1 and as NumPy 2 write it
+        yield _under(f'{package}.multiarray._reconstruct', multiarray._reconstruct)
+        yield _under(f'{package}.multiarray.scalar', multiarray.scalar)
     yield from {type(np.dtype(code)) for code in 'efd?bhilqBHILQ'}
+
+
+def _under(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function under the name by which a pickle asks for it."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__qualname__ = name.rsplit('.', 1)
+    return call
+
+
+def _statistic(owner: Any, name: str) -> Any:
+    """Stand in for `getattr`: a pickled `HistoryBuffer` names its statistics by it, and nothing else may."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL getattr for {name!r}')
+    return getattr(owner, name)
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> Path:

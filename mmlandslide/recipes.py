@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mmlandslide.errors import ConfigError
+
 
 def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int | None = None) -> tuple[dict[str, Any], list[Any]]:
     """Return `train_cfg` and `param_scheduler` of one schedule: a linear warm-up, then half a cosine, stepped every iteration.
@@ -14,7 +16,12 @@ def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int
 
     Returns:
         `(train_cfg, param_scheduler)`, whose ends agree by construction.
+
+    Raises:
+        ConfigError: the warm-up leaves no epoch for the cosine.
     """
+    if not 0 <= warmup < epochs:
+        raise ConfigError.mismatch('warmup', f'be shorter than the {epochs} epochs', warmup, 'cosine(...)', 'Shorten the warm-up')
     train_cfg: dict[str, Any] = {'type': 'EpochBasedTrainLoop', 'max_epochs': epochs}
     if val_interval is not None:
         train_cfg['val_interval'] = val_interval

@@ -3,8 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from safetensors.torch import save_file
 
-from mmlandslide.files import write_atomic, write_json
+from mmlandslide.errors import CheckpointError, MissingPathError
+from mmlandslide.files import read_checkpoint, write_atomic, write_checkpoint, write_json
 
 
 def test_text_and_bytes_are_written_with_their_folder(tmp_path):
@@ -51,3 +55,113 @@ def test_what_json_does_not_have_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(TypeError, match='set'):
         write_json(tmp_path / 'a.json', {'a': {1, 2}})
     assert not list(tmp_path.iterdir())
+
+
+class Payload:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), 'w'))
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_checkpoint_that_carries_code_is_refused_and_not_run(tmp_path, zipped):
+    path, canary = tmp_path / 'a.pth', tmp_path / 'canary'
+    torch.save({'state_dict': {'a': torch.ones(1)}, 'meta': Payload(canary)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r'checkpoint must hold tensors and plain types only.*a\.pth'):
+        read_checkpoint(path)
+    assert not canary.exists()
+
+
+def test_a_whole_model_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(1, 1), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='tensors and plain types only'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_single_tensor_is_no_checkpoint(tmp_path):
+    torch.save(torch.ones(2), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='must be a dict, got Tensor'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+@pytest.mark.parametrize('share', [0, 0.1, 0.5, 0.9, 0.999])
+def test_half_a_checkpoint_is_refused_by_name(tmp_path, suffix, share):
+    path = tmp_path / f'a.{suffix}'
+    state = {'a': torch.arange(1000.0)}
+    save_file(state, path) if suffix == 'safetensors' else torch.save(state, path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(CheckpointError, match=rf'a\.{suffix}'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'content', [b'<html>404</html>', b'version https://git-lfs.github.com/spec/v1', b'PK\x03\x04' + b'x' * 99, b'\x80']
+)
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_another_file_under_a_checkpoints_name_is_refused(tmp_path, suffix, content):
+    (tmp_path / f'a.{suffix}').write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf'a\.{suffix}'):
+        read_checkpoint(tmp_path / f'a.{suffix}')
+
+
+def test_what_mmengine_writes_can_be_read(tmp_path):
+    hub = {'log_scalars': {'loss': HistoryBuffer([1.0, 3.0], [1, 1])}, 'lr': np.float64(0.5), 'n': np.int64(2)}
+    torch.save({'message_hub': hub, 'array': np.arange(3.0)}, tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth')
+    assert found['message_hub']['log_scalars']['loss'].mean() == 2
+    assert (found['message_hub']['lr'], found['array'].tolist()) == (0.5, [0, 1, 2])
+
+
+class Reaching:
+    """Asks for an attribute when it is unpickled."""
+
+    def __init__(self, owner, name):
+        self.parts = (owner, name)
+
+    def __reduce__(self):
+        return (getattr, self.parts)
+
+
+@pytest.mark.parametrize('parts', [(HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'), (torch.Tensor, 'mean')])
+def test_no_attribute_but_a_historys_statistics_is_reached(tmp_path, parts):
+    torch.save({'a': Reaching(*parts)}, tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=r'GLOBAL|global'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(('old', 'new'), [(b'numpy._core', b'numpy.core'), (b'numpy.core', b'numpy._core')])
+def test_arrays_are_read_as_either_numpy_wrote_them(tmp_path, old, new):
+    torch.save({'a': np.arange(3.0), 'b': np.float32(2)}, tmp_path / 'a.pth', _use_new_zipfile_serialization=False)
+    content = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'b.pth').write_bytes(content.replace(b'c' + old + b'.', b'c' + new + b'.'))
+    found = read_checkpoint(tmp_path / 'b.pth')
+    assert (found['a'].tolist(), found['b']) == ([0, 1, 2], 2)
+
+
+def test_the_allow_list_lasts_no_longer_than_the_reading(tmp_path):
+    torch.save({'h': HistoryBuffer([1.0], [1])}, tmp_path / 'a.pth')
+    before = torch.serialization.get_safe_globals()
+    read_checkpoint(tmp_path / 'a.pth')
+    assert torch.serialization.get_safe_globals() == before
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
+    path = write_checkpoint(tmp_path / 'new' / 'a.pth', {'state_dict': {'a': torch.arange(3)}, 'meta': {'epoch': 2, 'ids': ('x',)}})
+    found = read_checkpoint(path)
+    assert found['state_dict']['a'].tolist() == [0, 1, 2]
+    assert found['meta'] == {'epoch': 2, 'ids': ('x',)}
+
+
+def test_safetensors_give_their_tensors(tmp_path):
+    save_file({'a': torch.ones(2)}, tmp_path / 'a.safetensors')
+    assert read_checkpoint(str(tmp_path / 'a.safetensors'))['a'].tolist() == [1, 1]
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(MissingPathError, match=r'checkpoint must be a file, got nothing in .*absent\.pth'):
+        read_checkpoint(tmp_path / 'absent.pth')

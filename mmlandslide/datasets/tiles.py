@@ -155,7 +155,11 @@ def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     """Return a dataset whose values lie in this very file."""
     if key not in file.keys():  # noqa: SIM118 (`in file` would follow a link)
         raise UnreadableTileError.mismatch(
-            'tile file', f'hold dataset {key!r}', f'keys {list(file)[:20]}', path, f'Rename the dataset to {key!r}, or get the file again'
+            'tile file',
+            f'hold dataset {key!r}',
+            f'keys {list(file)[:20]}',
+            path,
+            f'Rename the dataset to {key!r}, or get the file again',
         )
     link = file.get(key, getlink=True)
     dataset = file[key] if isinstance(link, h5py.HardLink) else None

@@ -125,8 +125,11 @@ class LandslideRunner(Runner):
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         _fill(self._bare_model, checkpoint.get('state_dict', checkpoint), path)
         self._loaded_record = checkpoints.record(checkpoint)
+        lineage = dict(self._loaded_record.get('lineage', {}))
+        if not self._resume:  # another training, whose tiles this one inherits
+            lineage['tile_ids'] = sorted(checkpoints.tiles_seen(self._loaded_record))
         for backbone in _backbones(self._bare_model):
-            backbone.lineage = dict(self._loaded_record.get('lineage', {}))
+            backbone.lineage = dict(lineage)
         self._has_loaded = True
         self.logger.info(f'Loaded every parameter from {path}')
         return checkpoint
@@ -177,8 +180,15 @@ def _backbones(model: Any) -> Iterable[Any]:
 
 def _tile_ids(loop: Any) -> list[str]:
     """Return the tiles of a loop's dataset; none where there is no loop or the dataset knows no ids."""
-    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
-    return list(getattr(dataset, 'tile_ids', ()))
+    return _tiles_of(getattr(getattr(loop, 'dataloader', None), 'dataset', None))
+
+
+def _tiles_of(dataset: Any) -> list[str]:
+    """Return the tiles of a dataset, also of those that mmengine's wrappers hold."""
+    if hasattr(dataset, 'tile_ids'):
+        return list(dataset.tile_ids)
+    inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
+    return [tile for each in inner if each is not None for tile in _tiles_of(each)]
 
 
 def _fill(model: Any, state: dict[str, Any], path: Path) -> None:

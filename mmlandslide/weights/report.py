@@ -35,7 +35,7 @@ class TransferReport:
 
     @property
     def left_over(self) -> list[str]:
-        """Return the unexpected keys inside parts that ours has, such as a block too many; a head or another tap is no such part."""
+        """Return the unexpected keys inside parts that ours has, such as a block too many; a head or a tap is no such part."""
         parts = {name.split('.')[0] for name in self.numel}
         return [key for key in self.unexpected if key.split('.')[0] in parts]
 

@@ -1,4 +1,5 @@
 """Simulated tiles where `make demo` writes them; otherwise as `data_l4s.py`."""
+
 _base_ = './data_l4s.py'
 train_dataloader = dict(dataset=dict(data_root='demo/landslide4sense'))
 val_dataloader = dict(dataset=dict(data_root='demo/landslide4sense'))

@@ -1,4 +1,5 @@
 """A small Swin (48 channels, 2 blocks a stage) under a narrower pyramid and head."""
+
 _base_ = './model_swin.py'
 model = dict(
     backbone=dict(arch='nano'),

@@ -1,4 +1,5 @@
 """AdamW at a higher rate and a short cosine, for what two CPU cores do in eight minutes; no validation on the way."""
+
 _base_ = []
 from mmlandslide.recipes import adamw, cosine
 

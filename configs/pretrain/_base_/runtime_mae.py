@@ -1,4 +1,5 @@
 """What every masked autoencoder runs with: panels of its reconstructions, and its loss beside the variance of the target."""
+
 _base_ = './runtime.py'
 default_hooks = dict(
     panels=dict(type='mmlandslide.ReconstructionPanelsHook'),

@@ -1,0 +1,146 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmlandslide.engine.mae_hooks import ReconstructionPanelsHook, StepSeedHook, VarianceHook, reconstruction_picture
+
+RGB = ('B4', 'B3', 'B2')
+
+
+class Runner(SimpleNamespace):
+    """What the hooks read of a runner, and what they told it."""
+
+    def __init__(self, **values):
+        self.warnings = []
+        super().__init__(**{'epoch': 9, 'max_epochs': 100, 'iter': 0, 'seed': 0, 'rank': 0, **values})
+        self.logger = SimpleNamespace(warning=self.warnings.append)
+
+
+def fed(hook, pairs, **values):
+    """Return what a hook warns of after these (loss, variance) pairs."""
+    runner = Runner(**values)
+    for loss, variance in pairs:
+        hook.after_train_iter(runner, 0, outputs={'loss': torch.tensor(loss), 'target_variance': torch.tensor(variance)})
+    hook.after_train_epoch(runner)
+    return runner.warnings
+
+
+@pytest.mark.parametrize(
+    ('pairs', 'warned'),
+    [
+        ([(1.0, 1.0)], True),
+        ([(0.94, 1.0)], False),
+        ([(0.96, 1.0)], True),
+        ([(2.0, 1.0), (0.2, 1.5)], False),  # 2.2 / 2.5 = .88: means are compared, not single steps
+        ([(5.0, 1.0), (5.0, 1.0), (0.5, 1.0), (0.5, 1.0)], False),  # a window of two has forgotten the start
+        ([], False),
+    ],
+)
+def test_a_loss_at_the_variance_of_its_target_is_warned_of(pairs, warned):
+    assert bool(fed(VarianceHook(window=2), pairs)) is warned
+
+
+def test_the_warning_states_both_numbers():
+    (text,) = fed(VarianceHook(), [(0.98, 1.0), (1.0, 1.0)])
+    assert '(0.9900)' in text
+    assert '(1.0000)' in text
+    assert 'predicts the mean' in text
+
+
+@pytest.mark.parametrize(('epoch', 'warned'), [(0, False), (3, False), (4, True)])
+def test_the_first_epochs_are_waited_for(epoch, warned):
+    assert bool(fed(VarianceHook(patience=5), [(1.0, 1.0)], epoch=epoch)) is warned
+
+
+def test_other_models_are_let_be():
+    hook, runner = VarianceHook(), Runner()
+    hook.after_train_iter(runner, 0, outputs={'loss': torch.tensor(1.0)})
+    hook.after_train_iter(runner, 0)
+    hook.after_train_epoch(runner)
+    assert not runner.warnings
+
+
+def test_a_steps_randomness_is_that_of_its_seed_iteration_and_rank():
+    def draw(**values):
+        StepSeedHook().before_train_iter(Runner(**values), 0)
+        return torch.rand(1).item()
+
+    first = draw(seed=1, iter=5)
+    torch.rand(7)
+    assert draw(seed=1, iter=5, epoch=50) == first
+    assert len({first, draw(seed=1, iter=6), draw(seed=2, iter=5), draw(seed=1, iter=5, rank=1)}) == 4
+
+
+class Reconstructing(torch.nn.Module):
+    """Stands for a masked autoencoder: returns the batch it is given and notes whether it was training."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def data_preprocessor(self, data, training):
+        return data
+
+    def panels(self, inputs, data_samples):
+        self.calls.append((len(inputs), self.training))
+        return dict.fromkeys(('original', 'masked', 'reconstruction'), inputs)
+
+
+def batch(value):
+    return {'inputs': torch.full((6, 3, 32, 32), value), 'data_samples': [SimpleNamespace(bands=RGB)] * 6}
+
+
+def draw_after(epochs, tmp_path, **options):
+    """Return hook, model and the pictures of a training over these epochs."""
+    hook, model, shown = ReconstructionPanelsHook(**options), Reconstructing().train(), []
+    visualizer = SimpleNamespace(add_image=lambda name, picture, step: shown.append((name, picture.shape, step)))
+    for epoch in epochs:
+        runner = Runner(epoch=epoch, max_epochs=7, model=model, work_dir=str(tmp_path), visualizer=visualizer)
+        hook.before_train_iter(runner, 0, batch(float(epoch)))
+        hook.after_train_epoch(runner)
+    return hook, model, shown
+
+
+def test_panels_are_drawn_every_interval_and_after_the_last_epoch(tmp_path):
+    _, model, shown = draw_after(range(7), tmp_path, interval=3, num_tiles=2)
+    assert [(name, step) for name, _, step in shown] == [('reconstruction', 3), ('reconstruction', 6), ('reconstruction', 7)]
+    assert sorted(path.name for path in (tmp_path / 'reconstructions').iterdir()) == ['epoch_3.png', 'epoch_6.png', 'epoch_7.png']
+    assert model.calls == [(2, False)] * 3
+    assert model.training
+
+
+def test_the_written_picture_is_the_one_that_is_shown(tmp_path):
+    _, _, shown = draw_after([0], tmp_path, interval=1)
+    with Image.open(tmp_path / 'reconstructions' / 'epoch_1.png') as picture:
+        assert (picture.height, picture.width) == shown[0][1][:2]
+
+
+def test_the_tiles_are_those_of_the_first_batch(tmp_path):
+    hook, _, _ = draw_after([4, 5], tmp_path)
+    assert hook.batch['inputs'].unique().tolist() == [4.0]
+    assert len(hook.batch['inputs']) == 4
+
+
+def test_a_picture_has_a_row_a_tile_and_a_column_a_panel():
+    def width_height(tiles, panels, bands=RGB):
+        images = {name: np.random.default_rng(0).random((tiles, len(bands), 32, 32)) for name in panels}
+        return np.array(reconstruction_picture(images, bands).shape[1::-1])
+
+    one = width_height(1, ['original'])
+    assert width_height(1, ['original', 'masked', 'reconstruction'])[0] == 3 * one[0]
+    grown = width_height(3, ['original'])[1] - one[1]
+    assert grown == 2 * (width_height(2, ['original'])[1] - one[1])
+    assert width_height(1, ['original'], ('B8', *RGB))[0] >= 2 * one[0]  # false colour beside true colour
+
+
+def test_hidden_pixels_are_drawn_alike_and_shown_ones_are_not():
+    image = np.random.default_rng(0).random((1, 3, 32, 32))
+    hidden = image.copy()
+    hidden[..., :16, :] = np.nan
+    picture = reconstruction_picture({'original': image, 'masked': hidden}, RGB)
+    left, right = np.split(picture[-192:], 2, axis=1)  # the tile is zoomed to 192 px; the header lies above
+    assert len(np.unique(right[:96].reshape(-1, 3), axis=0)) == 1
+    assert np.array_equal(left[96:], right[96:])

@@ -1,0 +1,368 @@
+import copy
+import sys
+
+import factories
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from mmengine.fileio import LocalBackend
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+
+from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.engine.runner import LandslideRunner
+from mmlandslide.errors import BandError, CheckpointError, CheckpointMismatchError, ConfigError, MissingPathError, SplitOverlapError
+from mmlandslide.recipes import adamw, cosine
+
+ARCH = {'embed_dims': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 2, 4, 8]}
+TRAIN = [f'landslide4sense:train/{number}' for number in range(1, 7)]
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    """Keep what a runner sets for the whole process."""
+    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    counts = {'train': 6, 'validation': 2, 'test': 2}
+    return factories.write_dataset(tmp_path_factory.mktemp('data') / 'l4s', counts, size_px=32)
+
+
+def dataset(data_root, split='train'):
+    pipeline = [{'type': 'mmlandslide.RandomFlipRotate'}, {'type': 'mmlandslide.PackTile'}]
+    kind = 'mmlandslide.Landslide4SenseUnlabelledDataset'
+    return {'type': kind, 'data_root': str(data_root), 'split': split, 'pipeline': pipeline}
+
+
+def loader(data, batch_size=3, shuffle=True):
+    sampler = {'type': 'mmlandslide.TileSampler', 'shuffle': shuffle}
+    return {'dataset': data, 'batch_size': batch_size, 'num_workers': 0, 'sampler': sampler}
+
+
+def config(data_root, work_dir, epochs=3, **changes):
+    """Return a Swin-MAE training of two steps an epoch, with drop path, on six tiles of 32 px."""
+    train_cfg, param_scheduler = cosine(epochs, warmup=int(epochs > 1))
+    backbone = {'type': 'mmlandslide.SwinTransformer', 'arch': ARCH, 'bands': 'all', 'out_indices': (3,), 'drop_path_rate': 0.3}
+    values = {
+        'model': {
+            'type': 'mmlandslide.SwinMAE',
+            'backbone': backbone,
+            'data_preprocessor': {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'},
+            'masked_ratio': 0.5,
+        },
+        'train_dataloader': {**loader(dataset(data_root)), 'collate_fn': {'type': 'default_collate'}},
+        'train_cfg': train_cfg,
+        'param_scheduler': param_scheduler,
+        'optim_wrapper': adamw(1e-3, clip=1.0),
+        'default_hooks': {'checkpoint': {'type': 'CheckpointHook', 'interval': 1}},
+        'custom_hooks': [{'type': 'mmlandslide.StepSeedHook'}],
+        'visualizer': {'type': 'Visualizer', 'vis_backends': [{'type': 'mmlandslide.CSVVisBackend'}]},
+        'randomness': {'seed': 0},
+        'default_scope': 'mmpretrain',
+        'work_dir': str(work_dir),
+        'experiment_name': str(work_dir),
+    }
+    return Config({**values, **changes})
+
+
+def train(*args, **changes):
+    runner = LandslideRunner.from_cfg(config(*args, **changes))
+    runner.train()
+    return runner
+
+
+@pytest.fixture(scope='module')
+def trained(data_root, tmp_path_factory):
+    """Return the work dir of a training of three epochs."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    before = sys.excepthook
+    train(data_root, work_dir)
+    sys.excepthook = before
+    return work_dir
+
+
+def begun(trained, work_dir, change=None):
+    """Return a work dir whose training was killed after its first epoch; `change` edits the checkpoint."""
+    checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
+    if change:
+        change(checkpoint)
+    torch.save(checkpoint, work_dir / 'epoch_1.pth')
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
+    return work_dir
+
+
+# What a checkpoint holds.
+
+
+@pytest.fixture
+def no_allow_list():
+    allowed = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.add_safe_globals(allowed)
+
+
+def test_a_checkpoint_needs_no_allow_list_and_states_what_it_is(trained, no_allow_list):
+    checkpoint = torch.load(trained / 'epoch_3.pth', weights_only=True)
+    own = checkpoint['meta']['mmlandslide']
+    assert (own['bands'], own['tile_ids'], own['lineage']) == (list(LANDSLIDE4SENSE), TRAIN, {})
+    assert (checkpoint['meta']['epoch'], checkpoint['meta']['iter']) == (3, 6)
+    assert {'state_dict', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint)
+
+
+def test_a_checkpoint_holds_the_weights_of_the_model_and_no_temporary_file_stays(trained, data_root, tmp_path):
+    runner = LandslideRunner.from_cfg(config(data_root, tmp_path))
+    runner.load_checkpoint(str(trained))
+    saved = torch.load(trained / 'epoch_3.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(value, saved[name]) for name, value in runner.model.state_dict().items())
+    assert sorted(path.name for path in trained.glob('*.pth*')) == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
+    assert not list(trained.glob('.*'))
+
+
+# Resuming.
+
+
+def test_resuming_gives_the_weights_of_a_training_that_was_never_killed(trained, data_root, tmp_path):
+    runner = train(data_root, begun(trained, tmp_path), resume=True)
+    assert (runner.epoch, runner.iter) == (3, 6)
+    whole, resumed = (torch.load(folder / 'epoch_3.pth', weights_only=True) for folder in (trained, tmp_path))
+    assert all(torch.equal(value, resumed['state_dict'][name]) for name, value in whole['state_dict'].items())
+    for name, history in whole['message_hub']['log_scalars'].items():
+        if name.endswith(('lr', 'loss')):
+            assert torch.equal(history['log_history'], resumed['message_hub']['log_scalars'][name]['log_history'])
+
+
+def test_resuming_neither_initialises_nor_looks_for_pretrained_weights(trained, data_root, tmp_path, monkeypatch):
+    cfg = config(data_root, begun(trained, tmp_path), resume=True)
+    cfg.model.backbone.pretrained = {'checkpoint': 'absent.pth'}
+    runner = LandslideRunner.from_cfg(cfg)
+    monkeypatch.setattr(runner.model, 'init_weights', lambda: pytest.fail('weights were initialised'))
+    assert runner.train() is runner.model
+    assert runner.epoch == 3
+
+
+def test_resuming_where_nothing_is_yet_starts_afresh(data_root, tmp_path):
+    cfg = config(data_root, tmp_path, resume=True)
+    cfg.model.backbone.pretrained = {'checkpoint': 'absent.pth', 'made_by': 'configs/pretrain/x.py'}
+    with pytest.raises(MissingPathError, match=r'mim train mmpretrain configs/pretrain/x\.py'):
+        LandslideRunner.from_cfg(cfg).train()
+
+
+def test_config_text_in_a_checkpoint_is_not_executed(trained, data_root, tmp_path):
+    canary = tmp_path / 'canary'
+
+    def plant(checkpoint):
+        checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = f'from pathlib import Path\nPath({str(canary)!r}).touch()\n'
+
+    assert train(data_root, begun(trained, tmp_path, plant), resume=True).epoch == 3
+    assert not canary.exists()
+
+
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), 'w'))
+
+
+def test_a_pickled_payload_is_refused_and_not_executed(trained, data_root, tmp_path):
+    canary = tmp_path / 'canary'
+    folder = begun(trained, tmp_path, lambda checkpoint: checkpoint.update(payload=Payload(canary)))
+    with pytest.raises(CheckpointError, match=r'must hold tensors and plain types only.*epoch_1\.pth'):
+        train(data_root, folder, resume=True)
+    assert not canary.exists()
+
+
+# Saving.
+
+
+def test_a_save_that_fails_leaves_the_old_checkpoint_and_nothing_else(trained, data_root, tmp_path, monkeypatch):
+    runner = train(data_root, tmp_path, epochs=1)
+    before = (tmp_path / 'epoch_1.pth').read_bytes()
+
+    def half(self, content, path):
+        with open(path, 'wb') as file:  # noqa: PTH123 (as mmengine writes)
+            file.write(content[: len(content) // 2])
+        raise OSError('no space left')
+
+    monkeypatch.setattr(LocalBackend, 'put', half)
+    with pytest.raises(OSError, match='no space left'):
+        runner.save_checkpoint(str(tmp_path), 'epoch_1.pth')
+    assert (tmp_path / 'epoch_1.pth').read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if 'epoch_1' in path.name] == ['epoch_1.pth']
+
+
+def test_a_checkpoint_takes_its_name_only_when_it_is_whole(data_root, tmp_path, monkeypatch):
+    runner, seen, put = train(data_root, tmp_path, epochs=1), [], LocalBackend.put
+
+    def watched(self, content, path):
+        put(self, content, path)
+        seen.append((tmp_path / 'new.pth').exists())
+
+    monkeypatch.setattr(LocalBackend, 'put', watched)
+    runner.save_checkpoint(str(tmp_path), 'new.pth')
+    assert seen == [False]
+    assert torch.load(tmp_path / 'new.pth', weights_only=True)['meta']['mmlandslide']['tile_ids'] == TRAIN
+
+
+# Loading.
+
+
+def spoilt(trained, tmp_path, change):
+    checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
+    change(checkpoint['state_dict'])
+    torch.save(checkpoint, tmp_path / 'a.pth')
+    return str(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(
+    ('change', 'found'),
+    [
+        (lambda state: state.pop('mask_token'), r"1 keys missing \['mask_token'\], 0 unexpected"),
+        (lambda state: state.update(other=torch.ones(1)), r"0 keys missing \[\], 1 unexpected \['other'\]"),
+        (lambda state: state.update(mask_token=torch.ones(1, 1, 13)), r"1 of another shape \['mask_token'\]"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fill_the_model_is_refused(trained, data_root, tmp_path, change, found):
+    runner = LandslideRunner.from_cfg(config(data_root, tmp_path / 'run'))
+    before = copy.deepcopy(runner.model.state_dict())
+    with pytest.raises(CheckpointMismatchError, match=found):
+        runner.load_checkpoint(spoilt(trained, tmp_path, change))
+    assert all(torch.equal(value, before[name]) for name, value in runner.model.state_dict().items())
+
+
+def test_a_checkpoint_of_a_wrapped_model_fills_the_bare_one(trained, data_root, tmp_path):
+    def wrap(state):
+        for key in list(state):
+            state[f'module.{key}'] = state.pop(key)
+
+    runner = LandslideRunner.from_cfg(config(data_root, tmp_path / 'run'))
+    runner.load_checkpoint(spoilt(trained, tmp_path, wrap))
+    saved = torch.load(trained / 'epoch_1.pth', weights_only=True)['state_dict']
+    assert torch.equal(runner.model.mask_token, saved['mask_token'])
+
+
+# What a model has seen.
+
+
+def lineage_of(work_dir):
+    return torch.load(work_dir / 'epoch_1.pth', weights_only=True)['meta']['mmlandslide']['lineage']
+
+
+def test_a_model_inherits_the_tiles_of_its_pretraining(trained, data_root, tmp_path):
+    cfg = config(data_root, tmp_path, epochs=1, train_dataloader=loader(dataset(data_root, 'test'), batch_size=2))
+    cfg.model.backbone.pretrained = {'checkpoint': str(trained)}
+    LandslideRunner.from_cfg(cfg).train()
+    assert lineage_of(tmp_path)['tile_ids'] == TRAIN
+
+
+def test_a_model_inherits_the_tiles_of_the_checkpoint_that_it_starts_from(trained, data_root, tmp_path):
+    other = loader(dataset(data_root, 'test'), batch_size=2)
+    train(data_root, tmp_path, epochs=1, train_dataloader=other, load_from=str(trained / 'epoch_3.pth'))
+    assert lineage_of(tmp_path)['tile_ids'] == TRAIN
+
+
+def test_resuming_leaves_the_lineage_as_it_was(trained, data_root, tmp_path):
+    def give(checkpoint):
+        checkpoint['meta']['mmlandslide']['lineage'] = {'tile_ids': ['landslide4sense:test/1']}
+
+    train(data_root, begun(trained, tmp_path, give), resume=True)
+    final = torch.load(tmp_path / 'epoch_3.pth', weights_only=True)['meta']['mmlandslide']
+    assert final['lineage'] == {'tile_ids': ['landslide4sense:test/1']}
+
+
+class Stub(BaseModel):
+    """A model with a lineage, one parameter and no opinion."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = torch.nn.Linear(1, 1)
+        self.backbone.lineage, self.backbone.bands = {}, ('B2',)
+
+    def forward(self, inputs, data_samples, mode='tensor'):
+        return data_samples
+
+
+class Count(BaseMetric):
+    def process(self, data_batch, data_samples):
+        self.results.extend(data_samples)
+
+    def compute_metrics(self, results):
+        return {'tiles': len(results)}
+
+
+def evaluate(data, tmp_path, own, **options):
+    """Test a stub whose checkpoint states `own` of itself; return the metrics."""
+    torch.save({'state_dict': Stub().state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / 'a.pth')
+    sampler = {'type': 'DefaultSampler', 'shuffle': False}
+    runner = LandslideRunner(
+        model=Stub(),
+        work_dir=str(tmp_path / 'run'),
+        test_dataloader={**loader(data), 'sampler': sampler, 'collate_fn': {'type': 'pseudo_collate'}},
+        test_cfg={},
+        test_evaluator=[Count()],
+        load_from=str(tmp_path / 'a.pth'),
+        default_scope='mmlandslide',
+        experiment_name=str(tmp_path),
+        cfg=Config(options),
+    )
+    return runner.test()
+
+
+SEEN = 'landslide4sense:test/2'
+
+
+@pytest.mark.parametrize('own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}])
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_a_test_on_a_tile_that_was_seen_is_refused(data_root, tmp_path, own, wrapped):
+    data = dataset(data_root, 'test')
+    data = {'type': 'ConcatDataset', 'datasets': [dataset(data_root, 'validation'), data]} if wrapped else data
+    with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"):
+        evaluate(data, tmp_path, own)
+
+
+def test_an_overlap_that_is_allowed_passes(data_root, tmp_path):
+    assert evaluate(dataset(data_root, 'test'), tmp_path, {'tile_ids': [SEEN]}, allow_overlap=True) == {'tiles': 2}
+
+
+def test_a_test_on_unseen_tiles_passes(data_root, tmp_path):
+    assert evaluate(dataset(data_root, 'test'), tmp_path, {'tile_ids': TRAIN}) == {'tiles': 2}
+
+
+def test_tiles_of_one_id_in_other_data_are_other_tiles(data_root, tmp_path):
+    assert evaluate({**dataset(data_root, 'test'), 'name': 'nepal'}, tmp_path, {'tile_ids': [SEEN]}) == {'tiles': 2}
+
+
+# What a user sees.
+
+
+def test_mixed_precision_without_a_gpu_is_refused(data_root, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ConfigError, match='--amp must run on a GPU, got a machine without CUDA'):
+        train(data_root, tmp_path, optim_wrapper={**adamw(1e-3), 'type': 'AmpOptimWrapper'})
+
+
+def test_an_error_of_ours_is_one_line_without_a_traceback(data_root, tmp_path, capsys):
+    LandslideRunner.from_cfg(config(data_root, tmp_path))
+    for error in (ConfigError('a must be b, got c in d. Do e.'), BandError('a must be b, got c in d. Do e.')):
+        sys.excepthook(type(error), error, None)
+        assert capsys.readouterr().err == 'error: a must be b, got c in d. Do e.\n'
+
+
+def test_an_error_out_of_a_worker_is_one_line_too(data_root, tmp_path, capsys):
+    LandslideRunner.from_cfg(config(data_root, tmp_path))
+    text = 'Caught ConfigError in worker 0.\nTraceback:\n  File "x.py"\nmmlandslide.errors.ConfigError: a must be b.\n'
+    sys.excepthook(ConfigError, ConfigError(text), None)
+    assert capsys.readouterr().err == 'error: a must be b.\n'
+
+
+def test_any_other_error_keeps_its_traceback(data_root, tmp_path, capsys):
+    LandslideRunner.from_cfg(config(data_root, tmp_path))
+    sys.excepthook(ValueError, ValueError('not ours'), None)
+    assert capsys.readouterr().err.strip() == 'ValueError: not ours'
