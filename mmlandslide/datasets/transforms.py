@@ -5,7 +5,6 @@ float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`, `gt_bboxes_la
 state, touches `native_boxes_xyxy`, or writes into the array that it was given.
 """
 
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 

@@ -14,6 +14,7 @@ from mmpretrain.models.utils import resize_pos_embed
 from torch import nn
 
 from mmlandslide import bands as band_table
+from mmlandslide.errors import ConfigError
 from mmlandslide.models.window_attention import replace_attention
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import bridge
@@ -100,6 +101,9 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
     Window 8 is the default: at 128 and 256 px every map of stages 1 to 3 is a multiple of it, where window 7 pads stage 3
     from 8 to 14 tokens. Beside MMPretrain's architectures there is `nano` (48 channels, two blocks a stage), for tests and for
     the demo.
+
+    Raises:
+        ConfigError: MMPretrain's `out_after_downsample` or `pad_small_map`, for which there is no place here.
     """
 
     arch_zoo = {  # noqa: RUF012 (the host's own spelling)
@@ -111,6 +115,11 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
     new_by_design = ('norm0.', 'norm1.', 'norm2.')
 
     def __init__(self, *, window_size: int = 8, **kwargs: Any) -> None:
+        refused = [name for name in ('out_after_downsample', 'pad_small_map') if kwargs.get(name)]
+        if refused:
+            raise ConfigError.mismatch(
+                'backbone', 'tap before merging and shrink windows to small maps', refused, 'model.backbone', 'Leave that out'
+            )
         super().__init__(window_size=window_size, **kwargs)
         replace_attention(self.stages)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models.backbones.swin_transformer import SwinBlockSequence
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
@@ -58,7 +58,7 @@ class SwinMAEDecoder(BaseModule):
 
     def __init__(self, in_channels: int, num_heads: Sequence[int], patch_values: int, depth: int = 2, window_size: int = 8) -> None:
         super().__init__()
-        self.expandings, self.stages = nn.ModuleList(), nn.ModuleList()
+        self.expandings, self.stages = ModuleList(), ModuleList()  # mmengine's, whose init_weights reaches the blocks
         for index, heads in enumerate(num_heads):
             self.expandings.append(PatchExpanding(in_channels >> index))
             self.stages.append(SwinBlockSequence(in_channels >> (index + 1), depth, heads, window_size))

@@ -4,7 +4,7 @@ from factories import evaluated
 from mmpretrain.models import backbones as host
 
 from mmlandslide.bands import LANDSLIDE4SENSE
-from mmlandslide.errors import BandError
+from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.models.backbones import EfficientNet, ResNet, SwinTransformer, VisionTransformer
 
 FIVE = tuple('abcde')
@@ -119,3 +119,9 @@ def test_linear_layers_of_swin_start_from_a_truncated_normal():
     # Drawn within two units of a normal with standard deviation .02, so all but unchanged; torch's own would be .042 at 192.
     assert msa.qkv.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert msa.qkv.bias.abs().sum() == 0
+
+
+@pytest.mark.parametrize('option', ['out_after_downsample', 'pad_small_map'])
+def test_swin_refuses_an_option_that_it_would_ignore(option):
+    with pytest.raises(ConfigError, match=option):
+        SwinTransformer(arch='nano', bands='rgb', **{option: True})
