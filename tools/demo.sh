@@ -10,11 +10,13 @@ SECONDS=0
 stage() { # name, command: the whole output goes to demo/<name>.log, its landmarks to the screen
   local name=$1; shift
   echo "[${SECONDS} s] $*"
-  "$@" 2>&1 | tee "demo/$name.log" | { grep --line-buffered -E 'Epoch\((train|test)\)|Weights from|  (matched|missing) |^error:' || true; }
+  "$@" 2>&1 | tee "demo/$name.log" | { grep --line-buffered -E 'Epoch\((train|test)\)|Weights from|  (matched|missing) |^error:' || true; } ||
+    { tail -n 20 "demo/$name.log"; echo "error: this stage failed; all of its output is in demo/$name.log."; exit 1; }
 }
 checkpoint() { echo "$1/$(basename "$(cat "$1/last_checkpoint")")"; }
 
-[ -e "$data/README.txt" ] || mmlandslide synth --out "$data" --train 320 --val 16 --test 96 --seed 0
+# README.txt is written last: without it the tiles are not all there.
+[ -e "$data/README.txt" ] || { rm -rf "$data"; mmlandslide synth --out "$data" --train 320 --val 16 --test 96 --seed 0; }
 stage pretrain mim train mmpretrain configs/pretrain/swin_mae_demo.py
 stage train mim train mmdet "$detector"
 stage test mim test mmdet "$detector" --checkpoint "$(checkpoint work_dirs/faster_rcnn_demo)" --show-dir panels
