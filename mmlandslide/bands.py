@@ -89,7 +89,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 #: Mean and standard deviation that are widely copied as Landslide4Sense's own. Files whose minimum is 0 cannot have them
-#: (a negative mean): an option for comparing with work that used them, never a default.
+#: (a negative mean): an option for comparing with work that used them (`mean='published'`), never a default.
 PUBLISHED_MEAN = (
     -0.4914, -0.3074, -0.1277, -0.0625, 0.0439, 0.0803, 0.0644, 0.0802, 0.3000, 0.4082, 0.0823, 0.0516, 0.3338, 0.7819,
 )  # fmt: skip
@@ -157,6 +157,16 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
             f'have known statistics ({list(BANDS)})',
             unknown,
             f'bands={bands!r}',
-            'Pass mean=... and std=..., which `mmlandslide stats` measures',
+            'Pass mean=... and std=..., which `mmlandslide stats --masks FOLDER` measures',
         )
     return [BANDS[name].mean for name in asked], [BANDS[name].std for name in asked]
+
+
+def published_statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
+    """Return the published mean and standard deviation (see `PUBLISHED_MEAN`), band by band.
+
+    Raises:
+        BandError: a band is none of Landslide4Sense's.
+    """
+    found = positions(bands, LANDSLIDE4SENSE, 'the published statistics')
+    return [PUBLISHED_MEAN[index] for index in found], [PUBLISHED_STD[index] for index in found]

@@ -1,13 +1,13 @@
 """Files that are either whole or not there, and checkpoints that are read without running what they carry."""
 
-import io
 import json
 import math
 import os
 import pickle
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,36 @@ from mmlandslide.errors import CheckpointError, MissingPathError
 _BROKEN = (RuntimeError, EOFError, ValueError, LookupError, OSError, AttributeError, TypeError)
 
 
-def write_atomic(path: str | Path, content: bytes | str) -> Path:
-    """Write a file so that no reader, and no kill, ever meets half of it.
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside a file; what is written there is flushed to disk and takes the file's name in one step.
 
-    The content goes to a temporary file in the same folder, is flushed to disk and takes the name in one step. The folder is
-    made where it is missing.
+    No reader, and no kill, ever meets half a file. The folder is made where it is missing; where the block fails, an older file
+    is still as it was and nothing else stays.
+
+    Args:
+        path: of the file; an older one of that name is replaced.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OSError: the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(6)}.tmp')
+    try:
+        yield temporary
+        with temporary.open('rb+') as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: str | Path, content: bytes | str) -> Path:
+    """Write a file so that no reader, and no kill, ever meets half of it, see `replacing`.
 
     Args:
         path: of the file; an older one of that name is replaced.
@@ -33,18 +58,9 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
     Raises:
         OSError: the folder cannot be written to or the disk is full; an older file is then still as it was.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(6)}.tmp')
-    try:
-        with temporary.open('xb') as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
 
 
 def write_json(path: str | Path, obj: Any) -> Path:
@@ -122,6 +138,31 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """Return the latest checkpoint of a work dir.
+
+    The one that `last_checkpoint` names, by its name alone, so that a work dir may be moved. Where that file is missing, torn or
+    stale (mmengine does not write it in one step), the `epoch_N.pth` of the highest number, else the `iter_N.pth`.
+
+    Args:
+        work_dir: of a training.
+
+    Returns:
+        The path, `None` where the folder holds no checkpoint or is none.
+    """
+    work_dir, named = Path(work_dir), None
+    pointer = work_dir / 'last_checkpoint'
+    if pointer.is_file():
+        named = work_dir / Path(pointer.read_text(errors='replace').strip()).name
+    if named is not None and named.is_file():
+        return named
+    for kind in ('epoch', 'iter'):
+        numbers = [int(found[1]) for path in work_dir.glob(f'{kind}_*.pth') if (found := re.fullmatch(r'[a-z]+_(\d+)', path.stem))]
+        if numbers:
+            return work_dir / f'{kind}_{max(numbers)}.pth'
+    return None
+
+
 def _reason(error: Exception) -> str:
     """Return the sentence that says what is wrong with a checkpoint, without torch's advice to load it unsafely."""
     lines = str(error).rsplit('WeightsUnpickler error: ', 1)[-1].strip().splitlines() or [type(error).__name__]
@@ -166,23 +207,3 @@ def _statistic(owner: Any, name: str) -> Any:
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise pickle.UnpicklingError(f'Unsupported global: GLOBAL getattr for {name!r}')
     return getattr(owner, name)
-
-
-def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> Path:
-    """Write a checkpoint of tensors and plain types, whole or not at all.
-
-    Args:
-        path: of the file.
-        content: nested dicts, lists, tensors and plain types, so that it can be read back without an allow-list.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: see `write_atomic`.
-    """
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(content), buffer)
-    return write_atomic(path, buffer.getvalue())

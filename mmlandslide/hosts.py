@@ -15,7 +15,11 @@ from mmlandslide.errors import ConfigError
 #: From this version on, MMPretrain 1.2's and 1.3's multi-modal modules fail while they are being imported (4.51.3 works).
 TRANSFORMERS_LIMIT = Version('4.52')
 
-INSTALL = {'openmmlab': "pip install 'mmlandslide[openmmlab]'", 'onedl': "pip install 'mmlandslide[onedl]'"}
+#: Stack -> the command, given in this repository, that installs it with mmlandslide.
+INSTALL = {
+    'openmmlab': "pip install -c constraints.txt -e '.[openmmlab]'",
+    'onedl': "pip install -c constraints-onedl.txt -e '.[onedl]'",
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,12 @@ def installed(host: str) -> dict[Distribution, str]:
     return {distribution: version for distribution, version in versions.items() if version is not None}
 
 
+def stack_in_use() -> str:
+    """Return the stack that the installed hosts belong to: `onedl` where all of them do, else `openmmlab`."""
+    stacks = {distribution.stack for host in HOSTS for distribution in installed(host)}
+    return 'onedl' if stacks == {'onedl'} else 'openmmlab'
+
+
 def misfit(host: str, found: dict[Distribution, str]) -> tuple[str, str, str] | None:
     """Say what is wrong with the distributions found for a host.
 
@@ -77,7 +87,7 @@ def misfit(host: str, found: dict[Distribution, str]) -> tuple[str, str, str] | 
     """
     if not found:
         choices = ' or '.join(f'{distribution.name}{distribution.fits}' for distribution in HOSTS[host])
-        return f'be installed ({choices})', 'nothing', f'Run `{INSTALL["openmmlab"]}`'
+        return f'be installed ({choices})', 'nothing', f'Run `{INSTALL[stack_in_use()]}`'
     if len({distribution.stack for distribution in found}) > 1:
         names = sorted(distribution.name for distribution in found)
         return 'come from one stack', ' and '.join(names), f'Start from an empty environment with `{INSTALL["openmmlab"]}`'

@@ -100,7 +100,7 @@ def loggers(*names: str) -> list[dict[str, Any]]:
         names: of `local` (JSON lines and pictures), `csv`, `tensorboard`, `wandb`.
 
     Raises:
-        KeyError: a name is none of those.
+        ConfigError: a name is none of those.
     """
     types = {
         'local': 'LocalVisBackend',
@@ -108,4 +108,24 @@ def loggers(*names: str) -> list[dict[str, Any]]:
         'tensorboard': 'TensorboardVisBackend',
         'wandb': 'WandbVisBackend',
     }
+    unknown = [name for name in names if name not in types]
+    if unknown:
+        raise ConfigError.mismatch('names', f'be among {list(types)}', unknown, 'loggers(...)', 'Name those')
     return [{'type': types[name]} for name in names]
+
+
+def early_stopping(monitor: str = 'AP50', patience: int = 10) -> dict[str, Any]:
+    """Return a hook for `custom_hooks` that ends a training whose metric has stopped to rise.
+
+    Args:
+        monitor: name of the metric, larger is better.
+        patience: validations in a row without a gain of 0.001 after which the training ends.
+    """
+    return {
+        'type': 'EarlyStoppingHook',
+        'monitor': monitor,
+        'rule': 'greater',
+        'min_delta': 0.001,
+        'check_finite': False,  # an AP without any true box is not a number
+        'patience': patience,
+    }

@@ -4,41 +4,45 @@ mmengine imports `mmlandslide.registry` by itself when a config names a type `mm
 locations when it is first asked. So a config needs no `custom_imports`.
 """
 
-from mmengine.registry import DATA_SAMPLERS as _DATA_SAMPLERS
-from mmengine.registry import DATASETS as _DATASETS
-from mmengine.registry import HOOKS as _HOOKS
-from mmengine.registry import METRICS as _METRICS
-from mmengine.registry import MODELS as _MODELS
-from mmengine.registry import RUNNERS as _RUNNERS
-from mmengine.registry import TRANSFORMS as _TRANSFORMS
-from mmengine.registry import VISBACKENDS as _VISBACKENDS
-from mmengine.registry import VISUALIZERS as _VISUALIZERS
-from mmengine.registry import Registry
+import importlib
 
 from mmlandslide import hosts
 
-hosts.prepare()
+hosts.prepare()  # before any import of a host, so that a missing one is named with its remedy
+
+_mmengine = importlib.import_module('mmengine.registry')
 
 SCOPE = 'mmlandslide'
 
-DATASETS = Registry(
+DATASETS = _mmengine.Registry(
     'dataset',
-    parent=_DATASETS,
+    parent=_mmengine.DATASETS,
     scope=SCOPE,
     locations=['mmlandslide.datasets.landslide4sense', 'mmlandslide.datasets.masks', 'mmlandslide.datasets.voc'],
 )
-TRANSFORMS = Registry(
-    'transform', parent=_TRANSFORMS, scope=SCOPE, locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.packing']
+TRANSFORMS = _mmengine.Registry(
+    'transform',
+    parent=_mmengine.TRANSFORMS,
+    scope=SCOPE,
+    locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.packing'],
 )
-DATA_SAMPLERS = Registry('data sampler', parent=_DATA_SAMPLERS, scope=SCOPE, locations=['mmlandslide.engine.sampler'])
-MODELS = Registry(
+DATA_SAMPLERS = _mmengine.Registry(
+    'data sampler', parent=_mmengine.DATA_SAMPLERS, scope=SCOPE, locations=['mmlandslide.engine.sampler']
+)
+MODELS = _mmengine.Registry(
     'model',
-    parent=_MODELS,
+    parent=_mmengine.MODELS,
     scope=SCOPE,
     locations=['mmlandslide.models.preprocessors', 'mmlandslide.models.backbones', 'mmlandslide.models.swin_mae'],
 )
-METRICS = Registry('metric', parent=_METRICS, scope=SCOPE, locations=['mmlandslide.evaluation.metric'])
-HOOKS = Registry('hook', parent=_HOOKS, scope=SCOPE, locations=['mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks'])
-VISUALIZERS = Registry('visualizer', parent=_VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer'])
-VISBACKENDS = Registry('vis_backend', parent=_VISBACKENDS, scope=SCOPE, locations=['mmlandslide.engine.csv_backend'])
-RUNNERS = Registry('runner', parent=_RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner'])
+METRICS = _mmengine.Registry('metric', parent=_mmengine.METRICS, scope=SCOPE, locations=['mmlandslide.evaluation.metric'])
+HOOKS = _mmengine.Registry(
+    'hook', parent=_mmengine.HOOKS, scope=SCOPE, locations=['mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks']
+)
+VISUALIZERS = _mmengine.Registry(
+    'visualizer', parent=_mmengine.VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer']
+)
+VISBACKENDS = _mmengine.Registry(
+    'vis_backend', parent=_mmengine.VISBACKENDS, scope=SCOPE, locations=['mmlandslide.engine.csv_backend']
+)
+RUNNERS = _mmengine.Registry('runner', parent=_mmengine.RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner'])

@@ -8,7 +8,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
-from mmlandslide.files import read_checkpoint, write_atomic, write_checkpoint, write_json
+from mmlandslide.files import latest_checkpoint, read_checkpoint, replacing, write_atomic, write_json
 
 
 def test_text_and_bytes_are_written_with_their_folder(tmp_path):
@@ -151,8 +151,8 @@ def test_the_allow_list_lasts_no_longer_than_the_reading(tmp_path):
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
-    path = write_checkpoint(tmp_path / 'new' / 'a.pth', {'state_dict': {'a': torch.arange(3)}, 'meta': {'epoch': 2, 'ids': ('x',)}})
-    found = read_checkpoint(path)
+    torch.save({'state_dict': {'a': torch.arange(3)}, 'meta': {'epoch': 2, 'ids': ('x',)}}, tmp_path / 'a.pth')
+    found = read_checkpoint(tmp_path / 'a.pth')
     assert found['state_dict']['a'].tolist() == [0, 1, 2]
     assert found['meta'] == {'epoch': 2, 'ids': ('x',)}
 
@@ -165,3 +165,49 @@ def test_safetensors_give_their_tensors(tmp_path):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(MissingPathError, match=r'checkpoint must be a file, got nothing in .*absent\.pth'):
         read_checkpoint(tmp_path / 'absent.pth')
+
+
+def test_a_file_takes_its_name_after_the_block_and_the_flush(tmp_path, monkeypatch):
+    path, seen = tmp_path / 'new' / 'a', []
+    monkeypatch.setattr('os.fsync', lambda _: seen.append(path.exists()))
+    with replacing(path) as temporary:
+        temporary.write_text('whole')
+    assert seen == [False]
+    assert path.read_text() == 'whole'
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / 'a').write_text('old')
+
+    def write_half():
+        with replacing(tmp_path / 'a') as temporary:
+            temporary.write_text('ha')
+            raise OSError('disk is full')
+
+    with pytest.raises(OSError, match='full'):
+        write_half()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('a', 'old')]
+
+
+@pytest.mark.parametrize(
+    ('names', 'pointer', 'latest'),
+    [
+        (['epoch_2.pth', 'epoch_10.pth'], 'epoch_2.pth', 'epoch_2.pth'),
+        (['epoch_2.pth', 'epoch_10.pth'], 'gone/elsewhere/epoch_2.pth\n', 'epoch_2.pth'),
+        (['epoch_2.pth', 'epoch_10.pth'], '', 'epoch_10.pth'),
+        (['epoch_2.pth', 'epoch_10.pth'], 'epoch_11.pth', 'epoch_10.pth'),
+        (['epoch_2.pth', 'iter_500.pth'], None, 'epoch_2.pth'),
+        (['iter_500.pth', 'iter_1000.pth', 'epoch_last.pth', 'best_epoch_3.pth'], '\0\0', 'iter_1000.pth'),
+        (['epoch_last.pth'], 'epoch_1.pth', None),
+    ],
+)
+def test_the_latest_checkpoint_is_the_one_pointed_to_else_that_of_the_highest_number(tmp_path, names, pointer, latest):
+    for name in names:
+        (tmp_path / name).touch()
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+    assert latest_checkpoint(tmp_path) == (latest and tmp_path / latest)
+
+
+def test_a_folder_that_is_not_there_has_no_latest_checkpoint(tmp_path):
+    assert latest_checkpoint(tmp_path / 'absent') is None

@@ -17,6 +17,28 @@ def test_importing_the_registries_checks_the_hosts():
     assert 'ConfigError: host package' in done.stderr
 
 
+def test_a_missing_mmengine_is_told_in_our_words():
+    code = (
+        'import sys; sys.modules["mmengine"] = None\n'
+        'from mmlandslide import hosts; hosts.version_of = lambda name: None; import mmlandslide.registry'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert "ConfigError: host package 'mmengine' must be installed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('versions', 'command'),
+    [
+        ({}, "pip install -c constraints.txt -e '.[openmmlab]'"),
+        ({'mmcv-lite': '2.1.0'}, "pip install -c constraints.txt -e '.[openmmlab]'"),
+        ({'onedl-mmcv': '2.3.6'}, "pip install -c constraints-onedl.txt -e '.[onedl]'"),
+    ],
+)
+def test_the_remedy_installs_the_stack_that_is_in_use(monkeypatch, versions, command):
+    monkeypatch.setattr(hosts, 'version_of', versions.get)
+    assert hosts.misfit('mmengine', {})[2] == f'Run `{command}`'
+
+
 def test_a_host_that_does_not_fit_is_an_error_with_the_remedy(monkeypatch):
     monkeypatch.setattr(hosts, 'version_of', {'mmengine': '0.10.7', 'mmcv': '1.7.2'}.get)
     with pytest.raises(ConfigError, match=r"host package 'mmcv' must be mmcv<2.2,>=2.1, got 1.7.2 in this environment. Run `pip"):

@@ -1,13 +1,15 @@
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.swin_mae import SwinMAE
-from mmlandslide.recipes import adamw, backbone_from, cosine, loggers
+from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, loggers
 from mmlandslide.registry import VISBACKENDS
 
 ARCH = {'embed_dims': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 2, 4, 8]}
@@ -101,5 +103,15 @@ def test_loggers_are_back_ends_that_exist():
     found = loggers('local', 'csv', 'tensorboard', 'wandb')
     assert all(VISBACKENDS.get(each['type']) for each in found)
     assert len({each['type'] for each in found}) == 4
-    with pytest.raises(KeyError, match='mlflow'):
-        loggers('mlflow')
+    with pytest.raises(ConfigError, match=r"names must be among \['local', .*'wandb'\], got \['mlflow'\]"):
+        loggers('local', 'mlflow')
+
+
+def test_training_stops_when_the_metric_has_not_risen_for_as_long_as_patience_says():
+    hook = HOOKS.build(early_stopping(patience=2))
+    runner = SimpleNamespace(train_loop=SimpleNamespace(stop_training=False), logger=logging.getLogger('test'))
+    stopped = []
+    for score in (0.3, 0.4, 0.4005, 0.2, 0.5):  # two validations without a gain of .001: the third and the fourth
+        hook.after_val_epoch(runner, {'AP50': score})
+        stopped.append(runner.train_loop.stop_training)
+    assert stopped[:4] == [False, False, False, True]

@@ -18,7 +18,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmlandslide.cli.main import main
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.errors import CheckpointError, LandslideError
-from mmlandslide.files import read_checkpoint, write_checkpoint
+from mmlandslide.files import read_checkpoint
 
 REPOSITORY = Path(__file__).parent.parent
 PRETRAIN, DETECT = 'configs/pretrain/swin_mae_demo.py', 'configs/det/faster_rcnn_demo.py'
@@ -68,7 +68,7 @@ FAULTS = {
         ('images/train/image_2.h5', 'truncated file', 'Get the file again, or run `mmlandslide prepare --check`'),
     ),
     'wrong key': Fault(rewrite(key='image'), ('images/train/image_2.h5', "keys ['image']", "Rename the dataset to 'img'")),
-    '12 bands': Fault(rewrite(bands=12), ('images/train/image_2.h5', 'shape (32, 32, 12)', 'run `mmlandslide prepare --check`')),
+    '12 bands': Fault(rewrite(bands=12), ('images/train/image_2.h5', 'shape (32, 32, 12)', 'Get the file with 14 bands')),
     'float16': Fault(rewrite(dtype='float16'), ('images/train/image_2.h5', 'got float16', 'Get the file again')),
     'NaN': Fault(nan_tile, ('images/train/image_2.h5', 'got 1 NaN or infinite of 14336', 'Get the file again')),
     'mask of another size': Fault(
@@ -136,13 +136,13 @@ def write_model(path, config, **record):
     cfg = Config.fromfile(REPOSITORY / config)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
-    write_checkpoint(path, {'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'tile_ids': [], **record}}})
+    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'tile_ids': [], **record}}}, path)
 
 
 def write_resnet(path):
     """Write a checkpoint of our ResNet-18 alone."""
     state = MODELS.build({'type': 'mmlandslide.ResNet', 'depth': 18}).state_dict()
-    write_checkpoint(path, {'state_dict': {f'backbone.{key}': value for key, value in state.items()}})
+    torch.save({'state_dict': {f'backbone.{key}': value for key, value in state.items()}}, path)
 
 
 def write_text(path):
@@ -194,7 +194,11 @@ MISTAKES = {
         ("['B99']", 'demo/landslide4sense', 'Name those'),
     ),
     'band without statistics': Mistake(
-        'train', PRETRAIN, None, {'model.data_preprocessor.bands': ['B99']}, ("['B99']", 'known statistics', '`mmlandslide stats`')
+        'train',
+        PRETRAIN,
+        None,
+        {'model.data_preprocessor.bands': ['B99']},
+        ("['B99']", 'known statistics', '`mmlandslide stats --masks FOLDER`'),
     ),
     'other bands in dataset and model': Mistake(
         'train', PRETRAIN, None, {'train_dataloader.dataset.bands': 'rgb'}, ('have 14 bands, got 3', 'Name the same bands')

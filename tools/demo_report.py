@@ -1,4 +1,4 @@
-"""Put what `tools/demo.sh` made on one page, demo/report.html; exit 1 where the detector has not learnt.
+"""Put what `tools/demo.sh` made on one page, demo/report.html (and README's picture); exit 1 where the detector has not learnt.
 
 Example: python tools/demo_report.py --seconds 800
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import click
 import jinja2
+import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -61,6 +63,7 @@ def main(seconds: int) -> None:
         date=datetime.now(timezone.utc).date(),
         minutes=seconds // 60,
     )
+    Image.fromarray(np.concatenate([np.asarray(Image.open(path)) for path in panels()[1:3]])).save(ROOT / 'detections.png')
     table = Table('metric', 'detector', 'untrained', 'best threshold')
     for row in rows:
         table.add_row(*row)

@@ -25,6 +25,11 @@ from mmlandslide.errors import MissingPathError
 COMPILED_MMCV = 'Run `pip uninstall mmcv`, then `pip install mmcv-lite==2.1.0`, or compile mmcv again for this torch'
 _OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 _TIMEOUT_S = 300
+#: Folder of another data set -> its splits, and what is counted in each.
+_OTHER_DATA = {
+    'l4s_rgb': (('train', 'valid'), {'images': '*.jpg', 'XML files': '*.xml'}),
+    'mars_mmls': (('train', 'validation'), {'images': 'images/*.tif', 'masks': 'masks/*.tif'}),
+}
 
 # Each runs in a process of its own: a library that was compiled for another torch may end the process that imports it.
 _PROBES = {
@@ -168,7 +173,7 @@ def transformers_finding(version: str | None) -> Finding:
 
 
 def dataset_findings(data: Path) -> list[Finding]:
-    """Report each folder below `data` that holds Landslide4Sense in either layout: images / masks a split."""
+    """Report each folder below `data` that holds Landslide4Sense in either layout, and the other data sets, by split."""
     found = []
     for folder in sorted(path for path in data.glob('*') if path.is_dir()):
         try:
@@ -179,7 +184,19 @@ def dataset_findings(data: Path) -> list[Finding]:
         counts = (f'{split} {len(p.refs)} / {sum(ref.mask_path is not None for ref in p.refs)}' for split, p in pairings.items())
         found.append(Finding(str(folder), f'layout {layout}, images / masks: {", ".join(counts)}'))
     remedy = f'See data/README.md, or run `mmlandslide synth --out {data / "landslide4sense"}`'
-    return found or [Finding(str(data), 'no Landslide4Sense folder', remedy)]
+    return (found or [Finding(str(data), 'no Landslide4Sense folder', remedy)]) + _other_findings(data)
+
+
+def _other_findings(data: Path) -> list[Finding]:
+    """Report the other data sets of data/README.md that are there, with the files of each split."""
+    found = []
+    for name, (splits, kinds) in _OTHER_DATA.items():
+        folder = data / name
+        counts = {split: [len(list((folder / split).glob(pattern))) for pattern in kinds.values()] for split in splits}
+        if folder.is_dir():
+            text = ', '.join(f'{split} {" / ".join(map(str, numbers))}' for split, numbers in counts.items())
+            found.append(Finding(str(folder), f'{" / ".join(kinds)}: {text}'))
+    return found
 
 
 def run_probe(code: str) -> Probe:
@@ -192,7 +209,10 @@ def run_probe(code: str) -> Probe:
         return Probe(error=f'ended by signal {-done.returncode}')
     if done.returncode:
         return Probe(error=(done.stderr.strip().splitlines() or ['no message'])[-1])
-    return Probe(output=json.loads(done.stdout.strip().splitlines()[-1]))
+    try:
+        return Probe(output=json.loads(done.stdout.strip().splitlines()[-1]))
+    except (IndexError, json.JSONDecodeError):
+        return Probe(error=f'an answer that is no JSON: {done.stdout[-80:]!r}')
 
 
 def examine(data: Path) -> list[Finding]:

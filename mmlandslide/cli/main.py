@@ -1,5 +1,6 @@
 """The command line: one group whose verbs are imported when they run, so that `--help` costs no torch."""
 
+import errno
 import importlib
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ class _OneLine(click.ClickException):
 
 
 class VerbGroup(click.Group):
-    """A group that imports a verb when it runs and shows a `LandslideError` as one line."""
+    """A group that imports a verb when it runs and shows a `LandslideError` or a failing file as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order of their use."""
@@ -56,6 +57,12 @@ class VerbGroup(click.Group):
             return super().invoke(ctx)
         except LandslideError as error:
             raise _OneLine(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has gone; click ends quietly
+                raise
+            where, reason = error.filename or 'the file system', repr(error.strerror or str(error))
+            remedy = 'Name another path, or change its rights'
+            raise _OneLine(str(LandslideError.mismatch('path', 'be usable', reason, where, remedy))) from error
 
 
 @click.command(cls=VerbGroup)

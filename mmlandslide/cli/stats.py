@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -15,6 +15,12 @@ from mmlandslide.datasets import anchors as anchor_room
 from mmlandslide.datasets.boxes import RULES, rule_named
 from mmlandslide.datasets.statistics import QUANTILES, BandMoments, band_moments, box_quantiles
 from mmlandslide.datasets.store import TileStore, ensure_store
+from mmlandslide.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmlandslide.datasets.masks import MaskFolderDataset
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command('stats')
@@ -24,36 +30,79 @@ from mmlandslide.datasets.store import TileStore, ensure_store
     '--box-rule', type=click.Choice(list(RULES)), default='components', show_default=True, help='How a mask becomes boxes.'
 )
 @click.option('--voc', 'voc_folder', type=click.Path(path_type=Path), help='Measure the VOC boxes of this folder instead.')
+@click.option('--masks', 'masks_folder', type=click.Path(path_type=Path), help='Measure this folder of images/ and masks/ instead.')
+@click.option('--source-bands', help='With --masks: the bands in its files, such as a,b,c, or a group, such as mars.')
+@click.option('--pattern', help='With --masks: regular expression whose first group is the id in a file name.')
+@click.option('--config', 'config_path', type=_FILE, help='Measure the anchors of this detection config, too.')
 @click.option('--input-px', type=click.IntRange(1), default=256, show_default=True, help='Side at which the detector takes a tile.')
 @click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Write the numbers to this file, too.')
-def command(data_root: Path, split: str, box_rule: str, voc_folder: Path | None, input_px: int, json_path: Path | None) -> None:
+def command(
+    data_root: Path,
+    split: str,
+    box_rule: str,
+    voc_folder: Path | None,
+    masks_folder: Path | None,
+    source_bands: str | None,
+    pattern: str | None,
+    config_path: Path | None,
+    input_px: int,
+    json_path: Path | None,
+) -> None:
     """Measure mean and spread of each band, sizes of the boxes, and the anchors that reach them at IoU 0.5.
 
     Example: mmlandslide stats --data-root data/landslide4sense --split train --json stats.json
     """
-    if voc_folder is None:
-        store = ensure_store(data_root, split)
+    if (masks_folder is None) != (source_bands is None) or (masks_folder is None and pattern is not None):
+        raise click.UsageError('--masks and --source-bands go together, and --pattern with them')
+    if masks_folder is not None and voc_folder is not None:
+        raise click.UsageError('--masks and --voc name two data sets; measure one at a time')
+    used = None if config_path is None else anchors_of(config_path)
+    if voc_folder is not None:
+        numbers = measure_boxes(*_voc_boxes(voc_folder), input_px, used)
+    else:
+        store = ensure_store(data_root, split) if masks_folder is None else _mask_folder(masks_folder, source_bands, pattern).store
         boxes = [store.boxes(tile_id, rule_named(box_rule)) for tile_id in store.ids]
         sides_px = [max(store.entry(tile_id).shape[1:]) for tile_id in store.ids]
-        numbers = {'bands': _bands(store), **measure_boxes(boxes, sides_px, input_px)}
-    else:
-        from mmlandslide.datasets.voc import image_hw, paired_files, read_voc  # loads torch: seconds
-
-        pairs = paired_files(voc_folder)
-        boxes = [read_voc(xml_path)[0] for _, xml_path in pairs]
-        numbers = measure_boxes(boxes, [max(image_hw(image_path)) for image_path, _ in pairs], input_px)
-    show(numbers)
+        numbers = {'bands': _bands(store), **measure_boxes(boxes, sides_px, input_px, used)}
+    show(numbers, config_path)
     if json_path is not None:
         files.write_json(json_path, numbers)
 
 
-def measure_boxes(boxes_per_tile: list[np.ndarray], sides_px: list[int], input_px: int) -> dict[str, Any]:
-    """Return sizes of boxes and the anchors that fit them.
+def anchors_of(config_path: Path) -> anchor_room.Anchors:
+    """Return the anchors of a detection config.
+
+    Raises:
+        ConfigError: it has none with `octave_base_scale`, `scales_per_octave`, `ratios` and `strides`.
+    """
+    from mmengine.config import Config  # loads torch: seconds
+
+    model = Config.fromfile(config_path).get('model', {})
+    head = model.get('rpn_head', model.get('bbox_head', {}))
+    generator = head.get('anchor_generator', {}) if isinstance(head, dict) else {}
+    keys = ('octave_base_scale', 'scales_per_octave', 'ratios', 'strides')
+    if not all(key in generator for key in keys):
+        raise ConfigError.mismatch(
+            'anchor_generator',
+            f'have {list(keys)}',
+            list(generator) or 'none',
+            config_path,
+            'Name a config such as those in configs/det',
+        )
+    base_scale, per_octave, ratios, strides = (generator[key] for key in keys)
+    return anchor_room.Anchors(float(base_scale), int(per_octave), tuple(ratios), tuple(strides))
+
+
+def measure_boxes(
+    boxes_per_tile: list[np.ndarray], sides_px: list[int], input_px: int, used: anchor_room.Anchors | None = None
+) -> dict[str, Any]:
+    """Return sizes of boxes, the anchors that fit them and how many boxes those in use reach.
 
     Args:
         boxes_per_tile: (N, 4) xyxy each, in the tile's own px.
         sides_px: longer side of each tile.
         input_px: longer side at which the detector takes every tile.
+        used: anchors of a config; `None` where none are to be measured.
     """
     boxes = [found * (input_px / side_px) for found, side_px in zip(boxes_per_tile, sides_px, strict=True)]
     scaled, input_hw = np.concatenate([np.zeros((0, 4)), *boxes]), (input_px, input_px)
@@ -64,20 +113,13 @@ def measure_boxes(boxes_per_tile: list[np.ndarray], sides_px: list[int], input_p
         **box_quantiles(boxes_per_tile),
     }
     if len(scaled):
-        fitted = anchor_room.fit(scaled, input_hw)
-        numbers['anchors'] = {
-            'input_px': input_px,
-            'octave_base_scale': fitted.octave_base_scale,
-            'scales_per_octave': fitted.scales_per_octave,
-            'ratios': list(fitted.ratios),
-            'strides': list(fitted.strides),
-            'recall_at_iou_50': anchor_room.recall(scaled, fitted, input_hw),
-        }
+        found = {'anchors': anchor_room.fit(scaled, input_hw), 'anchors_of_config': used}
+        numbers |= {name: _row(anchors, scaled, input_px) for name, anchors in found.items() if anchors is not None}
     return numbers
 
 
-def show(numbers: dict[str, Any]) -> None:
-    """Print the numbers as tables."""
+def show(numbers: dict[str, Any], config_path: Path | None = None) -> None:
+    """Print the numbers as tables; `config_path` is the config whose anchors are among them."""
     console = Console()
     if 'bands' in numbers:
         table = Table(*('band', 'mean', 'std', 'min', 'max'), title='stored values', title_justify='left')
@@ -89,8 +131,37 @@ def show(numbers: dict[str, Any]) -> None:
         table.add_row(name, *(f'{value:.2f}' for value in numbers[name] or [math.nan] * len(QUANTILES)))
     console.print(table)
     console.print(f'{numbers["boxes"]} boxes on {numbers["tiles"]} tiles')
-    if 'anchors' in numbers:
-        console.print('anchors: ' + ', '.join(f'{name} {value}' for name, value in numbers['anchors'].items()), soft_wrap=True)
+    for key, title in (('anchors', 'anchors'), ('anchors_of_config', f'anchors in {config_path}')):
+        if key in numbers:
+            console.print(f'{title}: ' + ', '.join(f'{name} {value}' for name, value in numbers[key].items()), soft_wrap=True)
+
+
+def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) -> dict[str, Any]:
+    """Return anchors and the share of boxes, (N, 4) in px of the detector's input, that they reach."""
+    return {
+        'input_px': input_px,
+        'octave_base_scale': anchors.octave_base_scale,
+        'scales_per_octave': anchors.scales_per_octave,
+        'ratios': list(anchors.ratios),
+        'strides': list(anchors.strides),
+        'recall_at_iou_50': anchor_room.recall(boxes_xyxy, anchors, (input_px, input_px)),
+    }
+
+
+def _voc_boxes(folder: Path) -> tuple[list[np.ndarray], list[int]]:
+    """Return the boxes and the longer side of each tile of a VOC folder."""
+    from mmlandslide.datasets.voc import image_hw, paired_files, read_voc  # loads torch: seconds
+
+    pairs = paired_files(folder)
+    return [read_voc(xml_path)[0] for _, xml_path in pairs], [max(image_hw(image_path)) for image_path, _ in pairs]
+
+
+def _mask_folder(folder: Path, source_bands: str | None, pattern: str | None) -> 'MaskFolderDataset':
+    """Return the view of a folder of tiles and masks; `source_bands` as on the command line."""
+    from mmlandslide.datasets.masks import PATTERN, MaskFolderDataset  # loads torch: seconds
+
+    named = tuple(name.strip() for name in (source_bands or '').split(',') if name.strip())
+    return MaskFolderDataset(data_root=folder, source_bands=named, name=folder.name, pattern=pattern or PATTERN)
 
 
 def _bands(store: TileStore) -> dict[str, dict[str, float]]:

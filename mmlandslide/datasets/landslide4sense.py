@@ -30,6 +30,7 @@ class Landslide4SenseView(TileView):
         split: `train`, `validation` (or `val`) or `test`.
         bands: names or groups to load, such as `'all'` or `('B4', 'B3', 'B2')`.
         split_file: text file with one tile id a line; `None` for all tiles of the split.
+        name: of the data.
         kwargs: what `TileView` takes.
 
     Raises:
@@ -47,11 +48,12 @@ class Landslide4SenseView(TileView):
         split: str = 'train',
         bands: str | Sequence[str] = 'all',
         split_file: str | Path | None = None,
+        name: str = 'landslide4sense',
         **kwargs: Any,
     ) -> None:
         self.split, self.split_file = split, split_file
         self.positions = band_table.positions(bands, LANDSLIDE4SENSE, f'Landslide4Sense tiles of {data_root}')
-        super().__init__(bands=bands, data_root=str(data_root), **kwargs)
+        super().__init__(bands=bands, name=name, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[Sample]:
         """Return one entry a tile, in the order of the split file or of their numbers; build the store where needed."""
@@ -94,7 +96,7 @@ class Landslide4SenseDetDataset(Landslide4SenseView):
         kwargs: what `Landslide4SenseView` takes.
 
     Raises:
-        DatasetError: the split has no masks; and as in `Landslide4SenseView`.
+        DatasetError: the split has no masks, or no tile with a box where only those are kept; and as in `Landslide4SenseView`.
         ConfigError: no such rule or split.
     """
 
@@ -105,7 +107,7 @@ class Landslide4SenseDetDataset(Landslide4SenseView):
     def load_data_list(self) -> list[Sample]:
         """Return one entry a tile, with `boxes_xyxy` (M, 4) float32 in the tile's own px."""
         found = super().load_data_list()
-        return found if self.keep_negatives else [info for info in found if len(info['boxes_xyxy'])]
+        return found if self.keep_negatives else self.with_boxes(found, f'split {self.split!r} of {self.data_root}')
 
     def truth(self, tile_id: str) -> Sample:
         """Return the tile's boxes."""

@@ -1,5 +1,7 @@
 """Any folder of tiles with landslide masks, with any bands: the Mars tiles, or a user's own."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,9 @@ from mmlandslide.datasets.tiles import SUFFIXES
 from mmlandslide.datasets.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 from mmlandslide.registry import DATASETS
+
+#: Finds the id in the file names of the Mars tiles.
+PATTERN = r'(\d+_\d+)\.tif$'
 
 
 @DATASETS.register_module()
@@ -36,12 +41,11 @@ class MaskFolderDataset(TileView):
         masks: folder of masks below `data_root`; `None` for tiles without labels.
         pattern: regular expression, searched for in each file name; its first group is the id that pairs image and mask.
         split: `train`, `validation` or `test`: the first part of the tile ids.
-        name: of the data.
         split_file: text with one tile id a line; only those, in its order.
         box_rule: of `boxes.RULES`.
         keep_negatives: keep tiles without a box.
         nodata: band -> the value that means no data there. Such pixels get the mean of the tile's other pixels in that band.
-        kwargs: what `TileView` takes.
+        kwargs: what `TileView` takes, `name` among it.
 
     Raises:
         MissingPathError: no such folder or split file.
@@ -59,9 +63,8 @@ class MaskFolderDataset(TileView):
         bands: str | Sequence[str] | None = None,
         images: str = 'images',
         masks: str | None = 'masks',
-        pattern: str = r'(\d+_\d+)\.tif$',
+        pattern: str = PATTERN,
         split: str = 'train',
-        name: str = 'mars',
         split_file: str | Path | None = None,
         box_rule: str = 'components',
         keep_negatives: bool = True,
@@ -78,20 +81,21 @@ class MaskFolderDataset(TileView):
         self.nodata = dict(nodata or {})
         band_table.positions(tuple(self.nodata) or self.source_bands, self.source_bands, 'nodata')
         self.positions = band_table.positions(bands or self.source_bands, self.source_bands, self.folder)
-        super().__init__(bands=bands or self.source_bands, name=name, **kwargs)
+        super().__init__(bands=bands or self.source_bands, **kwargs)
+
+    @property
+    def store_name(self) -> str:
+        """Return the store's name: views that read the same files otherwise have stores of their own."""
+        reading = json.dumps([self.images, self.masks, self.pattern.pattern, self.source_bands])
+        return f'{Path(self.images).name}_{self.split}_{hashlib.blake2b(reading.encode(), digest_size=4).hexdigest()}'
 
     def load_data_list(self) -> list[Sample]:
         """Return one dict a tile: ids, path, boxes and, where there are masks, `gt_label` (1 if any pixel is landslide)."""
         refs = self.find_tiles()
-        self.store = ensure(refs, self.source_bands, store_folder(self.folder), self.images.replace('/', '_'))
+        self.store = ensure(refs, self.source_bands, store_folder(self.folder), self.store_name)
         chosen = refs if self.split_file is None else select(refs, self.split_file)
         samples = [self._sample(ref) for ref in chosen]
-        kept = [sample for sample in samples if self.keep_negatives or len(sample['boxes_xyxy'])]
-        if not kept:
-            raise DatasetError.mismatch(
-                'dataset', 'hold at least one tile', 'none with a box', self.folder, 'Name another folder, or keep_negatives=True'
-            )
-        return kept
+        return samples if self.keep_negatives else self.with_boxes(samples, self.folder)
 
     def load_image(self, info: Sample) -> np.ndarray:
         """Return the tile's bands, (C, H, W) float32 in stored units, no-data pixels filled."""

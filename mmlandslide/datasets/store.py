@@ -63,7 +63,7 @@ class StoreWriter:
             'version': VERSION,
             'bands': list(bands),
             'divisors': list(divisors),
-            'rules': {name: asdict(rule) for name, rule in RULES.items()},
+            'rules': _rules(),
         }
         self._entries: list[dict[str, Any]] = []
         self._fingerprint = _new_fingerprint(bands, divisors)
@@ -164,7 +164,7 @@ def pack_all(refs: Iterable[TileRef], bands: Sequence[str], divisors: Sequence[f
 
 
 def fingerprint(refs: Iterable[TileRef], bands: Sequence[str], divisors: Sequence[float]) -> str:
-    """Return a digest of the tiles' ids, file names, sizes and times of change, with bands, divisors and version of the format."""
+    """Return a digest of the tiles' ids, file names, sizes and times of change, with bands, divisors, box rules and format."""
     digest = _new_fingerprint(bands, divisors)
     for ref in refs:
         digest.update(_state(ref))
@@ -288,7 +288,11 @@ def _build(path: Path, refs: Sequence[TileRef], bands: Sequence[str], divisors: 
 
 
 def _new_fingerprint(bands: Sequence[str], divisors: Sequence[float]) -> 'hashlib.blake2b':
-    return hashlib.blake2b(json.dumps([VERSION, list(bands), list(divisors)]).encode(), digest_size=16)
+    return hashlib.blake2b(json.dumps([VERSION, list(bands), list(divisors), _rules()]).encode(), digest_size=16)
+
+
+def _rules() -> dict[str, dict[str, Any]]:
+    return {name: asdict(rule) for name, rule in RULES.items()}
 
 
 def _state(ref: TileRef) -> bytes:

@@ -23,11 +23,11 @@ HDF5 = ('.h5', '.hdf5')
 TIFF = ('.tif', '.tiff')
 NUMPY = ('.npy',)
 IMAGE = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
+PICTURE_FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP')
 SUFFIXES = (*HDF5, *TIFF, *NUMPY, *IMAGE)
 
 _FLOATS = ('float32', 'float64')
 _NUMBERS = ('uint8', 'uint16', 'int16', *_FLOATS)
-_CHECK = 'Get the file again, or run `mmlandslide prepare --check` for a list of all such files'
 
 
 class UnreadableTileError(TileError):
@@ -79,15 +79,15 @@ def read_image(path: Path, bands: Sequence[str], key: str = 'img') -> np.ndarray
             f'have {len(bands)} bands as {order}',
             f'shape {array.shape}',
             path,
-            'Pass bands=... or run `mmlandslide prepare --check`',
+            f'Get the file with {len(bands)} bands, or read such tiles with MaskFolderDataset(source_bands=...)',
         )
     allowed = _FLOATS if path.suffix.lower() in HDF5 else _NUMBERS
     if array.dtype.name not in allowed:
-        raise TileDtypeError.mismatch(subject, f'be one of {", ".join(allowed)}', array.dtype.name, path, _CHECK)
+        raise TileDtypeError.mismatch(subject, f'be one of {", ".join(allowed)}', array.dtype.name, path, _again(path))
     if array.dtype.kind == 'f' and not np.isfinite(array).all():
         count = array.size - int(np.isfinite(array).sum())
         raise NonFiniteTileError.mismatch(
-            subject, 'hold finite values only', f'{count} NaN or infinite of {array.size}', path, _CHECK
+            subject, 'hold finite values only', f'{count} NaN or infinite of {array.size}', path, _again(path)
         )
     return array.transpose(2, 0, 1) if last else array
 
@@ -115,15 +115,21 @@ def read_mask(path: Path, key: str = 'mask', shape_hw: tuple[int, int] | None = 
     subject = f'dataset {key!r}' if path.suffix.lower() in HDF5 else 'mask'
     if array.ndim != 2 or (shape_hw is not None and array.shape != tuple(shape_hw)):
         expected = 'have one band (height, width)' if shape_hw is None else f'have the shape {tuple(shape_hw)} of its image'
-        raise MaskError.mismatch(subject, expected, f'shape {array.shape}', path, _CHECK)
+        raise MaskError.mismatch(subject, expected, f'shape {array.shape}', path, _again(path))
     if array.dtype.kind not in 'biuf':
-        raise MaskError.mismatch(subject, 'hold numbers', f'type {array.dtype}', path, _CHECK)
+        raise MaskError.mismatch(subject, 'hold numbers', f'type {array.dtype}', path, _again(path))
     top = 255 if path.suffix.lower() in (*TIFF, *IMAGE) and array.size and array.max() == 255 else 1
     landslide = array == top
     if not (landslide | (array == 0)).all():
         strange = sorted(np.unique(array[~landslide & (array != 0)]).tolist())[:5]
-        raise MaskError.mismatch(subject, f'hold 0 and {top} only', f'{strange}', path, _CHECK)
+        raise MaskError.mismatch(subject, f'hold 0 and {top} only', f'{strange}', path, _again(path))
     return landslide.astype(np.uint8)
+
+
+def _again(path: Path) -> str:
+    """Return what to do about a broken file; `prepare` lists those of Landslide4Sense, which are HDF5."""
+    check = ', or run `mmlandslide prepare --check` for a list of all such files'
+    return f'Get the file again{check if path.suffix.lower() in HDF5 else ""}'
 
 
 def _read(path: Path, key: str) -> np.ndarray:
@@ -165,7 +171,11 @@ def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     dataset = file[key] if isinstance(link, h5py.HardLink) else None
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual or dataset.shape is None:
         raise UnreadableTileError.mismatch(
-            f'dataset {key!r}', 'keep its values in its own file', 'a link, a group, external or virtual storage', path, _CHECK
+            f'dataset {key!r}',
+            'keep its values in its own file',
+            'a link, a group, external or virtual storage',
+            path,
+            _again(path),
         )
     return dataset
 
@@ -186,7 +196,7 @@ def _read_numpy(path: Path) -> np.ndarray:
 
 
 def _read_picture(path: Path) -> np.ndarray:
-    with _reading(path, 'image'), Image.open(path, formats=('PNG', 'JPEG', 'BMP', 'WEBP')) as picture:
+    with _reading(path, 'image'), Image.open(path, formats=PICTURE_FORMATS) as picture:
         _refuse_absurd((*picture.size, len(picture.getbands())), path)
         return np.asarray(picture)
 
@@ -200,7 +210,7 @@ def _reading(path: Path, form: str) -> Iterator[None]:
         raise
     except (OSError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         reason = ' '.join(str(error).split())
-        raise UnreadableTileError.mismatch('tile file', f'be readable {form}', repr(reason), path, _CHECK) from error
+        raise UnreadableTileError.mismatch('tile file', f'be readable {form}', repr(reason), path, _again(path)) from error
 
 
 def _refuse_absurd(shape: tuple[int, ...], path: Path) -> None:

@@ -160,6 +160,9 @@ class Mosaic(BaseTransform):
     Args:
         prob: of a mosaic; otherwise the tile stays.
         min_visible: a box stays where this share of its area is inside its window.
+
+    Raises:
+        ConfigError: the view is in test mode, where no tile is mixed in.
     """
 
     def __init__(self, prob: float = 0.5, min_visible: float = 0.3) -> None:
@@ -171,6 +174,8 @@ class Mosaic(BaseTransform):
         rng: np.random.Generator = results['rng']
         if rng.random() >= self.prob:
             return results
+        if 'draw_other' not in results:
+            raise ConfigError.mismatch('Mosaic', 'mix tiles of a training', 'test_mode', 'the pipeline', 'Leave it out of tests')
         height, width = results['img'].shape[1:]
         y, x = (max(1, round(side * rng.uniform(0.25, 0.75))) for side in (height, width))
         canvas = np.empty_like(results['img'])

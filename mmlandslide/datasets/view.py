@@ -1,7 +1,7 @@
 """What every dataset view shares: keyed randomness, loading by tile id, and no silent substitution of samples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,20 @@ class TileView(BaseDataset, ABC):
 
     A sample that enters the pipeline holds `img` ((C, H, W) float32, bands in the order asked for), `bands` (names), `img_id`
     (tile id), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
-    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and `draw_other` (returns another
-    sample, loaded and with the same generator, for transforms that mix). Subclasses add truth.
+    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and, outside tests, `draw_other`
+    (returns another sample, loaded and with the same generator, for transforms that mix). Subclasses add truth.
 
     Args:
         bands: names or groups to load.
-        pipeline: transforms, each a dict with a `type`.
         name: of the data; tile ids of one name are compared with each other wherever they come from, so that a tile that
             served for training cannot be tested unnoticed.
+        pipeline: transforms, each a dict with a `type`.
         test_mode: no tile is mixed in; the draw is the same in every epoch.
         lazy_init: leave listing the tiles for later.
-        kwargs: what mmengine's `BaseDataset` takes.
+        indices: positions of the tiles to keep, or how many of the first; `None` for all.
+        metainfo: entries that replace those of `METAINFO`.
+        serialize_data: keep the list of tiles as bytes that workers share.
+        data_root: folder of the data.
     """
 
     METAINFO = {'classes': ('landslide',), 'palette': [(255, 64, 32)]}  # noqa: RUF012 (mmengine's own spelling)
@@ -38,21 +41,48 @@ class TileView(BaseDataset, ABC):
         self,
         *,
         bands: str | Sequence[str],
+        name: str,
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
-        name: str = 'landslide4sense',
         test_mode: bool = False,
         lazy_init: bool = False,
-        **kwargs: Any,
+        indices: int | Sequence[int] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
+        serialize_data: bool = True,
+        data_root: str = '',
     ) -> None:
         self.bands = band_table.names(bands)
         self.name = name
-        super().__init__(pipeline=list(pipeline), test_mode=test_mode, lazy_init=lazy_init, **kwargs)
+        super().__init__(
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            indices=indices,
+            metainfo=metainfo,
+            serialize_data=serialize_data,
+            data_root=data_root,
+        )
 
     @property
     def tile_ids(self) -> list[str]:
         """Return `<name>:<tile id>` for every tile of the view."""
         self.full_init()
         return [f'{self.name}:{self.get_data_info(index)["img_id"]}' for index in range(len(self))]
+
+    def with_boxes(self, tiles: Sequence[Sample], where: object) -> list[Sample]:
+        """Return the tiles that have a box.
+
+        Args:
+            tiles: entries with `boxes_xyxy`.
+            where: what holds them, for the error.
+
+        Raises:
+            DatasetError: none has.
+        """
+        found = [tile for tile in tiles if len(tile['boxes_xyxy'])]
+        if not found:
+            remedy = 'Name another folder or split, or keep_negatives=True'
+            raise DatasetError.mismatch('dataset', 'hold at least one tile with a box', f'none of {len(tiles)}', where, remedy)
+        return found
 
     @abstractmethod
     def load_image(self, info: Sample) -> np.ndarray:
@@ -100,7 +130,8 @@ class TileView(BaseDataset, ABC):
         generator = np.random.default_rng(sample_key)
         sample = self.load(position, generator)
         sample['sample_key'] = sample_key
-        sample['draw_other'] = lambda: self.load(int(generator.integers(len(self))), generator)
+        if not self.test_mode:
+            sample['draw_other'] = lambda: self.load(int(generator.integers(len(self))), generator)
         packed = self.pipeline(sample)
         if packed is None:
             raise DatasetError.mismatch(

@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml import ElementTree
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.index import read_split
-from mmlandslide.datasets.tiles import IMAGE, read_image
+from mmlandslide.datasets.tiles import IMAGE, PICTURE_FORMATS, read_image
 from mmlandslide.datasets.view import Sample, TileView
-from mmlandslide.errors import DatasetError, MissingPathError, TileError
+from mmlandslide.errors import ConfigError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
 
 FILE_BANDS = ('R', 'G', 'B')
@@ -36,16 +36,18 @@ class VOCTileDataset(TileView):
         data_root: that holds the folder.
         folder: of images and XML files, such as `train`.
         bands: of `R`, `G`, `B`, in any order; values 0 to 255.
-        tile_id: how the file's stem becomes a tile id. With the default and `name='landslide4sense'` the RGB tile 12 has the id
+        tile_id: how the file's `{stem}` becomes a tile id. With the default and `name='landslide4sense'` the RGB tile 12 has the id
             of the 14-band tile it was made from, so that a tile in both is seen as the same.
         split_file: text with one tile id a line; only those, in its order.
         keep_negatives: keep tiles without a box.
-        kwargs: what `TileView` takes. `metainfo=dict(classes=...)` with several classes has each object's name looked up there;
-            with one class, every object is of it.
+        kwargs: what `TileView` takes, `name` among it. `metainfo=dict(classes=...)` with several classes has each object's name
+            looked up there; with one class, every object is of it.
 
     Raises:
         MissingPathError: no such folder or split file.
-        DatasetError: no tile, an image without XML, an XML without image, or a tile named in the split file that is not there.
+        ConfigError: a `tile_id` without `{stem}`, which would give all tiles one id.
+        DatasetError: no tile, none with a box where only those are kept, an image without XML, an XML without image, or a tile
+            named in the split file that is not there.
         TileError: a broken image or XML, or a box that cannot be.
     """
 
@@ -61,6 +63,8 @@ class VOCTileDataset(TileView):
         **kwargs: Any,
     ) -> None:
         self.folder = Path(data_root) / folder
+        if '{stem}' not in tile_id:
+            raise ConfigError.mismatch('tile_id', 'contain {stem}', repr(tile_id), self.folder, "Write for example 'train/{stem}'")
         self.tile_id = tile_id
         self.split_file = Path(split_file) if split_file else None
         self.keep_negatives = keep_negatives
@@ -71,12 +75,8 @@ class VOCTileDataset(TileView):
         """Return one dict a tile: ids, paths, boxes, labels and `gt_label` (1 where there is a box)."""
         samples = {sample['img_id']: sample for sample in map(self._sample, paired_files(self.folder))}
         chosen = list(samples) if self.split_file is None else read_split(self.split_file, samples)
-        kept = [samples[tile_id] for tile_id in chosen if self.keep_negatives or samples[tile_id]['gt_label']]
-        if not kept:
-            raise DatasetError.mismatch(
-                'dataset', 'hold at least one tile', 'none with a box', self.folder, 'Name another folder, or keep_negatives=True'
-            )
-        return kept
+        found = [samples[tile_id] for tile_id in chosen]
+        return found if self.keep_negatives else self.with_boxes(found, self.folder)
 
     def load_image(self, info: Sample) -> np.ndarray:
         """Return the tile's bands, (C, H, W) float32, 0 to 255."""
@@ -87,7 +87,7 @@ class VOCTileDataset(TileView):
         image_path, xml_path = paths
         boxes, names = read_voc(xml_path, image_hw(image_path))
         return {
-            'img_id': self.tile_id.format(stem=image_path.stem),
+            'img_id': self.tile_id.replace('{stem}', image_path.stem),
             'img_path': str(image_path),
             'boxes_xyxy': boxes,
             'labels': np.array([self._label(name, xml_path) for name in names], np.int64),
@@ -132,12 +132,12 @@ def image_hw(path: Path) -> tuple[int, int]:
     """Return height and width of an image file in px, from its header alone.
 
     Raises:
-        TileError: not an image.
+        TileError: not an image in one of `tiles.PICTURE_FORMATS`, or absurdly large.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
             return picture.height, picture.width
-    except (UnidentifiedImageError, OSError) as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise TileError.mismatch('image', 'be readable', repr(str(error)), path, 'Get the file again') from error
 
 

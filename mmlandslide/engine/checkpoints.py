@@ -41,15 +41,3 @@ def restore_history(message_hub: dict[str, Any]) -> None:
     for key, value in scalars.items():
         if isinstance(value, Mapping) and _LOG in value:
             scalars[key] = HistoryBuffer(value[_LOG].tolist(), value[_COUNT].tolist())
-
-
-def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint states of itself under `meta.mmlandslide`; empty for a foreign one."""
-    meta = checkpoint.get('meta')
-    found = meta.get('mmlandslide') if isinstance(meta, Mapping) else None
-    return dict(found) if isinstance(found, Mapping) else {}
-
-
-def tiles_seen(own: Mapping[str, Any]) -> set[str]:
-    """Return the tiles that a model's training and all its pre-training have seen, as `<name>:<tile id>`."""
-    return {*own.get('tile_ids', ()), *own.get('lineage', {}).get('tile_ids', ())}

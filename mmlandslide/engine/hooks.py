@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
-from mmlandslide.engine.visualizer import save_picture, tile_panel
+from mmlandslide import rng
 from mmlandslide.registry import HOOKS
 
 
@@ -17,7 +18,8 @@ class DetectionPanelsHook(Hook):
     """Draws what a detector finds: a few validation tiles to the visual back ends, test tiles where `--show-dir` or `--show` asks.
 
     Takes the options that `mim test mmdet ... --show --show-dir DIR --wait-time S` sets on `default_hooks.visualization`.
-    MMDetection's own hook reads each image file again as 8-bit RGB; this one draws the tile that the model was given.
+    MMDetection's own hook reads each image file again as 8-bit RGB; this one has `TileVisualizer` draw the tile that the model
+    was given.
 
     A validation tile keeps its name from epoch to epoch, so that TensorBoard shows how its boxes change. Test panels go to
     `<work_dir>/<timestamp>/<test_out_dir>/`, one PNG a tile, named by the tile id.
@@ -59,8 +61,8 @@ class DetectionPanelsHook(Hook):
         """Hand the panel of every `interval`-th batch's first tile to the back ends."""
         if not self.draw or not data_batch or not outputs or batch_idx % self.interval:
             return
-        panel = tile_panel(data_batch['inputs'][0].cpu().numpy(), outputs[0], self.score_thr)
-        runner.visualizer.add_image(f'val_{flat_name(outputs[0])}', panel, step=runner.iter)
+        image, name = data_batch['inputs'][0].cpu().numpy(), f'val_{flat_name(outputs[0])}'
+        runner.visualizer.add_datasample(name, image, outputs[0], pred_score_thr=self.score_thr, step=runner.iter)
 
     def after_test_iter(
         self,
@@ -74,13 +76,29 @@ class DetectionPanelsHook(Hook):
         if not wanted or not data_batch or not outputs:
             return
         for inputs, data_sample in zip(data_batch['inputs'], outputs, strict=True):
-            panel, name = tile_panel(inputs.cpu().numpy(), data_sample, self.score_thr), flat_name(data_sample)
-            if self.test_out_dir is not None:
-                save_picture(panel, Path(runner.work_dir) / runner.timestamp / self.test_out_dir / f'{name}.png')
-            if self.show:
-                runner.visualizer.show(panel, win_name=name, wait_time=self.wait_time)
+            name, folder = flat_name(data_sample), Path(runner.work_dir) / runner.timestamp
+            runner.visualizer.add_datasample(
+                name,
+                inputs.cpu().numpy(),
+                data_sample,
+                show=self.show,
+                wait_time=self.wait_time,
+                out_file=None if self.test_out_dir is None else folder / self.test_out_dir / f'{name}.png',
+                pred_score_thr=self.score_thr,
+            )
 
 
 def flat_name(data_sample: BaseDataElement) -> str:
     """Return a tile's id as part of a file name: `validation/12` becomes `validation_12`."""
     return str(data_sample.metainfo['img_id']).replace('/', '_')
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Seeds every step by (seed, iteration, rank), so that drop path and RoI sampling need no saved generator state."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed torch, on CPU and GPU."""
+        torch.manual_seed(rng.key(runner.seed or 0, runner.iter, runner.rank))

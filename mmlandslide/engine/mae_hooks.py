@@ -10,8 +10,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
-from mmlandslide import rng
 from mmlandslide.datasets.display import beside, composite, to_rgb, with_header, zoom_to
 from mmlandslide.engine.visualizer import save_picture
 from mmlandslide.registry import HOOKS
@@ -23,8 +23,9 @@ _WHITE = (255, 255, 255)
 class ReconstructionPanelsHook(Hook):
     """Draws original | masked | reconstruction of a few tiles while a masked autoencoder trains.
 
-    The same tiles with the same masks each time (those of the first batch), so that the pictures can be compared. Panels go to
-    `<work_dir>/reconstructions/epoch_N.png` and to the visual back ends.
+    The first tiles of the training set, as seed 0 and epoch 0 draw them: the same tiles with the same masks each time, also after
+    an interruption, so that the pictures can be compared. Panels go to `<work_dir>/reconstructions/epoch_N.png` and to the visual
+    back ends, from the first process only.
 
     Args:
         interval: epochs from one picture to the next; the last epoch is always drawn.
@@ -37,16 +38,13 @@ class ReconstructionPanelsHook(Hook):
         self.interval, self.num_tiles = interval, num_tiles
         self.batch: dict[str, Any] | None = None
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict[str, Any] | None = None) -> None:
-        """Keep the first tiles that come by."""
-        if self.batch is None and data_batch is not None:
-            self.batch = {key: value[: self.num_tiles] for key, value in data_batch.items()}
-
     def after_train_epoch(self, runner: Runner) -> None:
         """Draw, every `interval` epochs and after the last."""
         epoch = runner.epoch + 1
-        if self.batch is None or (epoch % self.interval and epoch != runner.max_epochs):
+        if runner.rank != 0 or (epoch % self.interval and epoch != runner.max_epochs):
             return
+        if self.batch is None:
+            self.batch = first_tiles(runner.train_dataloader, self.num_tiles)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.eval()
         data = model.data_preprocessor(self.batch, False)
@@ -56,6 +54,12 @@ class ReconstructionPanelsHook(Hook):
         picture = reconstruction_picture({name: images.cpu().numpy() for name, images in panels.items()}, bands)
         save_picture(picture, Path(runner.work_dir) / 'reconstructions' / f'epoch_{epoch}.png')
         runner.visualizer.add_image('reconstruction', picture, step=epoch)
+
+
+def first_tiles(dataloader: DataLoader[Any], count: int) -> dict[str, Any]:
+    """Return a data loader's first tiles as a batch; a plain position draws as seed 0 and epoch 0 do, so always the same."""
+    dataset: Any = dataloader.dataset
+    return dataloader.collate_fn([dataset[position] for position in range(min(count, len(dataset)))])
 
 
 def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) -> np.ndarray:
@@ -91,36 +95,26 @@ class VarianceHook(Hook):
 
     def __init__(self, window: int = 100, share: float = 0.95, patience: int = 5) -> None:
         self.share, self.patience = share, patience
-        self.losses: deque[float] = deque(maxlen=window)
-        self.variances: deque[float] = deque(maxlen=window)
+        # Tensors, as a number of every step would make the CPU wait for the GPU.
+        self.losses: deque[torch.Tensor] = deque(maxlen=window)
+        self.variances: deque[torch.Tensor] = deque(maxlen=window)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
     ) -> None:
         """Note the loss and the variance of its target."""
         if outputs and 'target_variance' in outputs:
-            self.losses.append(float(outputs['loss']))
-            self.variances.append(float(outputs['target_variance']))
+            self.losses.append(outputs['loss'].detach())
+            self.variances.append(outputs['target_variance'].detach())
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Warn where the one is no lower than the other."""
         if runner.epoch + 1 < self.patience or not self.losses:
             return
-        loss, variance = float(np.mean(self.losses)), float(np.mean(self.variances))
+        loss, variance = (float(torch.stack(list(values)).mean()) for values in (self.losses, self.variances))
         if loss >= self.share * variance:
             runner.logger.warning(
                 f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} of the variance of its target '
                 f'({variance:.4f}): the model predicts the mean. Train longer, raise the learning rate, or check the statistics '
                 'of the bands with `mmlandslide stats`.'
             )
-
-
-@HOOKS.register_module()
-class StepSeedHook(Hook):
-    """Seeds every step by (seed, iteration, rank), so that drop path and RoI sampling need no saved generator state."""
-
-    priority = 'VERY_HIGH'
-
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Seed torch, on CPU and GPU."""
-        torch.manual_seed(rng.key(runner.seed or 0, runner.iter, runner.rank))

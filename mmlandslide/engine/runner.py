@@ -11,14 +11,15 @@ import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner
 
 from mmlandslide import __version__
 from mmlandslide.engine import checkpoints
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, LandslideError, SplitOverlapError
-from mmlandslide.files import read_checkpoint
+from mmlandslide.files import latest_checkpoint, read_checkpoint, replacing
 from mmlandslide.registry import RUNNERS
-from mmlandslide.weights import bridge
+from mmlandslide.weights.lineage import record, tiles_seen
+from mmlandslide.weights.references import resolve
 
 
 class _CheckpointContentHook(Hook):
@@ -47,6 +48,9 @@ class LandslideRunner(Runner):
       says `allow_overlap = True`.
     - A `LandslideError` that nobody catches is one line on stderr, without a traceback.
     """
+
+    _resume: bool
+    _load_from: str | None
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'LandslideRunner':
@@ -80,24 +84,33 @@ class LandslideRunner(Runner):
 
     def _init_model_weights(self) -> None:
         """Initialise weights for a fresh training; a resumed one gets all of them from its checkpoint."""
-        if self._resume and (self._load_from or find_latest_checkpoint(self.work_dir)):
+        self._settle_resume()
+        if self._resume:
             return
         super()._init_model_weights()
         overlap = self._seen_by_pretraining() & set(_tile_ids(self._val_loop))
         if overlap:
             self.logger.warning(f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model')
 
+    def _settle_resume(self) -> None:
+        """Name the checkpoint that a resumed run goes on from; where there is none yet, it starts afresh."""
+        if self._resume and self._load_from is None:
+            latest = latest_checkpoint(self.work_dir)
+            self._load_from, self._resume = (None, False) if latest is None else (str(latest), True)
+
     def load_or_resume(self) -> None:
-        """Load or resume; then refuse a test on tiles that the model has seen."""
+        """Load or resume; then refuse a test on tiles that the model has seen, in this process or before."""
+        self._settle_resume()
         super().load_or_resume()
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
-            seen = sorted(checkpoints.tiles_seen(getattr(self, '_loaded_record', {})) & set(_tile_ids(self._test_loop)))
+            known = tiles_seen(getattr(self, '_loaded_record', {})) | tiles_seen(self._record())
+            seen = sorted(known & set(_tile_ids(self._test_loop)))
             if seen:
                 raise SplitOverlapError.mismatch(
                     'test tiles',
                     'be unseen by training and pre-training',
                     f'{len(seen)} seen, such as {seen[:3]}',
-                    self._load_from,
+                    self._load_from or self.work_dir,
                     'Test on another split, or pass --cfg-options allow_overlap=True',
                 )
 
@@ -118,16 +131,16 @@ class LandslideRunner(Runner):
             CheckpointError: the file cannot be read safely.
             CheckpointMismatchError: keys or shapes differ from the model's.
         """
-        path = bridge.resolve(str(filename))
+        path = resolve(str(filename))
         checkpoint = read_checkpoint(path)
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # mmengine's resume would execute it
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         _fill(self._bare_model, checkpoint.get('state_dict', checkpoint), path)
-        self._loaded_record = checkpoints.record(checkpoint)
+        self._loaded_record = record(checkpoint)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
-            lineage['tile_ids'] = sorted(checkpoints.tiles_seen(self._loaded_record))
+            lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))
         for backbone in _backbones(self._bare_model):
             backbone.lineage = dict(lineage)
         self._has_loaded = True
@@ -136,7 +149,7 @@ class LandslideRunner(Runner):
 
     @master_only
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Save a checkpoint: beside, then renamed, so that no kill leaves half of one.
+        """Save a checkpoint: beside, flushed to disk, then renamed, so that no kill leaves half of one.
 
         Args:
             out_dir: folder.
@@ -145,13 +158,9 @@ class LandslideRunner(Runner):
             meta: more of what the checkpoint states of itself.
             kwargs: what mmengine takes.
         """
-        temporary = Path(out_dir) / f'.{filename}.tmp'
         meta = {**(meta or {}), 'mmlandslide': self._record()}
-        try:
+        with replacing(Path(out_dir) / filename) as temporary:
             super().save_checkpoint(out_dir, temporary.name, *args, meta=meta, **kwargs)
-            temporary.replace(Path(out_dir) / filename)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _record(self) -> dict[str, Any]:
         """Return what the checkpoint states of itself."""

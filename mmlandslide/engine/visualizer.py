@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import master_only
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from PIL import Image
@@ -21,7 +20,6 @@ class TileVisualizer(Visualizer):
     MMDetection's own visualizer takes 8-bit RGB only. This one draws what `datasets.display.detection_panel` draws.
     """
 
-    @master_only
     def add_datasample(
         self,
         name: str,
@@ -35,7 +33,7 @@ class TileVisualizer(Visualizer):
         pred_score_thr: float = 0.3,
         step: int = 0,
     ) -> None:
-        """Draw one tile; show it, write it to a file, or else hand it to the back ends.
+        """Draw one tile; show it, write it to a file, or else hand it to the back ends (which write in the first process only).
 
         Args:
             name: of the picture.

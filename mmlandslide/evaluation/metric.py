@@ -106,7 +106,7 @@ class LandslideMetric(BaseMetric):
 
 def _tile_result(sample: dict[str, Any]) -> TileResult:
     if not all(key in sample for key in _TRUTH_KEYS):
-        remedy = f'Let its PackDetInputs have meta_keys={_TRUTH_KEYS}'
+        remedy = f'Let its mmlandslide.PackDetection have meta_keys={_TRUTH_KEYS}'
         got = f'only {sorted(sample)}'
         raise ConfigError.mismatch('a data sample', f'carry {list(_TRUTH_KEYS)}', got, 'the test pipeline', remedy)
     predicted = {name: value.detach().cpu().numpy() for name, value in sample['pred_instances'].items()}

@@ -20,36 +20,34 @@ class TilePreprocessor(BaseDataPreprocessor):
 
     Args:
         bands: names or groups, in the order of the input's channels.
-        mean: per band, in stored units; the band table's where `None`.
-        std: per band, in stored units; the band table's where `None`.
+        mean: per band, in stored units; the band table's where `None`; `'published'` for the widely copied values of
+            Landslide4Sense's bands (`bands.PUBLISHED_MEAN`), to compare with work that used them.
+        std: likewise.
+        clip_std: limit normalised values to plus and minus this, in standard deviations; `None` for no limit. In real tiles B10
+            (cirrus) reaches 70, and a squared error would see nothing else.
         pad_size_divisor: height and width of the batch become multiples of this, zeros after normalisation below and right.
         non_blocking: copy to the device without waiting.
 
     Raises:
-        BandError: a band without known statistics and no `mean` and `std`.
-        ConfigError: `mean` or `std` of another length than `bands`.
+        BandError: a band whose statistics are neither known nor passed.
+        ConfigError: `mean` or `std` of another length than `bands`, or another word than `published`.
     """
 
     def __init__(
         self,
         bands: str | Sequence[str],
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: str | Sequence[float] | None = None,
+        std: str | Sequence[float] | None = None,
+        clip_std: float | None = None,
         pad_size_divisor: int = 1,
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking)
         self.bands = band_table.names(bands)
-        if mean is None or std is None:
-            known_mean, known_std = band_table.statistics(self.bands)
-            mean, std = mean or known_mean, std or known_std
-        for name, values in (('mean', mean), ('std', std)):
-            if len(values) != len(self.bands):
-                raise ConfigError.mismatch(
-                    name, f'have {len(self.bands)} values', len(values), 'data_preprocessor', f'Give one for each of {self.bands}'
-                )
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        for part, (name, asked) in enumerate({'mean': mean, 'std': std}.items()):
+            values = _statistic(self.bands, part, name, asked)
+            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
+        self.clip_std = clip_std
         self.pad_size_divisor = pad_size_divisor
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -90,12 +88,27 @@ class TilePreprocessor(BaseDataPreprocessor):
         return {'inputs': batch, 'data_samples': samples}
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Return (..., C, H, W) in stored units with mean 0 and standard deviation 1 a band."""
-        return (images.float() - self.mean) / self.std
+        """Return (..., C, H, W) in stored units with mean 0 and standard deviation 1 a band, limited to `clip_std`."""
+        normal = (images.float() - self.mean) / self.std
+        return normal if self.clip_std is None else normal.clamp(-self.clip_std, self.clip_std)
 
     def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Return normalised tiles (B, C, H, W) in stored units."""
         return batch * self.std + self.mean
+
+
+def _statistic(bands: tuple[str, ...], part: int, name: str, asked: str | Sequence[float] | None) -> Sequence[float]:
+    """Return the mean (`part` 0) or standard deviation (1) that was asked for, a value a band."""
+    if asked is None:
+        return band_table.statistics(bands)[part]
+    if asked == 'published':
+        return band_table.published_statistics(bands)[part]
+    if isinstance(asked, str) or len(asked) != len(bands):
+        got = repr(asked) if isinstance(asked, str) else len(asked)
+        raise ConfigError.mismatch(
+            name, f"have {len(bands)} values or be 'published'", got, 'data_preprocessor', f'Give one for each of {bands}'
+        )
+    return asked
 
 
 def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -38,8 +38,8 @@ class WindowAttention(ShiftWindowMSA):
         tokens = query.view(query.shape[0], height, width, -1)
         tokens = F.pad(tokens, (0, 0, 0, padded[1] - width, 0, padded[0] - height))
         tokens = torch.roll(tokens, (-shift[0], -shift[1]), (1, 2)) if any(shift) else tokens
-        apart = _apart(hw_shape, padded, window, shift)
-        out = self._attend(partition(tokens, window), window, None if apart is None else apart.to(query.device))
+        apart = _apart(hw_shape, padded, window, shift, query.device)
+        out = self._attend(partition(tokens, window), window, apart)
         out = merge(out, padded, window)  # (B, H', W', C)
         out = torch.roll(out, shift, (1, 2)) if any(shift) else out
         return self.drop(out[:, :height, :width].reshape(query.shape))
@@ -86,7 +86,7 @@ def merge(windows: torch.Tensor, map_hw: HW, window: HW) -> torch.Tensor:
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(mode=False)  # a tensor made in inference mode, once cached, would break the next training step
-def _apart(map_hw: HW, padded: HW, window: HW, shift: HW) -> torch.Tensor | None:
+def _apart(map_hw: HW, padded: HW, window: HW, shift: HW, device: torch.device) -> torch.Tensor | None:
     """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None` where all may.
 
     Tokens are apart that the cyclic shift brought together from opposite sides, and padding from everything real.
@@ -102,7 +102,7 @@ def _apart(map_hw: HW, padded: HW, window: HW, shift: HW) -> torch.Tensor | None
             side[-shift[axis] :] += 2
         regions += side.view((-1, 1, 1) if axis == 0 else (1, -1, 1)) * 4**axis
     labels = partition(regions, window)[..., 0]  # (nW, N)
-    return labels[:, :, None] != labels[:, None, :]
+    return (labels[:, :, None] != labels[:, None, :]).to(device)
 
 
 def replace_attention(stages: Iterable[Any]) -> None:

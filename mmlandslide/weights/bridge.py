@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 
 from mmlandslide import bands as band_table
-from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.errors import CheckpointMismatchError, ConfigError
 from mmlandslide.files import read_checkpoint
-from mmlandslide.weights import keymaps, stem
+from mmlandslide.weights import keymaps, lineage, stem
+from mmlandslide.weights.references import resolve
 from mmlandslide.weights.report import TransferReport, shapes
 
 State = dict[str, torch.Tensor]
@@ -35,13 +36,13 @@ def load_pretrained(
 
     Args:
         backbone: one of ours, with `bands`, `stem_name` and `new_by_design`.
-        checkpoint: a file, a work dir (its last checkpoint) or a URL.
+        checkpoint: a file, a work dir (its latest checkpoint) or a URL.
         source: name of a key map, or `auto` to recognise it by its keys.
         stem: rule for bands that the checkpoint does not have, see `weights.stem.adapt`.
         source_bands: bands of the checkpoint's stem; where `None`, those that the checkpoint states, else red, green, blue for
             three channels and Landslide4Sense's for fourteen.
         min_matched: share of backbone values in [0, 1] that suffices; where `None`, every parameter must be accounted for.
-        made_by: config whose training makes the checkpoint, for the error.
+        made_by: config whose training makes the checkpoint, for the error, see `references.resolve`.
 
     Returns:
         The report, which is also logged.
@@ -56,45 +57,13 @@ def load_pretrained(
     state = backbone_state(content)
     keymap = _keymap(state, source, path)
     found = _rename(state, keymap)
-    meta = content.get('meta', {})
-    own = meta.get('mmlandslide', {}) if isinstance(meta, Mapping) else {}
+    own = lineage.record(content)
     bands = source_bands or own.get('bands')
     report = transfer(backbone, found, TransferReport(keymap.name, str(path), {}), stem, bands)
-    report.lineage = {**_lineage(own), 'checkpoint': str(path), 'source': keymap.name, 'carried': report.carried}
+    report.lineage = {**lineage.inherited(own), 'checkpoint': str(path), 'source': keymap.name, 'carried': report.carried}
     _judge(report, min_matched)
     print_log(report.render(), logger='current')
     return report
-
-
-def resolve(checkpoint: str, made_by: str | None = None) -> Path:
-    """Return the file that a reference names.
-
-    Args:
-        checkpoint: a file, a work dir or a URL (kept in torch's hub folder).
-        made_by: config whose training makes the checkpoint, for the error.
-
-    Raises:
-        MissingPathError: nothing is there.
-    """
-    if checkpoint.startswith(('http://', 'https://')):
-        target = Path(torch.hub.get_dir()) / 'checkpoints' / checkpoint.rsplit('/', 1)[-1]
-        if not target.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(checkpoint, str(target))
-        return target
-    path = Path(checkpoint)
-    if path.is_file():
-        return path
-    pointer = path / 'last_checkpoint'
-    if pointer.is_file():
-        last = path / Path(pointer.read_text().strip()).name
-        if last.is_file():
-            return last
-    remedy = f'Make it with `mim train mmpretrain {made_by}`' if made_by else 'Check the path'
-    where = f'{path} (asked for by a config that starts from {made_by})' if made_by else path
-    raise MissingPathError.mismatch(
-        'pre-trained checkpoint', 'be a file or a work dir with last_checkpoint', 'nothing', where, remedy
-    )
 
 
 def backbone_state(content: Mapping[str, Any]) -> State:
@@ -249,9 +218,3 @@ def _judge(report: TransferReport, min_matched: float | None) -> None:
         f'checkpoint must {expected}, got {report.carried:.2%} with {len(missing)} parameters missing, such as {shown}, in '
         f'{report.path}. Use a checkpoint of this architecture, or accept the loss with pretrained.min_matched.\n{report.render()}'
     )
-
-
-def _lineage(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the weights have seen: the tiles of their own training and of what that started from."""
-    seen = {*own.get('tile_ids', ()), *own.get('lineage', {}).get('tile_ids', ())}
-    return {'tile_ids': sorted(seen), 'config': own.get('config')}

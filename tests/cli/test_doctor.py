@@ -1,3 +1,4 @@
+import factories
 import pytest
 from click.testing import CliRunner
 
@@ -134,6 +135,19 @@ def test_no_data_set_is_a_note(tmp_path):
     [finding] = doctor.dataset_findings(tmp_path)
     assert not finding.fault
     assert 'mmlandslide synth' in finding.remedy
+
+
+def test_other_data_sets_are_counted_when_they_are_there(tmp_path):
+    factories.write_voc(tmp_path / 'l4s_rgb', {'train': 2, 'valid': 1})
+    factories.write_mask_folder(tmp_path / 'mars_mmls' / 'train', count=3)
+    _, photographs, mars = doctor.dataset_findings(tmp_path)
+    assert photographs == Finding(str(tmp_path / 'l4s_rgb'), 'images / XML files: train 2 / 2, valid 1 / 1')
+    assert mars == Finding(str(tmp_path / 'mars_mmls'), 'images / masks: train 3 / 3, validation 0 / 0')
+
+
+@pytest.mark.parametrize('code', ['pass', 'print("Segmentation fault")'])
+def test_a_probe_that_answers_nothing_sensible_is_an_error(code):
+    assert 'an answer that is no JSON' in doctor.run_probe(code).error
 
 
 def test_a_probe_returns_what_the_program_printed_or_its_last_words():

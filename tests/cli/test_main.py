@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import click
+import factories
 import pytest
 from click.testing import CliRunner
 
@@ -46,6 +47,19 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_exit_code_1(monkeypatch):
     result = CliRunner().invoke(main, ['doctor'])
     assert result.exit_code == 1
     assert result.stderr == 'error: folder must hold tiles, got 0 (none) in data/x. Put some there.\n'
+
+
+@pytest.mark.parametrize('options', [['synth', '--train', '1', '--out'], ['stats', '--json']])
+def test_a_path_that_cannot_be_written_is_one_line(tmp_path, options):
+    factories.write_dataset(tmp_path / 'data/landslide4sense', {'train': 1})
+    (tmp_path / 'file').write_text('')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        result = CliRunner().invoke(main, [*options, str(tmp_path / 'file' / 'below')])
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith('error: path must be usable, got ')
+    assert str(tmp_path / 'file') in line
 
 
 def test_synth_hands_its_options_on(monkeypatch, tmp_path):

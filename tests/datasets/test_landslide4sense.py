@@ -44,6 +44,11 @@ def test_empty_tiles_may_be_left_out(root):
     assert view.tile_ids == ['landslide4sense:train/1', 'landslide4sense:train/3']
 
 
+def test_to_keep_only_tiles_with_a_box_there_must_be_one(root):
+    with pytest.raises(DatasetError, match=r"tile with a box, got none of 3 in split 'train' of"):
+        Landslide4SenseDetDataset(data_root=root, box_rule='study', keep_negatives=False)  # 12 px^2 are under 32.65
+
+
 def test_boxes_follow_the_rule(root):
     view = Landslide4SenseDetDataset(data_root=root, box_rule='study')  # 12 px^2 are under 32.65
     assert [len(view[index]['gt_bboxes']) for index in range(3)] == [0, 0, 0]

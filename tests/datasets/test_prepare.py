@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmlandslide.datasets import store as store_room
+from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.prepare import KINDS, prepare
 from mmlandslide.datasets.store import ensure_store
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
@@ -75,6 +76,14 @@ def written(root):
 
 def times(root):
     return {name: (root / '.mmlandslide' / name).stat().st_mtime_ns for name in written(root)}
+
+
+def test_a_rule_that_is_new_since_the_packing_is_counted_by(root, monkeypatch):
+    prepare(root)
+    monkeypatch.setitem(RULES, 'own', BoxRule(connectivity=8, min_pixels=13))  # each landslide has 12
+    report = prepare(root, rule_name='own')
+    assert [(split.boxes('components'), split.boxes('own')) for split in report.splits] == [(2, 0), (1, 0)]
+    assert json.loads((root / '.mmlandslide/coco_train.json').read_text())['annotations'] == []
 
 
 def test_a_sound_data_set_is_counted_and_packed(root):

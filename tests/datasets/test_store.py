@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmlandslide.datasets import store as store_room
+from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.index import find_tiles
 from mmlandslide.datasets.store import StoreWriter, ensure, ensure_store, store_folders
 from mmlandslide.datasets.tiles import UnreadableTileError
@@ -83,6 +84,14 @@ def test_a_change_of_the_files_builds_the_store_anew(tmp_path, packed, change):
     change(tmp_path)
     packed.clear()
     assert ensure_store(tmp_path, 'train').ids == packed == [ref.tile_id for ref in find_tiles(tmp_path, 'train')]
+
+
+@pytest.mark.parametrize('name', ['components', 'own'])
+def test_a_new_or_edited_box_rule_builds_the_store_anew(tmp_path, monkeypatch, name):
+    ensure_store(factories.write_dataset(tmp_path, {'train': 1}), 'train')
+    assert name == 'own' or ensure_store(tmp_path, 'train').entry('train/1').boxes[name] == [[2, 5, 6, 8]]
+    monkeypatch.setitem(RULES, name, BoxRule(connectivity=8, min_pixels=13))  # the landslide has 12
+    assert ensure_store(tmp_path, 'train').entry('train/1').boxes[name] == []
 
 
 def test_a_broken_store_is_built_anew(tmp_path, packed):

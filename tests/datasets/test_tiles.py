@@ -205,6 +205,14 @@ def test_a_mask_of_another_size_than_its_image_is_refused(tmp_path):
         read_mask(path, shape_hw=(16, 16))
 
 
+@pytest.mark.parametrize(('name', 'checked'), [('t.h5', True), ('t.tif', False), ('t.png', False)])
+def test_only_what_prepare_reads_is_to_be_checked_with_it(tmp_path, name, checked):
+    (tmp_path / name).write_text('<html>404</html>')
+    with pytest.raises(TileError, match='Get the file again') as caught:
+        read_image(tmp_path / name, FIVE)
+    assert ('mmlandslide prepare --check' in str(caught.value)) is checked
+
+
 def test_every_message_is_one_line(tmp_path):
     path = factories.truncate(factories.write_array(tmp_path / 't.h5', factories.image()))
     with pytest.raises(LandslideError) as caught:

@@ -180,6 +180,11 @@ def mosaic(seed, boxes, bands=FIVE, size=(64, 64), prob=1.0):
     return T.Mosaic(prob=prob, min_visible=0.0)(first)
 
 
+def test_a_mosaic_in_a_test_is_refused():
+    with pytest.raises(ConfigError, match='Mosaic must mix tiles of a training, got test_mode'):
+        T.Mosaic(prob=1.0)(sample(bands=FIVE))
+
+
 @given(boxes=st.lists(whole_boxes, min_size=0, max_size=3), seed=st.integers(0, 10_000))
 def test_the_boxes_of_a_mosaic_lie_inside_and_cover_the_painted_pixels(boxes, seed):
     done = mosaic(seed, boxes)

@@ -22,11 +22,11 @@ class Tiles(TileView):
 def drawn(sample):
     """A transform: a sample's id, key, three draws and another tile."""
     values = sample['rng'].random(3).tolist()
-    return sample['img_id'], sample['sample_key'], values, sample['draw_other']()['img_id']
+    return sample['img_id'], sample['sample_key'], values, sample['draw_other']()['img_id'] if 'draw_other' in sample else None
 
 
 def tiles(*pipeline, **options):
-    return Tiles(bands=('B4', 'x'), pipeline=pipeline or (drawn,), **options)
+    return Tiles(**{'bands': ('B4', 'x'), 'pipeline': pipeline or (drawn,), 'name': 'landslide4sense', **options})
 
 
 def test_a_sample_is_a_function_of_seed_epoch_and_tile():
@@ -54,6 +54,23 @@ def test_a_test_has_the_same_draw_in_every_epoch():
     view = tiles(test_mode=True)
     assert view[SampleIndex(3, 7, 2)] == view[SampleIndex(3, 0, 2)]
     assert view[SampleIndex(4, 0, 2)] != view[SampleIndex(3, 0, 2)]
+
+
+def test_a_test_mixes_no_other_tile_in():
+    assert 'draw_other' in tiles(dict)[2]
+    assert 'draw_other' not in tiles(dict, test_mode=True)[2]
+
+
+@pytest.mark.parametrize('ignored', ['ann_file', 'filter_cfg', 'data_prefix', 'max_refetch'])
+def test_what_a_view_would_ignore_is_refused(ignored):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{ignored}'"):
+        tiles(**{ignored: {}})
+
+
+def test_mmengines_own_options_do_what_they_say():
+    view = tiles(dict, indices=[1], metainfo={'classes': ('slump',)}, serialize_data=False, data_root='here')
+    assert (view.tile_ids, view.metainfo['classes'], view.data_root) == (['landslide4sense:train/1'], ('slump',), 'here')
+    assert view.data_list[0]['number'] == 1
 
 
 def test_a_plain_position_is_seed_0_epoch_0():

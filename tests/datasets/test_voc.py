@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from mmlandslide.datasets.packing import PackDetection
-from mmlandslide.datasets.voc import VOCTileDataset, read_voc
-from mmlandslide.errors import BandError, DatasetError, MissingPathError, TileError
+from mmlandslide.datasets.voc import VOCTileDataset, image_hw, read_voc
+from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
 
 
@@ -82,12 +82,12 @@ def test_a_missing_annotation_is_a_missing_path(tmp_path):
 
 
 def test_tiles_come_in_the_order_of_their_numbers_under_their_ids(root):
-    view = VOCTileDataset(data_root=root, folder='train', name='landslide4sense')
+    view = VOCTileDataset(name='landslide4sense', data_root=root, folder='train')
     assert view.tile_ids == ['landslide4sense:train/2', 'landslide4sense:train/9', 'landslide4sense:train/10']
 
 
 def test_a_sample_holds_the_image_and_boxes_in_the_frame_of_the_file(root):
-    packed = VOCTileDataset(data_root=root, pipeline=[PackDetection()])[2]
+    packed = VOCTileDataset(name='landslide4sense', data_root=root, pipeline=[PackDetection()])[2]
     assert packed['inputs'].shape == (3, 30, 40)
     assert packed['inputs'][:, 0, 0].tolist() == [10, 20, 30]
     assert packed['data_samples'].ori_shape == (30, 40)
@@ -96,23 +96,26 @@ def test_a_sample_holds_the_image_and_boxes_in_the_frame_of_the_file(root):
 
 @pytest.mark.parametrize(('bands', 'values'), [(('B', 'R'), [30, 10]), ('photograph', [10, 20, 30]), ('G', [20])])
 def test_bands_come_in_the_order_asked_for(root, bands, values):
-    view = VOCTileDataset(data_root=root, bands=bands, pipeline=[PackDetection()])
+    view = VOCTileDataset(name='landslide4sense', data_root=root, bands=bands, pipeline=[PackDetection()])
     assert view[0]['inputs'][:, 3, 3].tolist() == values
 
 
 def test_a_band_that_photographs_lack_is_refused(root):
     with pytest.raises(BandError, match=r"must be among \['R', 'G', 'B'\], got \['B8'\]"):
-        VOCTileDataset(data_root=root, bands=('R', 'B8'))
+        VOCTileDataset(name='landslide4sense', data_root=root, bands=('R', 'B8'))
 
 
 def test_tiles_without_a_box_are_kept_unless_told_otherwise(root):
-    assert VOCTileDataset(data_root=root).get_data_info(1)['gt_label'] == 0
-    assert VOCTileDataset(data_root=root, keep_negatives=False).tile_ids == ['landslide4sense:train/2', 'landslide4sense:train/10']
+    assert VOCTileDataset(name='landslide4sense', data_root=root).get_data_info(1)['gt_label'] == 0
+    assert VOCTileDataset(name='landslide4sense', data_root=root, keep_negatives=False).tile_ids == [
+        'landslide4sense:train/2',
+        'landslide4sense:train/10',
+    ]
 
 
 def test_a_split_file_chooses_tiles_in_its_order(root):
     (root / 'split.txt').write_text('train/10\ntrain/2\n')
-    assert VOCTileDataset(data_root=root, split_file=root / 'split.txt').tile_ids == [
+    assert VOCTileDataset(name='landslide4sense', data_root=root, split_file=root / 'split.txt').tile_ids == [
         'landslide4sense:train/10',
         'landslide4sense:train/2',
     ]
@@ -120,46 +123,71 @@ def test_a_split_file_chooses_tiles_in_its_order(root):
 
 def test_with_one_class_every_object_is_of_it(root):
     write_tile(root / 'train', 9, voc_object(1, 1, 2, 2, name='slump'))
-    assert VOCTileDataset(data_root=root).get_data_info(1)['labels'].tolist() == [0]
+    assert VOCTileDataset(name='landslide4sense', data_root=root).get_data_info(1)['labels'].tolist() == [0]
 
 
 def test_with_several_classes_the_name_decides(root):
     write_tile(root / 'two', 1, voc_object(1, 1, 2, 2, name='flow'), voc_object(1, 1, 2, 2, name='slump'))
-    view = VOCTileDataset(data_root=root, folder='two', metainfo={'classes': ('slump', 'flow')})
+    view = VOCTileDataset(name='landslide4sense', data_root=root, folder='two', metainfo={'classes': ('slump', 'flow')})
     assert view.get_data_info(0)['labels'].tolist() == [1, 0]
     with pytest.raises(TileError, match=r"be one of \['slump', 'rock'\], got 'flow' in .*1.xml"):
-        VOCTileDataset(data_root=root, folder='two', metainfo={'classes': ('slump', 'rock')})
+        VOCTileDataset(name='landslide4sense', data_root=root, folder='two', metainfo={'classes': ('slump', 'rock')})
 
 
 @pytest.mark.parametrize('lost', ['9.xml', '9.png'])
 def test_an_image_and_its_annotation_need_each_other(root, lost):
     (root / 'train' / lost).unlink()
     with pytest.raises(DatasetError, match=r"got 1 tiles without, such as \['9'\]"):
-        VOCTileDataset(data_root=root)
+        VOCTileDataset(name='landslide4sense', data_root=root)
 
 
 def test_two_images_of_one_stem_are_refused(root):
     (root / 'train' / '9.jpg').write_bytes((root / 'train' / '9.png').read_bytes())
     with pytest.raises(DatasetError, match=r"such as \['9'\]"):
-        VOCTileDataset(data_root=root)
+        VOCTileDataset(name='landslide4sense', data_root=root)
 
 
 def test_empty_and_missing_folders_are_refused(root):
     (root / 'valid').mkdir()
     with pytest.raises(DatasetError, match=r'got no image'):
-        VOCTileDataset(data_root=root, folder='valid')
+        VOCTileDataset(name='landslide4sense', data_root=root, folder='valid')
     with pytest.raises(MissingPathError, match=r'got no folder'):
-        VOCTileDataset(data_root=root, folder='test')
+        VOCTileDataset(name='landslide4sense', data_root=root, folder='test')
 
 
 def test_a_broken_image_is_named(root):
     (root / 'train' / '2.png').write_bytes(b'not a picture')
     with pytest.raises(TileError, match=r'image must be readable, got .*2.png'):
-        VOCTileDataset(data_root=root)
+        VOCTileDataset(name='landslide4sense', data_root=root)
+
+
+def test_a_picture_of_another_format_under_a_known_name_is_refused(tmp_path):
+    Image.new('RGB', (4, 4)).save(tmp_path / '1.png', format='GIF')
+    with pytest.raises(TileError, match=r'image must be readable, got .*1.png'):
+        image_hw(tmp_path / '1.png')
+
+
+def test_an_absurdly_large_picture_is_refused_by_its_header(tmp_path, monkeypatch):
+    Image.new('RGB', (40, 30)).save(tmp_path / '1.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 500)  # refused above twice that; 40 * 30 = 1200
+    with pytest.raises(TileError, match=r'image must be readable, got .*decompression bomb'):
+        image_hw(tmp_path / '1.png')
+
+
+def test_a_tile_id_says_which_tile(root):
+    assert VOCTileDataset(name='own', data_root=root, tile_id='{stem}').tile_ids == ['own:2', 'own:9', 'own:10']
+    with pytest.raises(ConfigError, match=r"tile_id must contain \{stem\}, got 'train/1'"):
+        VOCTileDataset(name='own', data_root=root, tile_id='train/1')
+
+
+def test_to_keep_only_tiles_with_a_box_there_must_be_one(root):
+    write_tile(root / 'empty', 1)
+    with pytest.raises(DatasetError, match=r'tile with a box, got none of 1 in .*empty'):
+        VOCTileDataset(name='own', data_root=root, folder='empty', keep_negatives=False)
 
 
 def test_the_dataset_is_found_by_its_name(root):
-    assert len(DATASETS.build({'type': 'mmlandslide.VOCTileDataset', 'data_root': str(root)})) == 3
+    assert len(DATASETS.build({'type': 'mmlandslide.VOCTileDataset', 'name': 'x', 'data_root': str(root)})) == 3
 
 
 @pytest.mark.data
@@ -169,6 +197,6 @@ def test_the_dataset_is_found_by_its_name(root):
     [('l4s_rgb/train', 1440, 6098, 224), ('l4s_rgb/valid', 309, 1338, 224), ('dynahead_rgb/train', 665, 815, 512)],
 )
 def test_the_real_tiles_are_read_whole(folder, tiles, boxes, far):
-    view = VOCTileDataset(data_root=Path(os.environ['MMLANDSLIDE_REAL_DATA']), folder=folder)
+    view = VOCTileDataset(name='x', data_root=Path(os.environ['MMLANDSLIDE_REAL_DATA']), folder=folder)
     found = np.concatenate([view.get_data_info(index)['boxes_xyxy'] for index in range(len(view))])
     assert (len(view), len(found), found.max()) == (tiles, boxes, far)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmlandslide.engine.checkpoints import plain, record, restore_history, tiles_seen
+from mmlandslide.engine.checkpoints import plain, restore_history
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,3 @@ def test_a_hub_that_mmengine_wrote_is_left_alone():
     restore_history(hub)
     restore_history({})
     assert hub['log_scalars']['loss'] is history
-
-
-def test_the_record_of_a_foreign_checkpoint_is_empty():
-    for checkpoint in ({}, {'meta': None}, {'meta': {}}, {'meta': {'mmlandslide': 'text'}}):
-        assert record(checkpoint) == {}
-    assert record({'meta': {'mmlandslide': {'bands': ['B2']}}}) == {'bands': ['B2']}
-
-
-def test_tiles_seen_are_those_of_training_and_pretraining():
-    assert tiles_seen({'tile_ids': ['a', 'b'], 'lineage': {'tile_ids': ['b', 'c']}}) == {'a', 'b', 'c'}
-    assert tiles_seen({}) == set()

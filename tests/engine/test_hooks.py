@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from torch.utils.data import Dataset
 
-from mmlandslide.engine.hooks import DetectionPanelsHook
+from mmlandslide.engine.hooks import DetectionPanelsHook, StepSeedHook
 from mmlandslide.engine.visualizer import tile_panel
 from mmlandslide.registry import HOOKS
 
@@ -112,3 +114,14 @@ def test_show_opens_a_window_for_each_test_tile(tmp_path, monkeypatch):
 
 def test_the_hook_is_found_by_its_name():
     assert HOOKS.get('mmlandslide.DetectionPanelsHook') is DetectionPanelsHook
+
+
+def test_a_steps_randomness_is_that_of_its_seed_iteration_and_rank():
+    def draw(**values):
+        StepSeedHook().before_train_iter(SimpleNamespace(**{'iter': 0, 'seed': 0, 'rank': 0, **values}), 0)
+        return torch.rand(1).item()
+
+    first = draw(seed=1, iter=5)
+    torch.rand(7)
+    assert draw(seed=1, iter=5, epoch=50) == first
+    assert len({first, draw(seed=1, iter=6), draw(seed=2, iter=5), draw(seed=1, iter=5, rank=1)}) == 4

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
-from mmlandslide.engine.mae_hooks import ReconstructionPanelsHook, StepSeedHook, VarianceHook, reconstruction_picture
+from mmlandslide.engine.mae_hooks import ReconstructionPanelsHook, VarianceHook, reconstruction_picture
 
 RGB = ('B4', 'B3', 'B2')
 
@@ -63,17 +64,6 @@ def test_other_models_are_let_be():
     assert not runner.warnings
 
 
-def test_a_steps_randomness_is_that_of_its_seed_iteration_and_rank():
-    def draw(**values):
-        StepSeedHook().before_train_iter(Runner(**values), 0)
-        return torch.rand(1).item()
-
-    first = draw(seed=1, iter=5)
-    torch.rand(7)
-    assert draw(seed=1, iter=5, epoch=50) == first
-    assert len({first, draw(seed=1, iter=6), draw(seed=2, iter=5), draw(seed=1, iter=5, rank=1)}) == 4
-
-
 class Reconstructing(torch.nn.Module):
     """Stands for a masked autoencoder: returns the batch it is given and notes whether it was training."""
 
@@ -89,19 +79,28 @@ class Reconstructing(torch.nn.Module):
         return dict.fromkeys(('original', 'masked', 'reconstruction'), inputs)
 
 
-def batch(value):
-    return {'inputs': torch.full((6, 3, 32, 32), value), 'data_samples': [SimpleNamespace(bands=RGB)] * 6}
+class Tiles:
+    """Six tiles, each of its position's value."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, position):
+        return {'inputs': torch.full((3, 32, 32), float(position)), 'data_samples': SimpleNamespace(bands=RGB)}
 
 
-def draw_after(epochs, tmp_path, **options):
+def draw_after(epochs, tmp_path, rank=0, **options):
     """Return hook, model and the pictures of a training over these epochs."""
     hook, model, shown = ReconstructionPanelsHook(**options), Reconstructing().train(), []
     visualizer = SimpleNamespace(add_image=lambda name, picture, step: shown.append((name, picture.shape, step)))
+    parts = {'model': model, 'visualizer': visualizer, 'train_dataloader': DataLoader(Tiles(), 3, shuffle=True, collate_fn=collate)}
     for epoch in epochs:
-        runner = Runner(epoch=epoch, max_epochs=7, model=model, work_dir=str(tmp_path), visualizer=visualizer)
-        hook.before_train_iter(runner, 0, batch(float(epoch)))
-        hook.after_train_epoch(runner)
+        hook.after_train_epoch(Runner(epoch=epoch, max_epochs=7, work_dir=str(tmp_path), rank=rank, **parts))
     return hook, model, shown
+
+
+def collate(samples):
+    return {'inputs': torch.stack([s['inputs'] for s in samples]), 'data_samples': [s['data_samples'] for s in samples]}
 
 
 def test_panels_are_drawn_every_interval_and_after_the_last_epoch(tmp_path):
@@ -118,10 +117,15 @@ def test_the_written_picture_is_the_one_that_is_shown(tmp_path):
         assert (picture.height, picture.width) == shown[0][1][:2]
 
 
-def test_the_tiles_are_those_of_the_first_batch(tmp_path):
-    hook, _, _ = draw_after([4, 5], tmp_path)
-    assert hook.batch['inputs'].unique().tolist() == [4.0]
-    assert len(hook.batch['inputs']) == 4
+@pytest.mark.parametrize(('num_tiles', 'drawn'), [(4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4, 5])])
+def test_the_tiles_are_the_first_of_the_dataset_whenever_training_begins(tmp_path, num_tiles, drawn):
+    hook, _, _ = draw_after([4, 6], tmp_path, num_tiles=num_tiles)
+    assert hook.batch['inputs'][:, 0, 0, 0].tolist() == drawn
+
+
+def test_other_processes_than_the_first_draw_nothing(tmp_path):
+    _, model, shown = draw_after([6], tmp_path, rank=1)
+    assert (model.calls, shown, list(tmp_path.iterdir())) == ([], [], [])
 
 
 def test_a_picture_has_a_row_a_tile_and_a_column_a_panel():

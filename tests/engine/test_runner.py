@@ -146,10 +146,29 @@ def test_resuming_neither_initialises_nor_looks_for_pretrained_weights(trained, 
     assert runner.epoch == 3
 
 
+@pytest.mark.parametrize('pointer', ['', 'gone/epoch_7.pth', None])
+def test_a_torn_stale_or_missing_pointer_does_not_keep_a_training_from_being_resumed(trained, data_root, tmp_path, pointer):
+    folder = begun(trained, tmp_path)
+    (folder / 'last_checkpoint').unlink()
+    if pointer is not None:
+        (folder / 'last_checkpoint').write_text(pointer)
+    runner = LandslideRunner.from_cfg(config(data_root, folder, resume=True))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    runner.load_or_resume()
+    assert (runner.epoch, runner.iter) == (1, 2)
+
+
+def test_a_pointer_to_nothing_where_no_checkpoint_is_starts_afresh(data_root, tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('gone/epoch_7.pth')
+    assert train(data_root, tmp_path, epochs=1, resume=True).iter == 2
+
+
 def test_resuming_where_nothing_is_yet_starts_afresh(data_root, tmp_path):
     cfg = config(data_root, tmp_path, resume=True)
-    cfg.model.backbone.pretrained = {'checkpoint': 'absent.pth', 'made_by': 'configs/pretrain/x.py'}
-    with pytest.raises(MissingPathError, match=r'mim train mmpretrain configs/pretrain/x\.py'):
+    cfg.model.backbone.pretrained = {'checkpoint': 'work_dirs/absent', 'made_by': 'configs/pretrain/absent.py'}
+    with pytest.raises(MissingPathError, match=r'mim train mmpretrain configs/pretrain/absent\.py'):
         LandslideRunner.from_cfg(cfg).train()
 
 
@@ -325,6 +344,14 @@ def test_a_test_on_a_tile_that_was_seen_is_refused(data_root, tmp_path, own, wra
     data = {'type': 'ConcatDataset', 'datasets': [dataset(data_root, 'validation'), data]} if wrapped else data
     with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"):
         evaluate(data, tmp_path, own)
+
+
+def test_a_test_after_a_training_in_one_process_is_checked_too(data_root, tmp_path):
+    sampler = {'type': 'DefaultSampler', 'shuffle': False}
+    loop = {'test_dataloader': {**loader(dataset(data_root)), 'sampler': sampler}, 'test_cfg': {}}
+    runner = train(data_root, tmp_path, epochs=1, **loop, test_evaluator={'type': 'Accuracy'})
+    with pytest.raises(SplitOverlapError, match=r"6 seen, such as \['landslide4sense:train/1'"):
+        runner.test()
 
 
 def test_an_overlap_that_is_allowed_passes(data_root, tmp_path):

@@ -59,7 +59,7 @@ def test_another_number_of_bands_is_refused():
 
 
 def test_statistics_of_another_length_are_refused():
-    with pytest.raises(ConfigError, match=r'mean must have 3 values, got 2'):
+    with pytest.raises(ConfigError, match=r'mean must have 3 values or be .published., got 2'):
         TilePreprocessor('rgb', mean=[1, 2], std=[1, 1, 1])
 
 
@@ -75,3 +75,26 @@ def test_denormalise_undoes_normalisation():
 
 def test_the_statistics_are_no_part_of_a_checkpoint():
     assert not TilePreprocessor('all').state_dict()
+
+
+def test_the_published_statistics_are_taken_by_name_where_asked_for():
+    out = TilePreprocessor(('slope', 'B1'), mean='published', std='published')({'inputs': torch.ones(1, 2, 1, 1)})['inputs']
+    assert out.flatten().tolist() == pytest.approx([(1 - 0.3338) / 0.9018, (1 + 0.4914) / 0.9325], rel=1e-5)
+
+
+def test_one_published_statistic_leaves_the_other_as_measured():
+    model = TilePreprocessor('B2', std='published')
+    assert (model.mean.item(), model.std.item()) == pytest.approx((BANDS['B2'].mean, 0.8775), rel=1e-5)
+
+
+def test_only_landslide4sense_has_published_statistics():
+    with pytest.raises(BandError, match=r"got \['R', 'G', 'B'\] in the published statistics"):
+        TilePreprocessor('photograph', mean='published')
+    with pytest.raises(ConfigError, match="std must have 1 values or be 'published', got 'real'"):
+        TilePreprocessor('B2', std='real')
+
+
+def test_normalised_values_are_limited_to_the_clip():
+    preprocessor = TilePreprocessor('B10', clip_std=5.0)  # B10: mean 1.1736, std .6836; 49 would be 70 standard deviations
+    inputs = torch.tensor([49.0, 1.1736, 0.0]).view(1, 1, 1, 3)
+    assert preprocessor({'inputs': inputs})['inputs'].flatten().tolist() == pytest.approx([5.0, 0.0, -1.1736 / 0.6836], abs=1e-4)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmpretrain.models.utils import ShiftWindowMSA
 
-from mmlandslide.models.window_attention import adopt, merge, partition
+from mmlandslide.models.window_attention import _apart, adopt, merge, partition
 
 DIMS, HEADS = 8, 2
 
@@ -112,3 +112,10 @@ def test_attention_keeps_the_parameters_and_their_names():
     theirs, ours = pair()
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert all(one is two for one, two in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+def test_a_mask_is_made_once_for_each_device_and_lies_there():
+    asked = (8, 8), (8, 8), (4, 4), (2, 2)
+    cpu, meta = _apart(*asked, torch.device('cpu')), _apart(*asked, torch.device('meta'))
+    assert (cpu.device.type, meta.device.type) == ('cpu', 'meta')
+    assert _apart(*asked, torch.device('cpu')) is cpu

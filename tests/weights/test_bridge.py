@@ -6,9 +6,9 @@ from mmpretrain.models import backbones as host
 from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
-from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError
 from mmlandslide.models.backbones import EfficientNet, ResNet, SwinTransformer, VisionTransformer
-from mmlandslide.weights.bridge import backbone_state, load_pretrained, resolve
+from mmlandslide.weights.bridge import backbone_state, load_pretrained
 
 NANO = SwinTransformer.arch_zoo['nano']
 TINY_VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}
@@ -162,46 +162,6 @@ def test_a_backbone_loads_when_it_is_initialised_and_not_before(tmp_path):
     ours.init_weights()
     assert torch.equal(ours.conv1.weight, theirs.conv1.weight)
     assert ours.lineage['tile_ids'] == ['l:5']
-
-
-# What a reference names.
-
-
-def test_a_work_dir_stands_for_its_last_checkpoint_also_after_a_move(tmp_path):
-    (tmp_path / 'epoch_2.pth').touch()
-    for written in (tmp_path / 'epoch_2.pth', 'gone/elsewhere/epoch_2.pth\n'):
-        (tmp_path / 'last_checkpoint').write_text(str(written))
-        assert resolve(str(tmp_path)) == tmp_path / 'epoch_2.pth'
-
-
-@pytest.mark.parametrize('pointer', [None, '', 'epoch_9.pth'])
-def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(tmp_path, pointer):
-    if pointer is not None:
-        (tmp_path / 'last_checkpoint').write_text(pointer)
-    with pytest.raises(MissingPathError) as caught:
-        resolve(str(tmp_path), made_by='configs/pretrain/swin_mae.py')
-    message = str(caught.value)
-    assert 'got nothing' in message
-    assert str(tmp_path) in message
-    assert '`mim train mmpretrain configs/pretrain/swin_mae.py`' in message
-
-
-def test_a_missing_file_without_a_maker_names_its_path(tmp_path):
-    with pytest.raises(MissingPathError, match=r'absent\.pth\. Check the path'):
-        resolve(str(tmp_path / 'absent.pth'))
-
-
-def test_a_url_is_fetched_once(tmp_path, monkeypatch):
-    fetched = []
-
-    def fetch(url, target):
-        fetched.append(url)
-        save(target, resnet())
-
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
-    assert resolve('https://example.org/r18.pth') == resolve('https://example.org/r18.pth')
-    assert fetched == ['https://example.org/r18.pth']
 
 
 # What does not fit is refused.

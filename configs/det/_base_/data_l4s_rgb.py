@@ -1,6 +1,6 @@
 """Landslide4Sense as 8-bit RGB with VOC boxes, seen at its own 224 px; trained on `train`, measured on `valid`."""
 
-_dataset = dict(type='mmlandslide.VOCTileDataset', data_root='data/l4s_rgb')
+_dataset = dict(type='mmlandslide.VOCTileDataset', data_root='data/l4s_rgb', name='landslide4sense')
 _pipeline = [dict(type='mmlandslide.PackDetection')]
 _augmented = [dict(type='mmlandslide.RandomFlipRotate'), dict(type='mmlandslide.RandomGain'), *_pipeline]
 _loader = dict(batch_size=8, num_workers=2, persistent_workers=True)

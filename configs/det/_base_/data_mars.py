@@ -1,7 +1,7 @@
 """Multimodal Martian landslides, 7 bands, 128 px tiles with masks seen at 256 px; trained on `train`, measured on `validation`."""
 
 _nodata = dict(mars_thermal=0.0)
-_dataset = dict(type='mmlandslide.MaskFolderDataset', source_bands='mars', nodata=_nodata)
+_dataset = dict(type='mmlandslide.MaskFolderDataset', name='mars', source_bands='mars', nodata=_nodata)
 _pipeline = [dict(type='mmlandslide.ResizeTile', size_px=256), dict(type='mmlandslide.PackDetection')]
 _augmented = [dict(type='mmlandslide.RandomFlipRotate'), dict(type='mmlandslide.RandomGain'), *_pipeline]
 _loader = dict(batch_size=8, num_workers=2, persistent_workers=True)

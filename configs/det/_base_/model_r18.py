@@ -5,7 +5,7 @@ Anchors: three octaves' base on strides 4-64, two a level, five ratios; `mmlands
 
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 model = dict(
-    data_preprocessor=dict(_delete_=True, type='mmlandslide.TilePreprocessor', bands='all', pad_size_divisor=32),
+    data_preprocessor=dict(_delete_=True, type='mmlandslide.TilePreprocessor', bands='all', clip_std=5.0, pad_size_divisor=32),
     backbone=dict(_delete_=True, type='mmlandslide.ResNet', depth=18, bands='all', out_indices=(0, 1, 2, 3)),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
     rpn_head=dict(

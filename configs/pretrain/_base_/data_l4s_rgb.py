@@ -9,6 +9,7 @@ train_dataloader = dict(
     dataset=dict(
         type='mmlandslide.VOCTileDataset',
         data_root='data/l4s_rgb',
+        name='landslide4sense',
         folder='train',
         pipeline=[
             dict(type='mmlandslide.RandomFlipRotate'),

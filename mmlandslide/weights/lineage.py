@@ -1,0 +1,50 @@
+"""What a checkpoint states of itself, and what its weights have seen. Pure: no torch here.
+
+A checkpoint may come from anybody: what is not of the form that our runner writes counts as not stated.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint states of itself under `meta.mmlandslide`; empty for a foreign one.
+
+    Args:
+        checkpoint: as `files.read_checkpoint` returns it.
+
+    Returns:
+        What is stated; `bands` and `tile_ids`, where present, are lists of text and `lineage` is a dict.
+    """
+    meta = checkpoint.get('meta')
+    found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
+    lists = {key: _texts(found[key]) for key in ('bands', 'tile_ids') if found.get(key) is not None}
+    nested = {'lineage': _mapping(found, 'lineage')} if 'lineage' in found else {}
+    return {**found, **lists, **nested}
+
+
+def tiles_seen(own: Mapping[str, Any]) -> set[str]:
+    """Return the tiles that a model's training and all its pre-training have seen, as `<name>:<tile id>`.
+
+    Args:
+        own: what `record` returned.
+    """
+    return {*_texts(own.get('tile_ids')), *_texts(_mapping(own, 'lineage').get('tile_ids'))}
+
+
+def inherited(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lineage of a model that starts from a checkpoint: `tile_ids` seen before it, and the `config` of its training.
+
+    Args:
+        own: what `record` returned.
+    """
+    return {'tile_ids': sorted(tiles_seen(own)), 'config': own.get('config')}
+
+
+def _mapping(owner: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = owner.get(key)
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple | set) else []

@@ -1,0 +1,88 @@
+import http.server
+import socket
+import threading
+from functools import partial
+
+import pytest
+import torch
+
+from mmlandslide.errors import MissingPathError
+from mmlandslide.weights.references import cache_name, resolve
+
+MAE = 'configs/pretrain/swin_mae.py'
+
+
+def test_a_work_dir_stands_for_its_latest_checkpoint(tmp_path):
+    (tmp_path / 'epoch_2.pth').touch()
+    assert resolve(str(tmp_path)) == tmp_path / 'epoch_2.pth'
+
+
+@pytest.mark.parametrize('pointer', [None, '', 'epoch_9.pth'])
+def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(tmp_path, monkeypatch, pointer):
+    monkeypatch.chdir(tmp_path)
+    work_dir = tmp_path / 'work_dirs' / 'swin_mae'
+    work_dir.mkdir(parents=True)
+    if pointer is not None:
+        (work_dir / 'last_checkpoint').write_text(pointer)
+    with pytest.raises(MissingPathError, match=rf'got nothing in work_dirs/swin_mae .*`mim train mmpretrain {MAE}`'):
+        resolve('work_dirs/swin_mae', made_by=MAE)
+
+
+@pytest.mark.parametrize('made_by', [None, MAE])
+def test_a_path_of_the_users_own_is_to_be_checked_and_not_made(tmp_path, made_by):
+    with pytest.raises(MissingPathError, match=r'typo\.pth\. Check the path\.$'):
+        resolve(str(tmp_path / 'typo.pth'), made_by)
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Keep quiet."""
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """Serve a folder and return it with its address; what is fetched goes to `hub`."""
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    (tmp_path / 'site').mkdir()
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), partial(_Handler, directory=tmp_path / 'site')) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield tmp_path / 'site', f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_a_url_is_fetched_once(site):
+    folder, address = site
+    (folder / 'a.pth').write_bytes(b'first')
+    first = resolve(f'{address}/a.pth?download=true')
+    (folder / 'a.pth').write_bytes(b'second')
+    assert resolve(f'{address}/a.pth?download=true') == first
+    assert first.read_bytes() == b'first'
+
+
+def test_urls_of_one_file_name_have_copies_of_their_own(site):
+    folder, address = site
+    for part in ('one', 'two'):
+        (folder / part).mkdir()
+        (folder / part / 'model.pth').write_text(part)
+    assert [resolve(f'{address}/{part}/model.pth').read_text() for part in ('one', 'two')] == ['one', 'two']
+
+
+def test_a_copy_keeps_the_name_of_its_file_without_the_query():
+    assert cache_name('https://example.org/a/r18.safetensors?x=/1&y=2').endswith('-r18.safetensors')
+    assert cache_name('https://example.org').endswith('-checkpoint.pth')
+
+
+def test_a_url_that_is_not_there_is_an_error_and_leaves_nothing(site, tmp_path):
+    with pytest.raises(MissingPathError, match=r'must be there for download, got .*404.* in http://127.*/a\.pth\. Check URL and'):
+        resolve(f'{site[1]}/a.pth')
+    assert not list((tmp_path / 'hub' / 'checkpoints').iterdir())
+
+
+def test_a_refused_connection_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    with socket.socket() as closed:  # bound, not listening
+        closed.bind(('127.0.0.1', 0))
+        with pytest.raises(MissingPathError, match=r'must be there for download, got .*refused'):
+            resolve(f'http://127.0.0.1:{closed.getsockname()[1]}/a.pth')
