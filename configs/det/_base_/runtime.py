@@ -1,25 +1,11 @@
-"""What every detector runs with."""
+"""What every detector runs with: as a pre-training does, and validation, with the best AP50 kept."""
 
-_base_ = []
-from mmlandslide.recipes import loggers
-
+_base_ = '../../pretrain/_base_/runtime.py'
 default_scope = 'mmdet'
-runner_type = 'mmlandslide.LandslideRunner'
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=10),
-    param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='AP50', rule='greater'),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
-    step_seed=dict(type='mmlandslide.StepSeedHook'),
+    checkpoint=dict(save_best='AP50', rule='greater'),
     visualization=dict(type='mmlandslide.DetectionPanelsHook'),
 )
-visualizer = dict(type='mmlandslide.TileVisualizer', vis_backends=loggers('local', 'csv', 'tensorboard'))
-env_cfg = dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
-randomness = dict(seed=0)
-log_level = 'INFO'
-load_from = None
-resume = False
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 allow_overlap = False
