@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 from mmcv.cnn import build_conv_layer
-from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models import backbones as host
 from mmpretrain.models.utils import resize_pos_embed
 from torch import nn
@@ -124,7 +123,7 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         replace_attention(self.stages)
 
     def init_weights(self) -> None:
-        """Initialise linear layers as Swin's authors do, which MMPretrain leaves to configs; the rest as `BandBackbone`."""
+        """Initialise linear layers as `init_linear` does, which MMPretrain leaves to configs; the rest as `BandBackbone`."""
         init_linear(self)
         super().init_weights()
 
@@ -161,9 +160,14 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
 
 
 def init_linear(model: nn.Module) -> None:
-    """Draw the weights of every linear layer from a truncated normal of standard deviation .02 and set the biases to zero."""
+    """Draw the weights of every linear layer from Xavier's uniform distribution and set the biases to zero.
+
+    So MAE does (He et al. 2021, appendix A.1). Swin's authors draw them with a standard deviation of .02; the residual stream is
+    then so small that the first steps, which learn the bands' means, drown what the tokens say, and the autoencoder goes on
+    predicting the mean.
+    """
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            trunc_normal_(module.weight, std=0.02)
+            nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

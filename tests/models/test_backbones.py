@@ -112,13 +112,12 @@ def test_a_backbone_without_pretrained_has_seen_nothing():
     assert backbone.lineage == {}
 
 
-def test_linear_layers_of_swin_start_from_a_truncated_normal():
+def test_linear_layers_of_swin_start_as_maes_do():
     backbone = SwinTransformer(arch='nano', bands=FIVE)
     backbone.init_weights()
-    msa = backbone.stages[2].blocks[0].attn.w_msa
-    # Drawn within two units of a normal with standard deviation .02, so all but unchanged; torch's own would be .042 at 192.
-    assert msa.qkv.weight.std().item() == pytest.approx(0.02, rel=0.05)
-    assert msa.qkv.bias.abs().sum() == 0
+    qkv = backbone.stages[2].blocks[0].attn.w_msa.qkv  # 192 -> 576: a uniform of std sqrt(2 / 768); torch's own would be .042
+    assert qkv.weight.std().item() == pytest.approx((2 / 768) ** 0.5, rel=0.05)
+    assert qkv.bias.abs().sum() == 0
 
 
 @pytest.mark.parametrize('option', ['out_after_downsample', 'pad_small_map'])
