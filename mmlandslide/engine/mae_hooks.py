@@ -88,7 +88,7 @@ class VarianceHook(Hook):
     """Warns where a masked autoencoder's loss sits at the variance of its target: such a model predicts the mean.
 
     Args:
-        window: iterations that are averaged.
+        window: iterations that are averaged; it does not speak before it has seen so many.
         share: of the variance at or above which the loss counts as not learnt.
         patience: epochs to wait before the first warning.
     """
@@ -109,12 +109,12 @@ class VarianceHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Warn where the one is no lower than the other."""
-        if runner.epoch + 1 < self.patience or not self.losses:
+        if runner.epoch + 1 < self.patience or len(self.losses) < (self.losses.maxlen or 0):
             return
         loss, variance = (float(torch.stack(list(values)).mean()) for values in (self.losses, self.variances))
         if loss >= self.share * variance:
             runner.logger.warning(
                 f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} of the variance of its target '
-                f'({variance:.4f}): the model predicts the mean. Train longer, raise the learning rate, or check the statistics '
-                'of the bands with `mmlandslide stats`.'
+                f'({variance:.4f}): the model predicts the mean. Train longer, warm up longer or with a lower learning rate, or '
+                'check the statistics of the bands with `mmlandslide stats`.'
             )

@@ -32,9 +32,10 @@ def fed(hook, pairs, **values):
 @pytest.mark.parametrize(
     ('pairs', 'warned'),
     [
-        ([(1.0, 1.0)], True),
-        ([(0.94, 1.0)], False),
-        ([(0.96, 1.0)], True),
+        ([(1.0, 1.0)] * 2, True),
+        ([(0.94, 1.0)] * 2, False),
+        ([(0.96, 1.0)] * 2, True),
+        ([(1.0, 1.0)], False),  # the window is not full
         ([(2.0, 1.0), (0.2, 1.5)], False),  # 2.2 / 2.5 = .88: means are compared, not single steps
         ([(5.0, 1.0), (5.0, 1.0), (0.5, 1.0), (0.5, 1.0)], False),  # a window of two has forgotten the start
         ([], False),
@@ -45,7 +46,7 @@ def test_a_loss_at_the_variance_of_its_target_is_warned_of(pairs, warned):
 
 
 def test_the_warning_states_both_numbers():
-    (text,) = fed(VarianceHook(), [(0.98, 1.0), (1.0, 1.0)])
+    (text,) = fed(VarianceHook(window=2), [(0.98, 1.0), (1.0, 1.0)])
     assert '(0.9900)' in text
     assert '(1.0000)' in text
     assert 'predicts the mean' in text
@@ -53,7 +54,7 @@ def test_the_warning_states_both_numbers():
 
 @pytest.mark.parametrize(('epoch', 'warned'), [(0, False), (3, False), (4, True)])
 def test_the_first_epochs_are_waited_for(epoch, warned):
-    assert bool(fed(VarianceHook(patience=5), [(1.0, 1.0)], epoch=epoch)) is warned
+    assert bool(fed(VarianceHook(window=1, patience=5), [(1.0, 1.0)], epoch=epoch)) is warned
 
 
 def test_other_models_are_let_be():
