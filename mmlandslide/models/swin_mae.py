@@ -36,6 +36,18 @@ class PatchExpanding(BaseModule):
         self.expansion = nn.Linear(in_channels, 2 * in_channels, bias=False)
         self.norm = nn.LayerNorm(in_channels // 2)
 
+    def init_weights(self) -> None:
+        """Give the four tokens that come of one the same start (ICNR, Aitken et al. 2017, arXiv 1707.02937).
+
+        The untrained decoder is then a nearest-neighbour enlargement, from which one linear layer reads what the encoder knows;
+        with four unrelated projections a place it must first learn to undo them.
+        """
+        weight = self.expansion.weight
+        child = nn.init.xavier_uniform_(weight.new_empty(weight.shape[0] // 4, weight.shape[1]))
+        with torch.no_grad():
+            weight.copy_(child.repeat(4, 1))
+        super().init_weights()
+
     def forward(self, tokens: torch.Tensor, map_hw: HW) -> tuple[torch.Tensor, HW]:
         """Return (B, 4 L, C / 2) and the new map's height and width, from (B, L, C)."""
         height, width = map_hw

@@ -208,3 +208,12 @@ def test_the_mask_token_starts_small_and_not_at_zero():
     assert 0 < token.std() < 0.04
     assert token.abs().max() <= 2
     assert not math.isclose(token[0, 0, 0].item(), token[0, 0, 1].item())
+
+
+def test_untrained_patch_expanding_gives_a_token_four_equal_children():
+    mae = model()
+    mae.init_weights()
+    grid, _ = mae.decoder.expandings[0](torch.rand(1, 4, 384), (2, 2))  # (1, 16, 192), children of the first token in a 2 x 2 block
+    first, other = grid[0, [0, 1, 4, 5]], grid[0, 2]
+    assert torch.allclose(first, first[:1].expand(4, -1))
+    assert not torch.allclose(first[0], other)
