@@ -162,6 +162,11 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
     return [BANDS[name].mean for name in asked], [BANDS[name].std for name in asked]
 
 
+def divisors(bands: Sequence[str]) -> tuple[float, ...]:
+    """Return each band's divisor, 1 for a band that is not in the table: stored value = whole number / divisor."""
+    return tuple(BANDS[name].divisor if name in BANDS else 1.0 for name in bands)
+
+
 def published_statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
     """Return the published mean and standard deviation (see `PUBLISHED_MEAN`), band by band.
 

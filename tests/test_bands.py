@@ -51,3 +51,7 @@ def test_landslide4sense_has_cirrus_and_no_b8a():
 def test_the_published_statistics_belong_to_no_file_whose_minimum_is_zero():
     assert min(bands.PUBLISHED_MEAN) < 0 < min(band.mean for band in bands.BANDS.values())
     assert len(bands.PUBLISHED_MEAN) == len(bands.PUBLISHED_STD) == len(bands.LANDSLIDE4SENSE)
+
+
+def test_a_band_that_is_not_in_the_table_is_divided_by_one():
+    assert bands.divisors(('slope', 'own', 'B10')) == (20.29228266, 1.0, 9.04787384)

@@ -12,8 +12,11 @@ from mmlandslide.datasets.boxes import rule_named
 from mmlandslide.datasets.index import select
 from mmlandslide.datasets.store import TileStore, ensure_store, usable_tiles
 from mmlandslide.datasets.view import Sample, TileView
-from mmlandslide.errors import DatasetError
+from mmlandslide.errors import ConfigError, DatasetError
 from mmlandslide.registry import DATASETS
+
+#: Forms in which a tile may travel to the device.
+WIRES = ('float32', 'stored')
 
 
 class Landslide4SenseView(TileView):
@@ -31,6 +34,9 @@ class Landslide4SenseView(TileView):
         bands: names or groups to load, such as `'all'` or `('B4', 'B3', 'B2')`.
         split_file: text file with one tile id a line; `None` for all tiles of the split.
         name: of the data.
+        wire: form in which tiles enter the pipeline and, unless a transform computes, travel to the device: `'float32'` in stored
+            units, or `'stored'`, the store's whole numbers (uint16; `TilePreprocessor` divides and normalises them), half the
+            bytes. A split with a tile that did not fit into uint16 is sent as float32 throughout: a batch has one form.
         kwargs: what `TileView` takes.
 
     Raises:
@@ -38,7 +44,7 @@ class Landslide4SenseView(TileView):
         DatasetError: no tile, a faulty pairing, an unknown id in the split file.
         TileError: a faulty tile, when the store is built.
         BandError: a band that the tiles do not have.
-        ConfigError: no such split.
+        ConfigError: no such split or wire form.
     """
 
     def __init__(
@@ -49,15 +55,20 @@ class Landslide4SenseView(TileView):
         bands: str | Sequence[str] = 'all',
         split_file: str | Path | None = None,
         name: str = 'landslide4sense',
+        wire: str = 'float32',
         **kwargs: Any,
     ) -> None:
-        self.split, self.split_file = split, split_file
+        if wire not in WIRES:
+            raise ConfigError.mismatch('wire', f'be one of {WIRES}', repr(wire), type(self).__name__, 'Name one of them')
+        self.split, self.split_file, self.wire = split, split_file, wire
         self.positions = band_table.positions(bands, LANDSLIDE4SENSE, f'Landslide4Sense tiles of {data_root}')
         super().__init__(bands=bands, name=name, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[Sample]:
         """Return one entry a tile, in the order of the split file or of their numbers; build the store where needed."""
         self.store: TileStore = ensure_store(Path(self.data_root), self.split)
+        fits = all(self.store.entry(tile_id).dtype == '<u2' for tile_id in self.store.ids)
+        self.read = self.store.raw if self.wire == 'stored' and fits else self.store.read
         refs = usable_tiles(Path(self.data_root), self.split)
         refs = refs if self.split_file is None else select(refs, Path(self.split_file))
         return [{'img_id': ref.tile_id, 'img_path': str(ref.image_path), **self.truth(ref.tile_id)} for ref in refs]
@@ -67,8 +78,8 @@ class Landslide4SenseView(TileView):
         return {}
 
     def load_image(self, info: Sample) -> np.ndarray:
-        """Return the tile's bands, (C, H, W) float32 in stored units."""
-        return self.store.read(info['img_id'], self.positions)
+        """Return the tile's bands, (C, H, W): float32 in stored units, or uint16 and read-only where `wire` is `'stored'`."""
+        return self.read(info['img_id'], self.positions)
 
     def require_mask(self, tile_id: str) -> None:
         """Refuse a tile without a mask.

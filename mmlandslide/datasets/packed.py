@@ -6,11 +6,13 @@ and digest of the index. Bands are uint16 (stored value = uint16 / divisor) or f
 
 import hashlib
 import json
+import math
 import mmap
+import operator
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ class Entry:
     @property
     def image_bytes(self) -> int:
         """Return the length of the bands."""
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def mask_bytes(self) -> int:
@@ -126,11 +128,20 @@ class TileStore:
             raise DatasetError.mismatch('tile id', 'be in the store', repr(tile_id), self.path, 'Name one of its ids')
         return self._entries[tile_id]
 
-    def raw(self, tile_id: str) -> np.ndarray:
-        """Return the bands as stored: (C, H, W) uint16 or float32, read-only, without a copy."""
+    def raw(self, tile_id: str, positions: Sequence[int] | None = None) -> np.ndarray:
+        """Return bands of a tile as stored.
+
+        Args:
+            tile_id: of the tile.
+            positions: of the bands asked for among `bands`; `None` for all.
+
+        Returns:
+            (C, H, W) uint16 (see `in_units`) or float32, read-only: the file's own memory, without a copy. Only positions that are
+            not evenly spaced, such as 7, 3, 2, need one.
+        """
         entry = self.entry(tile_id)
-        flat = np.frombuffer(self._map, entry.dtype, int(np.prod(entry.shape)), entry.offset)
-        return flat.reshape(entry.shape)
+        bands = np.ndarray(entry.shape, entry.dtype, self._map, entry.offset)
+        return bands if positions is None else bands[_even(positions)]
 
     def read(self, tile_id: str, positions: Sequence[int] | None = None) -> np.ndarray:
         """Return bands of a tile in stored units.
@@ -142,15 +153,11 @@ class TileStore:
         Returns:
             (C, H, W) float32, equal to the source rounded to float32.
         """
-        raw = self.raw(tile_id)
-        operate, factors = self._decoder
-        if positions is not None:
-            raw, factors = raw[list(positions)], factors[list(positions)]
+        raw = self.raw(tile_id, positions)
         if raw.dtype != np.uint16:
             return raw.astype(np.float32)
-        image = np.empty(raw.shape, np.float32)
-        operate(raw, factors, out=image, casting='same_kind')
-        return image
+        divisors = self._header['divisors']
+        return in_units(raw, tuple(divisors if positions is None else [divisors[position] for position in positions]))
 
     def mask(self, tile_id: str) -> np.ndarray | None:
         """Return a tile's landslide mask, (H, W) uint8, 1 = landslide; `None` where it is not labelled."""
@@ -184,18 +191,6 @@ class TileStore:
             if (found, found_mask) != (entry.digest, entry.mask_digest):
                 raise TileError.mismatch(f'tile {entry.tile_id}', f'have the checksum {entry.digest}', found, self.path, _REBUILD)
 
-    @cached_property
-    def _decoder(self) -> tuple[np.ufunc, np.ndarray]:
-        """Return how uint16 becomes the source's float32 bit for bit, with one factor (C, 1, 1) a band.
-
-        That is a float64 division rounded once; float32 arithmetic misses a quarter of the values. Multiplication by the
-        reciprocal is quicker and taken where it agrees for every uint16.
-        """
-        divisors = np.asarray(self.divisors)[:, None, None]
-        codes = np.arange(2**16)
-        agrees = np.array_equal((codes * (1 / divisors)).astype(np.float32), (codes / divisors).astype(np.float32))
-        return (np.multiply, 1 / divisors) if agrees else (np.divide, divisors)
-
     @property
     def _map(self) -> mmap.mmap:
         return self._open()[0]
@@ -212,6 +207,44 @@ class TileStore:
         if self._opened is None:
             self._opened = _open(self.path)
         return self._opened
+
+
+def in_units(raw: np.ndarray, divisors: tuple[float, ...]) -> np.ndarray:
+    """Return stored whole numbers as the values that were packed.
+
+    Args:
+        raw: (C, H, W) uint16.
+        divisors: one a band.
+
+    Returns:
+        (C, H, W) float32 in stored units, the source's bit for bit, in memory of its own.
+    """
+    operate, factors = _decoder(divisors)
+    image = np.empty(raw.shape, np.float32)
+    operate(raw, factors, out=image, casting='same_kind')
+    return image
+
+
+@lru_cache
+def _decoder(divisors: tuple[float, ...]) -> tuple[np.ufunc, np.ndarray]:
+    """Return how uint16 becomes the source's float32 bit for bit, with one factor (C, 1, 1) a band.
+
+    That is a float64 division rounded once; float32 arithmetic misses a quarter of the values. Multiplication by the reciprocal is
+    quicker and taken where it agrees for every uint16.
+    """
+    divisor = np.asarray(divisors)[:, None, None]
+    codes = np.arange(2**16)
+    agrees = np.array_equal((codes * (1 / divisor)).astype(np.float32), (codes / divisor).astype(np.float32))
+    return (np.multiply, 1 / divisor) if agrees else (np.divide, divisor)
+
+
+def _even(positions: Sequence[int]) -> slice | list[int]:
+    """Return positions as a slice where they are evenly spaced, so that NumPy gives a view of them and no copy."""
+    first, step = positions[0], positions[1] - positions[0] if len(positions) > 1 else 1
+    end = first + step * len(positions)
+    if step == 0 or min(positions) < 0 or list(positions) != list(range(first, end, step)):
+        return list(positions)
+    return slice(first, end if end >= 0 else None, step)
 
 
 def digest_of(content: bytes | memoryview) -> str:
@@ -234,17 +267,47 @@ def _open(path: Path) -> tuple[mmap.mmap, dict[str, Any], dict[str, Entry]]:
     text = mapped[max(end - length, 0) : end]
     if magic != MAGIC or hashlib.blake2b(text, digest_size=16).digest() != digest:
         raise TileError.mismatch('tile store', 'be whole', 'a broken index', path, _REBUILD)
-    header: dict[str, Any] = json.loads(text)
-    return mapped, header, _entries(header, end - length, path)
+    try:
+        header: dict[str, Any] = json.loads(text)
+        if header['version'] != VERSION:
+            raise TileError.mismatch('tile store', f'have version {VERSION}', header['version'], path, _REBUILD)
+        _check(header)
+        return mapped, header, _entries(header, end - length, path)
+    except TileError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise TileError.mismatch('tile store', 'have an index that this package wrote', repr(error), path, _REBUILD) from error
+
+
+def _check(header: Mapping[str, Any]) -> None:
+    """Raise a ValueError, KeyError or TypeError unless the index says what that of every store says."""
+    bands, divisors = header['bands'], header['divisors']
+    if not isinstance(bands, list) or not all(isinstance(band, str) for band in bands) or len(bands) != len(divisors):
+        raise ValueError(f'bands {bands!r} with divisors {divisors!r}')
+    if not all(0 < divisor < math.inf for divisor in divisors):
+        raise ValueError(f'divisors {divisors!r}')
+    if not isinstance(header['fingerprint'], str) or not isinstance(header['rules'], dict):
+        raise TypeError('a fingerprint or rules of another type')
 
 
 def _entries(header: Mapping[str, Any], data_end: int, path: Path) -> dict[str, Entry]:
     """Return the index's entries, each checked to lie within the data."""
-    if header.get('version') != VERSION:
-        raise TileError.mismatch('tile store', f'have version {VERSION}', header.get('version'), path, _REBUILD)
     entries = {row['tile_id']: Entry(**{**row, 'shape': tuple(row['shape'])}) for row in header['tiles']}
     for entry in entries.values():
+        _check_entry(entry, header)
         end = entry.offset + entry.image_bytes + entry.mask_bytes
-        if entry.offset < 0 or end > data_end or entry.dtype not in ('<u2', '<f4'):
+        if end > data_end or entry.dtype not in ('<u2', '<f4'):
             raise TileError.mismatch(f'tile {entry.tile_id}', f'lie within {data_end} bytes', f'its end at {end}', path, _REBUILD)
     return entries
+
+
+def _check_entry(entry: Entry, header: Mapping[str, Any]) -> None:
+    """Raise a ValueError or TypeError unless a tile has an id, a place, a shape of the store's bands, and boxes by its rules."""
+    bands, height, width = map(operator.index, entry.shape)
+    if not isinstance(entry.tile_id, str) or bands != len(header['bands']) or min(height, width, operator.index(entry.offset)) < 0:
+        raise ValueError(f'tile {entry.tile_id!r} of shape {entry.shape} at {entry.offset}')
+    if entry.boxes.keys() != header['rules'].keys():
+        raise ValueError(f'boxes by the rules {list(entry.boxes)}')
+    for boxes in entry.boxes.values():
+        if not np.isfinite(np.asarray(boxes, np.float32).reshape(-1, 4)).all():
+            raise ValueError('boxes that are not finite')

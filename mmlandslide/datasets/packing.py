@@ -17,7 +17,7 @@ TILE_KEYS = ('img_id', 'img_path', 'sample_key', 'ori_shape', 'img_shape', 'band
 
 
 def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
-    """Return what of a sample travels with its image, by key.
+    """Return what of a sample travels with its image, by key, and under `wire` the form of the image, see `image_tensor`.
 
     Raises:
         ConfigError: the sample has no such key.
@@ -25,11 +25,18 @@ def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
     missing = [key for key in meta_keys if key not in sample]
     if missing:
         raise ConfigError.mismatch('meta_keys', f'be among {sorted(sample)}', missing, 'the pipeline', 'Name keys of a sample')
-    return {key: sample[key] for key in meta_keys}
+    wire = 'stored' if sample['img'].dtype == np.uint16 else 'float32'
+    return {**{key: sample[key] for key in meta_keys}, 'wire': wire}
 
 
 def image_tensor(image: np.ndarray) -> torch.Tensor:
-    """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array."""
+    """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array.
+
+    A uint16 image becomes int16 of the same bits: torch before 2.3 has no uint16, and later ones do little with it. The
+    preprocessor knows stored numbers by that dtype.
+    """
+    if image.dtype == np.uint16:
+        return torch.from_numpy(np.require(image, requirements=['C', 'W']).view(np.int16))
     return torch.from_numpy(np.require(image, np.float32, ['C', 'W']))
 
 
@@ -45,9 +52,10 @@ class PackDetection(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: Sample) -> Sample:
-        """Return `inputs` (C, H, W) float32 and `data_samples`, a `DetDataSample` with its truth in the frame of `inputs`."""
+        """Return `inputs` (`image_tensor`) and `data_samples`, a `DetDataSample` with its truth in the frame of `inputs`."""
         data_sample = DetDataSample(metainfo=chosen_metainfo(results, self.meta_keys))
         data_sample.gt_instances = InstanceData(
+            metainfo={'sample_key': results['sample_key']},  # for KeyedRandomSampler
             bboxes=torch.from_numpy(results['gt_bboxes'].astype(np.float32).reshape(-1, 4)),
             labels=torch.from_numpy(results['gt_bboxes_labels'].astype(np.int64)),
         )
@@ -67,7 +75,7 @@ class PackTile(BaseTransform):
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: Sample) -> Sample:
-        """Return `inputs` (C, H, W) float32 and `data_samples`, a `DataSample` with `gt_label` where the view has one."""
+        """Return `inputs` (`image_tensor`) and `data_samples`, a `DataSample` with `gt_label` where the view has one."""
         data_sample = DataSample(metainfo=chosen_metainfo(results, self.meta_keys))
         if 'gt_label' in results:
             data_sample.set_gt_label(results['gt_label'])

@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
+from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.bands import divisors as divisors_of
 from mmlandslide.datasets import quarantine, tiles
 from mmlandslide.datasets.boxes import RULES, boxes_from_mask
-from mmlandslide.datasets.index import TileRef, find_tiles, pair, split_named, stamp
+from mmlandslide.datasets.index import TileRef, find_tiles, pair, require_inside, split_named, stamp
 from mmlandslide.datasets.packed import ALIGN, MAGIC, TRAILER, VERSION, Entry, TileStore, digest_of
 from mmlandslide.errors import DatasetError, LandslideError, MissingPathError, TileError
 
-__all__ = ['Entry', 'PackedTile', 'StoreWriter', 'TileStore', 'ensure', 'ensure_store', 'store_folder']
+__all__ = ['Entry', 'PackedTile', 'StoreWriter', 'TileStore', 'divisors_of', 'ensure', 'ensure_store', 'store_folder']
 
 SUFFIX = '.tiles'
 
@@ -114,11 +115,6 @@ class StoreWriter:
             ) from error
 
 
-def divisors_of(bands: Sequence[str]) -> tuple[float, ...]:
-    """Return each band's divisor from the band table, 1 for a band that is not in it."""
-    return tuple(BANDS[name].divisor if name in BANDS else 1.0 for name in bands)
-
-
 def pack(ref: TileRef, bands: Sequence[str], divisors: Sequence[float]) -> PackedTile:
     """Read, check and pack one tile.
 
@@ -131,13 +127,26 @@ def pack(ref: TileRef, bands: Sequence[str], divisors: Sequence[float]) -> Packe
         TileError: as in `tiles.read_image` and `tiles.read_mask`.
         MissingPathError: a file is not there.
     """
-    source = _state(ref)
+    source = state(ref)
     image = tiles.read_image(ref.image_path, bands)
     mask = None if ref.mask_path is None else tiles.read_mask(ref.mask_path, shape_hw=image.shape[1:])
+    return packed(ref.tile_id, image, mask, divisors, source)
+
+
+def packed(tile_id: str, image: np.ndarray, mask: np.ndarray | None, divisors: Sequence[float], source: bytes) -> PackedTile:
+    """Pack what was read of one tile.
+
+    Args:
+        tile_id: of the tile.
+        image: (C, H, W) float.
+        mask: (H, W) uint8, 1 = landslide; `None` where it is not labelled.
+        divisors: one a band.
+        source: `state` of its files just before they were read.
+    """
     stored = np.ascontiguousarray(_pack_values(image, divisors))
     image_bytes, mask_bytes = stored.tobytes(), b'' if mask is None else np.packbits(mask).tobytes()
     entry = Entry(
-        tile_id=ref.tile_id,
+        tile_id=tile_id,
         offset=0,
         dtype=stored.dtype.str,
         source_dtype=image.dtype.name,
@@ -167,17 +176,24 @@ def fingerprint(refs: Iterable[TileRef], bands: Sequence[str], divisors: Sequenc
     """Return a digest of the tiles' ids, file names, sizes and times of change, with bands, divisors, box rules and format."""
     digest = _new_fingerprint(bands, divisors)
     for ref in refs:
-        digest.update(_state(ref))
+        digest.update(state(ref))
     return digest.hexdigest()
 
 
 def fresh(path: Path, expected_fingerprint: str) -> TileStore | None:
-    """Return the store at `path` where it is whole and was built from the same files, else `None`."""
+    """Return the store at `path` where it was built from the same files and every byte is as it was written, else `None`.
+
+    This is where checksums are verified: once a process, when it takes a store up, and never at a read. About a second a gigabyte;
+    it leaves the tiles in the page cache, where the first epoch wants them.
+    """
     try:
         store = TileStore.open(path)
+        if store.fingerprint != expected_fingerprint:
+            return None
+        store.verify()
     except (TileError, MissingPathError):
         return None
-    return store if store.fingerprint == expected_fingerprint else None
+    return store
 
 
 def ensure(refs: Sequence[TileRef], bands: Sequence[str], folder: Path, name: str) -> TileStore:
@@ -270,10 +286,14 @@ def locked(folder: Path) -> FileLock:
 
 
 def writable(folder: Path) -> bool:
-    """Make a folder where it is not there; return whether files can be written in it."""
+    """Make a folder where it is not there; return whether files can be written in it.
+
+    A link that leads out of the data set, which may be a stranger's, is not followed unless `index.require_inside` allows it.
+    """
     try:
+        require_inside(folder.parent, folder)
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, DatasetError):
         return False
     return os.access(folder, os.W_OK)
 
@@ -295,7 +315,8 @@ def _rules() -> dict[str, dict[str, Any]]:
     return {name: asdict(rule) for name, rule in RULES.items()}
 
 
-def _state(ref: TileRef) -> bytes:
+def state(ref: TileRef) -> bytes:
+    """Return name, size and time of change of a tile's files, for the fingerprint."""
     return json.dumps([ref.tile_id, stamp(ref.image_path), stamp(ref.mask_path)]).encode()
 
 

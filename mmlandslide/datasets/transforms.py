@@ -3,16 +3,28 @@
 A sample is a dict as `mmlandslide.datasets.view.TileView` makes it: `img` (C, H, W) float32 in stored units, `gt_bboxes` (N, 4)
 float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`, `gt_bboxes_labels` (N,) int64. No transform draws from global
 state, touches `native_boxes_xyxy`, or writes into the array that it was given.
+
+Where a view sends tiles as stored, `img` is uint16. `RandomFlipRotate` moves such pixels as they are; every other transform may
+compute and turns them into float32 first (`in_units`), whatever it then draws, so that all tiles of a batch are of one kind.
 """
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmlandslide import bands as band_table
 from mmlandslide.bands import BANDS
+from mmlandslide.datasets import packed
 from mmlandslide.datasets.view import Sample
 from mmlandslide.datasets.windows import clip_boxes, crop, random_window, resize
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import TRANSFORMS
+
+
+def in_units(sample: Sample) -> np.ndarray:
+    """Return a sample's image, (C, H, W) float32 in stored units, and keep it so in the sample."""
+    if sample['img'].dtype == np.uint16:
+        sample['img'] = packed.in_units(sample['img'], band_table.divisors(sample['bands']))
+    return sample['img']
 
 
 def replace_image(sample: Sample, image: np.ndarray, scale_xy: tuple[float, float] = (1.0, 1.0)) -> None:
@@ -98,13 +110,14 @@ class ResizeTile(BaseTransform):
 
     def transform(self, results: Sample) -> Sample:
         """Return the sample, resized; `scale_factor` maps the tile's own frame to the new one."""
-        height, width = results['img'].shape[1:]
+        image = in_units(results)
+        height, width = image.shape[1:]
         factor = self.size_px / max(height, width) if self.size_px else float(self.factor or 1)
         new_height, new_width = max(1, round(height * factor)), max(1, round(width * factor))
         if (new_height, new_width) == (height, width):
             return results
         scale_xy = (new_width / width, new_height / height)
-        replace_image(results, resize(results['img'], new_height, new_width), scale_xy)
+        replace_image(results, resize(image, new_height, new_width), scale_xy)
         results['gt_bboxes'] = results['gt_bboxes'] * np.tile(scale_xy, 2).astype(np.float32)
         return results
 
@@ -135,7 +148,7 @@ class RandomScaleCrop(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample, zoomed, with its boxes clipped."""
         rng: np.random.Generator = results['rng']
-        image = results['img']
+        image = in_units(results)
         height, width = image.shape[1:]
         zoom = float(np.exp(rng.uniform(*np.log(self.scale))))
         share = min(zoom, 1 / zoom)
@@ -172,20 +185,21 @@ class Mosaic(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample in the upper left and three others to its right and below."""
         rng: np.random.Generator = results['rng']
+        image = in_units(results)
         if rng.random() >= self.prob:
             return results
         if 'draw_other' not in results:
             raise ConfigError.mismatch('Mosaic', 'mix tiles of a training', 'test_mode', 'the pipeline', 'Leave it out of tests')
-        height, width = results['img'].shape[1:]
+        height, width = image.shape[1:]
         y, x = (max(1, round(side * rng.uniform(0.25, 0.75))) for side in (height, width))
-        canvas = np.empty_like(results['img'])
+        canvas = np.empty_like(image)
         boxes: list[np.ndarray] = []
         labels: list[np.ndarray] = []
         for target in ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)):
             tile = results if not boxes else self._same_size(results['draw_other'](), height, width)
             assert tile['bands'] == results['bands'], 'one view has one set of bands'
             source = random_window(rng, (height, width), (target[3] - target[1], target[2] - target[0]))
-            crop(canvas, target)[:] = crop(tile['img'], source)
+            crop(canvas, target)[:] = crop(in_units(tile), source)
             moved, kept = clip_boxes(tile['gt_bboxes'], source, self.min_visible)
             boxes.append(moved + np.tile(np.subtract(target[:2], source[:2]), 2).astype(np.float32))
             labels.append(tile['gt_bboxes_labels'][kept])
@@ -200,7 +214,7 @@ class Mosaic(BaseTransform):
         if (height, width) == (height_px, width_px):
             return tile
         scale = np.tile((width_px / width, height_px / height), 2).astype(np.float32)
-        return {**tile, 'img': resize(tile['img'], height_px, width_px), 'gt_bboxes': tile['gt_bboxes'] * scale}
+        return {**tile, 'img': resize(in_units(tile), height_px, width_px), 'gt_bboxes': tile['gt_bboxes'] * scale}
 
 
 @TRANSFORMS.register_module()
@@ -221,11 +235,12 @@ class BandDropout(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample with some bands blank."""
         rng: np.random.Generator = results['rng']
-        most = min(self.max_bands, len(results['img']) - 1)
+        image = in_units(results)
+        most = min(self.max_bands, len(image) - 1)
         if rng.random() >= self.prob or most < 1:
             return results
-        blank = rng.choice(len(results['img']), size=int(rng.integers(1, most + 1)), replace=False)
-        image = results['img'].copy()
+        blank = rng.choice(len(image), size=int(rng.integers(1, most + 1)), replace=False)
+        image = image.copy()
         image[blank] = band_statistics(results)[0][blank, None, None]
         results['img'] = image
         return results
@@ -247,7 +262,8 @@ class RandomGain(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample with its bands changed."""
         rng: np.random.Generator = results['rng']
-        gain, offset = rng.uniform(-1, 1, (2, len(results['img']))).astype(np.float32)
+        image = in_units(results)
+        gain, offset = rng.uniform(-1, 1, (2, len(image))).astype(np.float32)
         shift = self.offset * offset * band_statistics(results)[1]
-        results['img'] = results['img'] * (1 + self.gain * gain)[:, None, None] + shift[:, None, None]
+        results['img'] = image * (1 + self.gain * gain)[:, None, None] + shift[:, None, None]
         return results

@@ -16,7 +16,9 @@ from mmlandslide.registry import MODELS
 class TilePreprocessor(BaseDataPreprocessor):
     """Stack tiles, normalise each band by its own statistics and pad to a multiple.
 
-    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number.
+    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number. Tiles that come as int16 are the bits of a
+    store's uint16 (a view with `wire='stored'`); they are divided and normalised here, on the device, in one subtraction and one
+    multiplication, and agree with tiles that come as float32 within 1e-6 of 1 + |value|.
 
     Args:
         bands: names or groups, in the order of the input's channels.
@@ -44,9 +46,17 @@ class TilePreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking)
         self.bands = band_table.names(bands)
-        for part, (name, asked) in enumerate({'mean': mean, 'std': std}.items()):
-            values = _statistic(self.bands, part, name, asked)
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
+        means, stds, divisors = (
+            torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
+            for values in (
+                _statistic(self.bands, 0, 'mean', mean),
+                _statistic(self.bands, 1, 'std', std),
+                band_table.divisors(self.bands),
+            )
+        )
+        statistics = {'mean': means, 'std': stds, 'stored_mean': means * divisors, 'stored_scale': 1 / (stds * divisors)}
+        for name, statistic in statistics.items():
+            self.register_buffer(name, statistic.float(), persistent=False)
         self.clip_std = clip_std
         self.pad_size_divisor = pad_size_divisor
 
@@ -54,15 +64,15 @@ class TilePreprocessor(BaseDataPreprocessor):
         """Return the batch on the model's device, normalised.
 
         Args:
-            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors in stored units, padded where sizes differ, and
-                `data_samples`.
+            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors, in stored units or int16 as above, padded where
+                sizes differ, and `data_samples`.
             training: not used; the statistics are fixed.
 
         Returns:
             `inputs` (B, C, H', W') float32, and `data_samples` with `batch_input_shape` and `pad_shape` set.
 
         Raises:
-            ConfigError: the input has another number of bands.
+            ConfigError: the input has another number of bands, or tiles of both forms were stacked.
         """
         cast = self.cast_data(data)
         inputs, samples = cast['inputs'], cast.get('data_samples')
@@ -76,6 +86,7 @@ class TilePreprocessor(BaseDataPreprocessor):
                 'Name the same bands in dataset and model',
             )
         if isinstance(inputs, torch.Tensor):
+            _refuse_mixed(samples or ())
             batch = self._normalise(inputs)  # (B, C, H, W)
         else:
             batch = _stack([self._normalise(image) for image in inputs])
@@ -88,8 +99,11 @@ class TilePreprocessor(BaseDataPreprocessor):
         return {'inputs': batch, 'data_samples': samples}
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Return (..., C, H, W) in stored units with mean 0 and standard deviation 1 a band, limited to `clip_std`."""
-        normal = (images.float() - self.mean) / self.std
+        """Return (..., C, H, W) float32 with mean 0 and standard deviation 1 a band, limited to `clip_std`."""
+        if images.dtype == torch.int16:
+            normal = _whole_numbers(images).sub_(self.stored_mean).mul_(self.stored_scale)
+        else:
+            normal = (images.float() - self.mean) / self.std
         return normal if self.clip_std is None else normal.clamp(-self.clip_std, self.clip_std)
 
     def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
@@ -109,6 +123,26 @@ def _statistic(bands: tuple[str, ...], part: int, name: str, asked: str | Sequen
             name, f"have {len(bands)} values or be 'published'", got, 'data_preprocessor', f'Give one for each of {bands}'
         )
     return asked
+
+
+def _whole_numbers(images: torch.Tensor) -> torch.Tensor:
+    """Return the uint16 numbers whose bits came as int16, as float32 in memory of their own."""
+    if images.device.type == 'cpu' and hasattr(torch, 'uint16'):
+        return images.view(torch.uint16).float()
+    return images.int().bitwise_and_(0xFFFF).float()
+
+
+def _refuse_mixed(samples: Sequence[Any]) -> None:
+    """Raise where torch has stacked int16 with float32: that turns the bits into wrong values without a word."""
+    forms = {sample.metainfo.get('wire') for sample in samples}
+    if len(forms) > 1:
+        raise ConfigError.mismatch(
+            'a stacked batch',
+            'hold tiles of one form',
+            sorted(map(str, forms)),
+            'data_preprocessor',
+            "Give all datasets of a loader the same wire, or collate into lists (collate_fn=dict(type='pseudo_collate'))",
+        )
 
 
 def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Reading a packed store."""
 
 import pickle
+import tracemalloc
 
 import factories
 import numpy as np
@@ -40,6 +41,35 @@ def test_raw_values_are_whole_numbers_seen_without_a_copy(store):
     assert not raw.flags.owndata
     assert not raw.flags.writeable
     np.testing.assert_array_equal(raw, np.rint(factories.image(1) * factories.DIVISORS[:, None, None]))
+
+
+@pytest.mark.parametrize('positions', [[0], [13], [3, 2, 1], [1, 0], [12, 13], [0, 6, 12], list(range(14))])
+def test_evenly_spaced_bands_are_seen_without_a_copy(store, positions):
+    raw = store.raw('train/2', positions)
+    assert np.shares_memory(raw, store.raw('train/2'))
+    np.testing.assert_array_equal(raw, store.raw('train/2')[positions])
+
+
+@pytest.mark.parametrize('positions', [[7, 3, 2], [0, 0], [-1, 0], [1, 0, 13]])
+def test_bands_in_any_other_order_are_the_same_bands(store, positions):
+    np.testing.assert_array_equal(store.raw('train/2', positions), store.raw('train/2')[positions])
+    np.testing.assert_array_equal(store.read('train/2', positions), store.read('train/2')[positions])
+
+
+def traced_peak(read):
+    read()  # what is made once
+    tracemalloc.start()
+    read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_tile_is_read_in_one_allocation(tmp_path):
+    factories.write_tile(tmp_path, 1, factories.image(size_px=128))
+    store, values = ensure_store(tmp_path, 'train'), 14 * 128 * 128
+    assert traced_peak(lambda: store.raw('train/1').copy()) < 1.1 * values * 2
+    assert traced_peak(lambda: store.read('train/1')) < 1.2 * values * 4  # NumPy converts in pieces of 8192 values
 
 
 def test_a_divisor_whose_reciprocal_is_off_still_reads_exactly(tmp_path):

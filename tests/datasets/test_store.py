@@ -8,6 +8,7 @@ import factories
 import numpy as np
 import pytest
 
+from mmlandslide.datasets import packed as packed_room
 from mmlandslide.datasets import store as store_room
 from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.index import find_tiles
@@ -101,6 +102,28 @@ def test_a_broken_store_is_built_anew(tmp_path, packed):
     assert len(packed) == 2
 
 
+@pytest.mark.parametrize('part', ['image', 'mask'])
+def test_a_store_with_one_altered_bit_is_built_anew(tmp_path, packed, part):
+    store = ensure_store(factories.write_dataset(tmp_path, {'train': 2}), 'train')
+    content, entry = bytearray(store.path.read_bytes()), store.entry('train/2')
+    content[entry.offset + (entry.image_bytes if part == 'mask' else 100)] ^= 1
+    store.path.write_bytes(content)
+    packed.clear()
+    np.testing.assert_array_equal(ensure_store(tmp_path, 'train').read('train/2'), factories.image(2).astype(np.float32))
+    assert packed == ['train/1', 'train/2']
+
+
+def test_checksums_are_verified_once_and_not_when_tiles_are_read(tmp_path, monkeypatch):
+    ensure_store(factories.write_dataset(tmp_path, {'train': 3}), 'train')
+    seen, digest_of = [], packed_room.digest_of
+    monkeypatch.setattr(packed_room, 'digest_of', lambda content: seen.append(len(content)) or digest_of(content))
+    store = ensure_store(tmp_path, 'train')
+    assert seen == [14 * 16 * 16 * 2, 16 * 16 // 8] * 3  # bands and mask of each tile
+    for tile_id in store.ids * 2:
+        store.read(tile_id)
+    assert len(seen) == 6
+
+
 def test_of_many_that_need_a_store_one_builds_it(tmp_path, packed):
     factories.write_dataset(tmp_path, {'train': 5})
     with ThreadPoolExecutor(4) as pool:
@@ -125,6 +148,14 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path):
     left_over.write_bytes(b'half')
     ensure_store(tmp_path, 'train')
     assert not left_over.exists()
+
+
+def test_no_store_is_written_through_a_link_out_of_the_data_root(tmp_path):
+    root, elsewhere = factories.write_dataset(tmp_path / 'data', {'train': 2}), tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    (root / '.mmlandslide').symlink_to(elsewhere)
+    assert ensure_store(root, 'train').path == store_folders(root)[1] / 'train.tiles'
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_read_only_data_root_is_packed_in_the_cache(tmp_path):
