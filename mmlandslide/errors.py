@@ -4,6 +4,26 @@ Each message reads `<subject> must <expected>, got <actual> in <where>. <what to
 caller who knows nothing of this package would catch.
 """
 
+#: Characters of a part of a message: more than any of our own has.
+_LONGEST = 1000
+
+
+def shown(value: object) -> str:
+    """Return a value as text for a message: what a file says may be a megabyte long, or commands to the terminal.
+
+    Args:
+        value: of any type.
+
+    Returns:
+        Its text without the middle of what is long, control characters written out.
+    """
+    text = str(value)
+    return _printable(text if len(text) <= _LONGEST else f'{text[: _LONGEST - 300]} ... {text[-300:]}')
+
+
+def _printable(value: object) -> str:
+    return ''.join(character if character.isprintable() else repr(character)[1:-1] for character in str(value))
+
 
 class LandslideError(Exception):
     """Base of every error that mmlandslide raises on purpose."""
@@ -22,7 +42,7 @@ class LandslideError(Exception):
         Returns:
             The error, to be raised by the caller.
         """
-        return cls(f'{subject} must {expected}, got {got} in {where}. {remedy}.')
+        return cls(f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {remedy}.')
 
 
 class TileError(LandslideError, ValueError):
@@ -55,6 +75,10 @@ class CheckpointError(LandslideError, ValueError):
 
 class CheckpointMismatchError(CheckpointError):
     """A checkpoint does not fit the backbone that it is loaded into."""
+
+
+class StorageError(LandslideError, OSError):
+    """A file cannot be written: the disk is full, or nobody may write there."""
 
 
 class SplitOverlapError(LandslideError, ValueError):

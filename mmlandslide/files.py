@@ -7,14 +7,12 @@ import pickle
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from mmlandslide import containers
 from mmlandslide.errors import CheckpointError, MissingPathError
-
-#: What torch raises, beside `UnpicklingError`, on a file that is no checkpoint or half of one.
-_BROKEN = (RuntimeError, EOFError, ValueError, LookupError, OSError, AttributeError, TypeError)
 
 
 @contextmanager
@@ -41,8 +39,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open('rb+') as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have the disk keep a folder's new names, so that they outlast a power cut in the order in which they were given."""
+    if os.name == 'posix':
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):  # some network file systems cannot; the file is whole and named by now
+            os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: str | Path, names: str) -> None:
+    """Delete what processes that were killed within `replacing` have left; no other may be writing such files now.
+
+    Args:
+        folder: where they wrote; need not exist.
+        names: pattern of the files that they were to become, such as `*.pth`.
+    """
+    for path in Path(folder).glob(f'.{names}.*.tmp'):
+        path.unlink(missing_ok=True)
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
@@ -100,7 +119,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     A `.safetensors` file gives its tensors; anything else goes through `torch.load(weights_only=True)`. Beside tensors and
     plain types, exactly the classes are let through that mmengine itself writes into its checkpoints (`HistoryBuffer`, NumPy
-    arrays and scalars). There is no fallback to unpickling.
+    arrays and scalars). There is no fallback to unpickling. What the file claims is looked at first, see `containers`: no more
+    memory is taken than a small multiple of the file's size.
 
     Args:
         path: of the file.
@@ -110,22 +130,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         MissingPathError: there is no such file.
-        CheckpointError: the file is broken, is no checkpoint, or carries code.
+        CheckpointError: the file is broken, is no checkpoint, carries code, or claims more than it holds.
     """
-    import torch
-    from safetensors import SafetensorError
-
     path = Path(path)
     if not path.is_file():
         raise MissingPathError.mismatch('checkpoint', 'be a file', 'nothing', path, 'Check the path')
     try:
-        if path.suffix == '.safetensors':
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        with _allowed_globals():
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, *_BROKEN) as error:
+        containers.refuse_bombs(path)
+        content = _load(path)
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch and safetensors raise a dozen classes on a broken file, and promise none
         raise CheckpointError.mismatch(
             'checkpoint',
             'hold tensors and plain types only',
@@ -135,7 +150,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError.mismatch('checkpoint', 'be a dict', type(content).__name__, path, 'Save a state dict, not a model')
+    containers.refuse_claims(content, path)
     return content
+
+
+def _load(path: Path) -> Any:
+    import torch
+    from safetensors.torch import load_file
+
+    if path.suffix == '.safetensors':
+        return dict(load_file(path))
+    with _allowed_globals():
+        return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
@@ -150,17 +176,24 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     Returns:
         The path, `None` where the folder holds no checkpoint or is none.
     """
-    work_dir, named = Path(work_dir), None
-    pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        named = work_dir / Path(pointer.read_text(errors='replace').strip()).name
-    if named is not None and named.is_file():
+    work_dir = Path(work_dir)
+    named = _pointed_to(work_dir)
+    if named is not None:
         return named
     for kind in ('epoch', 'iter'):
-        numbers = [int(found[1]) for path in work_dir.glob(f'{kind}_*.pth') if (found := re.fullmatch(r'[a-z]+_(\d+)', path.stem))]
-        if numbers:
-            return work_dir / f'{kind}_{max(numbers)}.pth'
+        files = [path for path in work_dir.glob(f'{kind}_*.pth') if re.fullmatch(r'[a-z]+_\d+', path.stem) and path.is_file()]
+        if files:
+            return max(files, key=lambda path: int(path.stem.rpartition('_')[2]))
     return None
+
+
+def _pointed_to(work_dir: Path) -> Path | None:
+    pointer = work_dir / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    with pointer.open(errors='replace') as file:
+        name = file.read(4096).strip().rpartition('/')[2]
+    return next((path for path in work_dir.iterdir() if path.name == name and path.is_file()), None)
 
 
 def _reason(error: Exception) -> str:
@@ -182,10 +215,17 @@ def _mmengine_globals() -> Iterator[Any]:
     import numpy as np
     from mmengine.logging import HistoryBuffer
 
+    class Array(np.ndarray):
+        """Stands in for `numpy.ndarray`: a pickle makes it empty, and its state then holds what the file holds."""
+
+        def __new__(cls, *args: Any) -> 'Array':
+            return super().__new__(cls, 0)
+
+    Array.__module__, Array.__qualname__ = 'numpy', 'ndarray'
     multiarray = (getattr(np, '_core', None) or np.core).multiarray
-    yield from (HistoryBuffer, np.ndarray, np.dtype, _under('builtins.getattr', _statistic))
+    yield from (HistoryBuffer, Array, np.dtype, _under('builtins.getattr', _statistic))
     for package in ('numpy.core', 'numpy._core'):  # as NumPy 1 and as NumPy 2 write it
-        yield _under(f'{package}.multiarray._reconstruct', multiarray._reconstruct)
+        yield _under(f'{package}.multiarray._reconstruct', Array)
         yield _under(f'{package}.multiarray.scalar', multiarray.scalar)
     yield from {type(np.dtype(code)) for code in 'efd?bhilqBHILQ'}
 

@@ -2,15 +2,20 @@
 
 mmengine imports `mmlandslide.registry` by itself when a config names a type `mmlandslide.X`, and each registry imports its
 locations when it is first asked. So a config needs no `custom_imports`.
+
+From then on mmengine reads checkpoints as we do, see `weights.references.load_for_hosts`.
 """
 
 import importlib
 
 from mmlandslide import hosts
+from mmlandslide.weights import references
 
 hosts.prepare()  # before any import of a host, so that a missing one is named with its remedy
 
 _mmengine = importlib.import_module('mmengine.registry')
+_loader = importlib.import_module('mmengine.runner.checkpoint').CheckpointLoader
+_loader.register_scheme(('', 'http://', 'https://'), references.load_for_hosts, force=True)
 
 SCOPE = 'mmlandslide'
 
@@ -35,9 +40,16 @@ MODELS = _mmengine.Registry(
     scope=SCOPE,
     locations=['mmlandslide.models.preprocessors', 'mmlandslide.models.backbones', 'mmlandslide.models.swin_mae'],
 )
+MODEL_WRAPPERS = _mmengine.Registry(
+    'model_wrapper', parent=_mmengine.MODEL_WRAPPERS, scope=SCOPE, locations=['mmlandslide.engine.distributed']
+)
+TASK_UTILS = _mmengine.Registry('task util', parent=_mmengine.TASK_UTILS, scope=SCOPE, locations=['mmlandslide.models.sampling'])
 METRICS = _mmengine.Registry('metric', parent=_mmengine.METRICS, scope=SCOPE, locations=['mmlandslide.evaluation.metric'])
 HOOKS = _mmengine.Registry(
-    'hook', parent=_mmengine.HOOKS, scope=SCOPE, locations=['mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks']
+    'hook',
+    parent=_mmengine.HOOKS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.checkpoint_hook', 'mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks'],
 )
 VISUALIZERS = _mmengine.Registry(
     'visualizer', parent=_mmengine.VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer']

@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
-from mmlandslide.files import latest_checkpoint, read_checkpoint, replacing, write_atomic, write_json
+from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing, write_atomic, write_json
 
 
 def test_text_and_bytes_are_written_with_their_folder(tmp_path):
@@ -33,7 +35,7 @@ def test_the_old_file_is_whole_until_the_new_one_is(tmp_path, monkeypatch):
     path, seen = write_atomic(tmp_path / 'a.txt', 'old'), []
     monkeypatch.setattr('os.fsync', lambda descriptor: seen.append(path.read_text()))
     write_atomic(path, 'new')
-    assert (seen, path.read_text()) == (['old'], 'new')
+    assert (seen[0], path.read_text()) == ('old', 'new')
 
 
 def test_a_written_file_is_as_readable_as_any_other(tmp_path):
@@ -172,7 +174,7 @@ def test_a_file_takes_its_name_after_the_block_and_the_flush(tmp_path, monkeypat
     monkeypatch.setattr('os.fsync', lambda _: seen.append(path.exists()))
     with replacing(path) as temporary:
         temporary.write_text('whole')
-    assert seen == [False]
+    assert seen == [False, True]  # the file's content, then the folder's names
     assert path.read_text() == 'whole'
 
 
@@ -189,6 +191,27 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('a', 'old')]
 
 
+def test_the_folder_is_flushed_after_the_file_has_its_name(tmp_path, monkeypatch):
+    seen, sync = [], os.fsync
+
+    def watched(descriptor):
+        seen.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), (tmp_path / 'a').exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr('os.fsync', watched)
+    write_atomic(tmp_path / 'a', 'whole')
+    assert seen == [(False, False), (True, True)]
+
+
+def test_only_what_replacing_left_of_such_files_is_removed(tmp_path):
+    left, others = '.epoch_1.pth.0123456789ab.tmp', ['.metrics.json.0123456789ab.tmp', 'epoch_1.pth', 'epoch_2.pth.tmp']
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, '*.pth')
+    remove_leftovers(tmp_path / 'absent', '*.pth')
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
 @pytest.mark.parametrize(
     ('names', 'pointer', 'latest'),
     [
@@ -199,6 +222,9 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         (['epoch_2.pth', 'iter_500.pth'], None, 'epoch_2.pth'),
         (['iter_500.pth', 'iter_1000.pth', 'epoch_last.pth', 'best_epoch_3.pth'], '\0\0', 'iter_1000.pth'),
         (['epoch_last.pth'], 'epoch_1.pth', None),
+        (['epoch_1.pth'], 'x' * 9999, 'epoch_1.pth'),
+        (['epoch_1.pth'], '..', 'epoch_1.pth'),
+        (['epoch_07.pth', 'epoch_6.pth'], None, 'epoch_07.pth'),
     ],
 )
 def test_the_latest_checkpoint_is_the_one_pointed_to_else_that_of_the_highest_number(tmp_path, names, pointer, latest):

@@ -15,6 +15,8 @@ VERBS: dict[str, str] = {
     'synth': 'Write a simulated Landslide4Sense data set.',
     'prepare': 'Check, pack and report on a data set.',
     'stats': 'Measure bands, boxes and anchors of a data set.',
+    'inspect': 'Show what a checkpoint holds, without running anything in it.',
+    'convert': 'Convert weights of any known source into a backbone of ours.',
 }
 
 

@@ -150,7 +150,8 @@ def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) ->
 
 def _voc_boxes(folder: Path) -> tuple[list[np.ndarray], list[int]]:
     """Return the boxes and the longer side of each tile of a VOC folder."""
-    from mmlandslide.datasets.voc import image_hw, paired_files, read_voc  # loads torch: seconds
+    from mmlandslide.datasets.tiles import image_hw
+    from mmlandslide.datasets.voc import paired_files, read_voc  # loads torch: seconds
 
     pairs = paired_files(folder)
     return [read_voc(xml_path)[0] for _, xml_path in pairs], [max(image_hw(image_path)) for image_path, _ in pairs]

@@ -1,5 +1,6 @@
 """Finds the tiles of a Landslide4Sense folder in either published layout and pairs image and mask by tile id."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
     },
     'B': {split: (f'images/{split}', f'annotations/{split}') for split in SPLITS},
 }
-_SHOWN = 5
+#: Environment variable: folders, separated as in `PATH`, that links inside a data root may lead into.
+LINKS_INTO = 'MMLANDSLIDE_LINKS_INTO'
+#: A split file of all 4844 tiles has 80 kB.
+MAX_SPLIT_BYTES = 2**24
+_SHOWN, _SHOWN_LENGTH = 5, 60
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,12 @@ def pair(data_root: Path, split: str) -> Pairing:
 
     Raises:
         MissingPathError: as in `layout`.
+        DatasetError: a link leads out of the data root, see `require_inside`.
         ConfigError: no such split.
     """
     split = split_named(split)
     images, masks = LAYOUTS[layout(data_root)][split]
-    image_paths, mask_paths = _numbered(data_root / images, 'image'), _numbered(data_root / masks, 'mask')
+    image_paths, mask_paths = _numbered(data_root, images, 'image'), _numbered(data_root, masks, 'mask')
     refs = [TileRef(f'{split}/{number}', image_paths[number], mask_paths.get(number)) for number in _natural(image_paths)]
     orphans = {f'{split}/{number}': mask_paths[number] for number in _natural(mask_paths) if number not in image_paths}
     return Pairing(refs, orphans)
@@ -161,6 +167,33 @@ def unpaired_error(path: Path, count: int = 1) -> DatasetError:
     )
 
 
+def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None:
+    """Refuse a folder, or a file in it, that a link leads out of the data root, and a name that would write to the terminal.
+
+    The root itself may be a link, and links may lead from place to place within it. Those that lead elsewhere, such as into a
+    download cache, must be allowed by naming that place in the environment variable `LINKS_INTO`.
+
+    Args:
+        root: that a user has named.
+        folder: below it.
+        files: in the folder.
+
+    Raises:
+        DatasetError: a link leads to a place that is not allowed, or a file's name holds what cannot be printed.
+    """
+    allowed = [root, *map(Path, filter(None, os.environ.get(LINKS_INTO, '').split(os.pathsep)))]
+    homes = [home.resolve() for home in allowed]
+    for path in (folder, *files):
+        if not path.name.isprintable():
+            raise DatasetError.mismatch('file name', 'be printable', repr(path.name), folder, 'Rename the file or take it out')
+        if path != folder and not path.is_symlink():
+            continue
+        target = Path(os.path.realpath(path))
+        if not any(target.is_relative_to(home) for home in homes):
+            remedy = f'Put what it leads to there itself, or allow links into {target.parent} with the variable {LINKS_INTO}'
+            raise DatasetError.mismatch('path', f'lead to a place inside {homes[0]}', target, path, remedy)
+
+
 def stamp(path: Path | None) -> list[str | int] | None:
     """Return name, size and time of change of a file, `None` where there is none."""
     if path is None or not path.exists():
@@ -178,7 +211,8 @@ def select(refs: Iterable[TileRef], split_file: Path) -> list[TileRef]:
 
     Raises:
         MissingPathError: no such file.
-        DatasetError: an id that is not among `refs` or stands there twice, or no id at all.
+        DatasetError: an id that is not among `refs` or stands there twice, no id at all, a file that is not UTF-8 or absurdly
+            large, or a link that leads out of its folder.
     """
     known = {ref.tile_id: ref for ref in refs}
     return [known[tile_id] for tile_id in read_split(split_file, known)]
@@ -188,14 +222,15 @@ def read_split(split_file: Path, known: Collection[str]) -> list[str]:
     """Return the tile ids of a split file; arguments and errors as in `select`."""
     if not split_file.is_file():
         raise MissingPathError.mismatch('split file', 'exist', 'no file', split_file, 'Write one tile id a line, such as train/12')
-    lines = (line.split('#')[0].strip() for line in split_file.read_text(encoding='utf-8').splitlines())
+    require_inside(split_file.parent, split_file.parent, [split_file])
+    lines = (line.split('#')[0].strip() for line in _text(split_file).splitlines())
     tile_ids = [line for line in lines if line]
     unknown = [tile_id for tile_id in tile_ids if tile_id not in known]
     if unknown:
         raise DatasetError.mismatch(
             'split file',
             f'name tiles of this split, such as {next(iter(known), "train/1")}',
-            f'{len(unknown)} unknown: {unknown[:_SHOWN]}',
+            f'{len(unknown)} unknown: {[tile_id[:_SHOWN_LENGTH] for tile_id in unknown[:_SHOWN]]}',
             split_file,
             'Take those lines out (a quarantined tile counts as unknown)',
         )
@@ -205,11 +240,25 @@ def read_split(split_file: Path, known: Collection[str]) -> list[str]:
     return tile_ids
 
 
-def _numbered(folder: Path, stem: str) -> dict[str, Path]:
-    """Return number -> path of the files `<stem>_<number>.h5` in a folder."""
+def _text(split_file: Path) -> str:
+    """Return the text of a split file."""
+    size, remedy = split_file.stat().st_size, 'Write one tile id a line, such as train/12'
+    if size > MAX_SPLIT_BYTES:
+        raise DatasetError.mismatch('split file', f'have at most {MAX_SPLIT_BYTES} bytes', size, split_file, remedy)
+    try:
+        return split_file.read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise DatasetError.mismatch('split file', 'be UTF-8 text', repr(str(error)), split_file, remedy) from error
+
+
+def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:
+    """Return number -> path of the files `<stem>_<number>.h5` in a folder below the data root."""
+    folder = data_root / below
     if not folder.is_dir():
         return {}
-    return {_number(path): path for path in folder.glob(f'{stem}_*.h5') if _number(path)}
+    found = {_number(path): path for path in folder.glob(f'{stem}_*.h5') if _number(path)}
+    require_inside(data_root, folder, found.values())
+    return found
 
 
 def _number(path: Path) -> str:

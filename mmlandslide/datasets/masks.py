@@ -11,7 +11,7 @@ import numpy as np
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.boxes import rule_named
-from mmlandslide.datasets.index import TileRef, select, split_named
+from mmlandslide.datasets.index import TileRef, require_inside, select, split_named
 from mmlandslide.datasets.store import ensure, store_folder
 from mmlandslide.datasets.tiles import SUFFIXES
 from mmlandslide.datasets.view import Sample, TileView
@@ -49,7 +49,8 @@ class MaskFolderDataset(TileView):
 
     Raises:
         MissingPathError: no such folder or split file.
-        DatasetError: no tile, a file name without id, an id twice, or an image or mask that stands alone.
+        DatasetError: no tile, a file name without id, an id twice, an image or mask that stands alone, or a link that leads out
+            of the data root.
         ConfigError: no such split or box rule, or a pattern without group.
         BandError: a band that the files do not have.
         TileError: a tile that cannot be read.
@@ -132,6 +133,7 @@ class MaskFolderDataset(TileView):
                 expected = f'match {self.pattern.pattern!r} with an id of its own'
                 raise DatasetError.mismatch('file name', expected, got, folder, 'Pass pattern=..., or rename the file')
             found[match[1]] = path
+        require_inside(self.folder, folder, found.values())
         if not found:
             raise DatasetError.mismatch('tile folder', f'hold files {SUFFIXES}', 'none', folder, 'Put the tiles there')
         return found

@@ -1,7 +1,8 @@
 """One reader for one tile: HDF5, GeoTIFF, `.npy` or an image file -> (C, H, W), and its mask -> (H, W).
 
 Nothing that a file carries is executed or followed: no pickled array, no HDF5 soft or external link, external storage or virtual
-dataset, no GDAL driver but GeoTIFF. The shape is looked at before the values are read.
+dataset, no HDF5 filter out of a plugin, no GDAL driver but GeoTIFF and none of its side files. Shape, type and compression are
+looked at before the values are read.
 """
 
 import math
@@ -16,9 +17,12 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
+from mmlandslide.datasets import hdf5
 from mmlandslide.errors import LandslideError, MissingPathError, TileError
 
-MAX_ELEMENTS = 2**28
+#: Values of a tile, of a chunk and of a block; 4096 x 4096 px in four bands.
+MAX_ELEMENTS = 2**26
+MAX_BANDS = 2**9
 HDF5 = ('.h5', '.hdf5')
 TIFF = ('.tif', '.tiff')
 NUMPY = ('.npy',)
@@ -32,6 +36,10 @@ _NUMBERS = ('uint8', 'uint16', 'int16', *_FLOATS)
 
 class UnreadableTileError(TileError):
     """The file is cut off, is of another format, or keeps its values elsewhere."""
+
+
+class TileKeyError(UnreadableTileError):
+    """The HDF5 file has no dataset of that name."""
 
 
 class TileShapeError(TileError):
@@ -65,10 +73,10 @@ def read_image(path: Path, bands: Sequence[str], key: str = 'img') -> np.ndarray
         MissingPathError: no such file.
         UnreadableTileError: cut off, not of its format, without `key`, or with values that lie outside the file.
         TileShapeError: not three dimensions, not as many bands as named, empty, or more than `MAX_ELEMENTS` values.
-        TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other formats).
+        TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other formats), nor any number at all.
         NonFiniteTileError: NaN or infinite values.
     """
-    array = _read(path, key)
+    array = read_array(path, key)
     array = array[..., None] if path.suffix.lower() in IMAGE and array.ndim == 2 else array
     subject = f'dataset {key!r}' if path.suffix.lower() in HDF5 else 'image'
     last = path.suffix.lower() in (*HDF5, *IMAGE)
@@ -107,9 +115,10 @@ def read_mask(path: Path, key: str = 'mask', shape_hw: tuple[int, int] | None = 
         MissingPathError: no such file.
         UnreadableTileError: as in `read_image`.
         TileShapeError: more than `MAX_ELEMENTS` values.
+        TileDtypeError: an HDF5 dataset of anything but numbers.
         MaskError: not one band, another size than the image, or values other than 0 and 1 (an image file may hold 0 and 255).
     """
-    array = _read(path, key)
+    array = read_array(path, key)
     if array.ndim == 3 and array.shape[0] == 1 and path.suffix.lower() in (*TIFF, *NUMPY):
         array = array[0]
     subject = f'dataset {key!r}' if path.suffix.lower() in HDF5 else 'mask'
@@ -132,13 +141,22 @@ def _again(path: Path) -> str:
     return f'Get the file again{check if path.suffix.lower() in HDF5 else ""}'
 
 
-def _read(path: Path, key: str) -> np.ndarray:
-    """Return the array of a file as it lies there, in native byte order."""
+def read_array(path: Path, key: str) -> np.ndarray:
+    """Return the array of a file as it lies there, in native byte order, unchecked but for its number of values.
+
+    Args:
+        path: as in `read_image`.
+        key: of the HDF5 dataset.
+
+    Raises:
+        MissingPathError: no such file.
+        UnreadableTileError: as in `read_image`; `TileKeyError` where an HDF5 file has no dataset `key`.
+        TileShapeError: more than `MAX_ELEMENTS` values.
+    """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UnreadableTileError.mismatch('tile file', f'end in one of {", ".join(SUFFIXES)}', repr(suffix), path, 'Convert it')
-    if not path.is_file():
-        raise MissingPathError.mismatch('tile file', 'exist', 'no file', path, 'Put it there or take the tile out of the split')
+    _require_file(path)
     if suffix in HDF5:
         array = _read_hdf5(path, key)
     elif suffix in TIFF:
@@ -150,17 +168,33 @@ def _read(path: Path, key: str) -> np.ndarray:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder('='))
 
 
+def _require_file(path: Path) -> None:
+    """Refuse what is no file; a pipe or a device would be waited for."""
+    if not path.is_file():
+        raise MissingPathError.mismatch('tile file', 'exist', 'no file', path, 'Put it there or take the tile out of the split')
+
+
 def _read_hdf5(path: Path, key: str) -> np.ndarray:
+    with _reading(path, 'HDF5'):
+        if hdf5.is_virtual(path):
+            raise _elsewhere(key, path)
     with _reading(path, 'HDF5'), h5py.File(path, 'r', locking=False) as file:
         dataset = _own_dataset(file, key, path)
         _refuse_absurd(dataset.shape, path)
+        _refuse_absurd(dataset.chunks or (), path)
+        subject = f'dataset {key!r}'
+        if dataset.dtype.kind not in 'biuf':
+            raise TileDtypeError.mismatch(subject, 'hold numbers', f'type {dataset.dtype}', path, _again(path))
+        hazard = hdf5.hazard(dataset)
+        if hazard is not None:
+            raise UnreadableTileError.mismatch(subject, hdf5.SAFE, hazard, path, 'Save the tile without compression, or with gzip')
         return np.asarray(dataset[()])
 
 
 def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     """Return a dataset whose values lie in this very file."""
     if key not in file.keys():  # noqa: SIM118 (`in file` would follow a link)
-        raise UnreadableTileError.mismatch(
+        raise TileKeyError.mismatch(
             'tile file',
             f'hold dataset {key!r}',
             f'keys {list(file)[:20]}',
@@ -170,35 +204,57 @@ def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     link = file.get(key, getlink=True)
     dataset = file[key] if isinstance(link, h5py.HardLink) else None
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual or dataset.shape is None:
-        raise UnreadableTileError.mismatch(
-            f'dataset {key!r}',
-            'keep its values in its own file',
-            'a link, a group, external or virtual storage',
-            path,
-            _again(path),
-        )
+        raise _elsewhere(key, path)
     return dataset
+
+
+def _elsewhere(key: str, path: Path) -> LandslideError:
+    got = 'a link, a group, external or virtual storage'
+    return UnreadableTileError.mismatch(f'dataset {key!r}', 'keep its values in its own file', got, path, _again(path))
 
 
 def _read_tiff(path: Path) -> np.ndarray:
     with _reading(path, 'GeoTIFF'), warnings.catch_warnings():
         warnings.simplefilter('ignore', NotGeoreferencedWarning)
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR'), rasterio.open(path.absolute(), driver='GTiff') as source:
-            _refuse_absurd((source.count, source.height, source.width), path)
+            if source.count > MAX_BANDS:  # GDAL takes minutes to fail on 65 thousand
+                raise TileShapeError.mismatch('GeoTIFF', f'have at most {MAX_BANDS} bands', source.count, path, _again(path))
+            for height, width in (source.shape, *source.block_shapes):
+                _refuse_absurd((source.count, height, width), path)
             return np.asarray(source.read())
 
 
 def _read_numpy(path: Path) -> np.ndarray:
     with _reading(path, 'NumPy'):
-        array = np.load(path, mmap_mode='r', allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode='r')  # refuses pickled objects, and a shape that the file does not hold
         _refuse_absurd(array.shape, path)
         return np.array(array)
 
 
 def _read_picture(path: Path) -> np.ndarray:
+    with _picture(path) as picture:
+        return np.asarray(picture)
+
+
+def image_hw(path: Path) -> tuple[int, int]:
+    """Return height and width of an image file in px, from its header alone.
+
+    Raises:
+        MissingPathError: no such file.
+        UnreadableTileError: not an image in one of `PICTURE_FORMATS`.
+        TileShapeError: more than `MAX_ELEMENTS` values.
+    """
+    _require_file(path)
+    with _picture(path) as picture:
+        return picture.height, picture.width
+
+
+@contextmanager
+def _picture(path: Path) -> Iterator[Image.Image]:
+    """Open an image file; nothing is decoded yet."""
     with _reading(path, 'image'), Image.open(path, formats=PICTURE_FORMATS) as picture:
         _refuse_absurd((*picture.size, len(picture.getbands())), path)
-        return np.asarray(picture)
+        yield picture
 
 
 @contextmanager
@@ -208,7 +264,7 @@ def _reading(path: Path, form: str) -> Iterator[None]:
         yield
     except LandslideError:
         raise
-    except (OSError, EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like on a broken file, and promise no class
         reason = ' '.join(str(error).split())
         raise UnreadableTileError.mismatch('tile file', f'be readable {form}', repr(reason), path, _again(path)) from error
 

@@ -8,16 +8,17 @@ from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml import ElementTree
-from PIL import Image
 
 from mmlandslide import bands as band_table
-from mmlandslide.datasets.index import read_split
-from mmlandslide.datasets.tiles import IMAGE, PICTURE_FORMATS, read_image
+from mmlandslide.datasets.index import read_split, require_inside
+from mmlandslide.datasets.tiles import IMAGE, image_hw, read_image
 from mmlandslide.datasets.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
 
 FILE_BANDS = ('R', 'G', 'B')
+#: Of an XML file; one with 45 boxes has 12 kB.
+MAX_XML_BYTES = 2**24
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 _REMEDY = 'Correct the file, or take it and its image out of the folder'
 
@@ -47,7 +48,7 @@ class VOCTileDataset(TileView):
         MissingPathError: no such folder or split file.
         ConfigError: a `tile_id` without `{stem}`, which would give all tiles one id.
         DatasetError: no tile, none with a box where only those are kept, an image without XML, an XML without image, or a tile
-            named in the split file that is not there.
+            named in the split file that is not there, or a link that leads out of the data root.
         TileError: a broken image or XML, or a box that cannot be.
     """
 
@@ -62,7 +63,8 @@ class VOCTileDataset(TileView):
         keep_negatives: bool = True,
         **kwargs: Any,
     ) -> None:
-        self.folder = Path(data_root) / folder
+        self.root = Path(data_root)
+        self.folder = self.root / folder
         if '{stem}' not in tile_id:
             raise ConfigError.mismatch('tile_id', 'contain {stem}', repr(tile_id), self.folder, "Write for example 'train/{stem}'")
         self.tile_id = tile_id
@@ -73,7 +75,7 @@ class VOCTileDataset(TileView):
 
     def load_data_list(self) -> list[Sample]:
         """Return one dict a tile: ids, paths, boxes, labels and `gt_label` (1 where there is a box)."""
-        samples = {sample['img_id']: sample for sample in map(self._sample, paired_files(self.folder))}
+        samples = {sample['img_id']: sample for sample in map(self._sample, paired_files(self.folder, self.root))}
         chosen = list(samples) if self.split_file is None else read_split(self.split_file, samples)
         found = [samples[tile_id] for tile_id in chosen]
         return found if self.keep_negatives else self.with_boxes(found, self.folder)
@@ -102,12 +104,16 @@ class VOCTileDataset(TileView):
         return classes.index(name) if len(classes) > 1 else 0
 
 
-def paired_files(folder: Path) -> list[tuple[Path, Path]]:
+def paired_files(folder: Path, root: Path | None = None) -> list[tuple[Path, Path]]:
     """Return image and XML of each tile, in the order of their numbers, then of their names.
+
+    Args:
+        folder: of images and XML files.
+        root: that no link may lead out of, see `index.require_inside`; the folder itself by default.
 
     Raises:
         MissingPathError: no such folder.
-        DatasetError: no image, one without XML, an XML without image, or two images of one stem.
+        DatasetError: no image, one without XML, an XML without image, two images of one stem, or a link that leads out.
     """
     if not folder.is_dir():
         raise MissingPathError.mismatch('VOC folder', 'exist', 'no folder', folder, 'Put tiles N.jpg with N.xml there')
@@ -124,27 +130,16 @@ def paired_files(folder: Path) -> list[tuple[Path, Path]]:
             folder,
             'An image without landslides needs an XML file without <object>',
         )
+    require_inside(root or folder, folder, [*images, *annotations.values()])
     images.sort(key=lambda path: (int(path.stem) if path.stem.isdecimal() else -1, path.stem))
     return [(path, annotations[path.stem]) for path in images]
-
-
-def image_hw(path: Path) -> tuple[int, int]:
-    """Return height and width of an image file in px, from its header alone.
-
-    Raises:
-        TileError: not an image in one of `tiles.PICTURE_FORMATS`, or absurdly large.
-    """
-    try:
-        with Image.open(path, formats=PICTURE_FORMATS) as picture:
-            return picture.height, picture.width
-    except (OSError, Image.DecompressionBombError) as error:
-        raise TileError.mismatch('image', 'be readable', repr(str(error)), path, 'Get the file again') from error
 
 
 def read_voc(path: Path, image_hw: tuple[int, int] | None = None) -> tuple[np.ndarray, list[str]]:
     """Return the boxes of a Pascal VOC file and the names of their objects.
 
-    Coordinates are taken as they stand, fractions included. Entities and external references are refused.
+    Coordinates are taken as they stand, fractions included. A document type, entities and external references are refused, and a
+    `<filename>` that is more than a name: the image is found by the XML file's own name, but other tools open what stands there.
 
     Args:
         path: of the XML file.
@@ -155,18 +150,34 @@ def read_voc(path: Path, image_hw: tuple[int, int] | None = None) -> tuple[np.nd
 
     Raises:
         MissingPathError: no such file.
-        TileError: not such a file, a coordinate or a name that is missing, or a box that is empty or outside the image.
+        TileError: not such a file, absurdly large, a coordinate or a name that is missing, a box that is empty or outside the
+            image, or a `<filename>` that leads elsewhere.
     """
     if not path.is_file():
         raise MissingPathError.mismatch('annotation file', 'exist', 'no file', path, 'Put it beside its image')
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (ParseError, ValueError, LookupError) as error:  # defusedxml's own errors are ValueErrors
-        raise TileError.mismatch('annotation file', 'be well-formed XML without entities', repr(error), path, _REMEDY) from error
+    root = _parsed(path)
+    _refuse_path(root, path)
     limits = (np.inf, np.inf) if image_hw is None else (image_hw[1], image_hw[0])
     objects = root.findall('object')
     boxes = [_box(entry, index, limits, path) for index, entry in enumerate(objects, 1)]
     return np.array(boxes, np.float32).reshape(-1, 4), [_name(entry, index, path) for index, entry in enumerate(objects, 1)]
+
+
+def _parsed(path: Path) -> Element:
+    size = path.stat().st_size
+    if size > MAX_XML_BYTES:
+        raise TileError.mismatch('annotation file', f'have at most {MAX_XML_BYTES} bytes', size, path, _REMEDY)
+    try:
+        root: Element = ElementTree.parse(path, forbid_dtd=True).getroot()
+    except (ParseError, ValueError, LookupError) as error:  # defusedxml's own errors are ValueErrors
+        raise TileError.mismatch('annotation file', 'be well-formed XML without entities', repr(error), path, _REMEDY) from error
+    return root
+
+
+def _refuse_path(root: Element, path: Path) -> None:
+    named = (root.findtext('filename') or '').strip()
+    if set(named) & {'/', '\\', ':'} or named in ('.', '..') or not named.isprintable():
+        raise TileError.mismatch('<filename>', 'be a name without a folder', repr(named[:99]), path, _REMEDY)
 
 
 def _box(entry: Element, index: int, limits_xy: tuple[float, float], path: Path) -> list[float]:

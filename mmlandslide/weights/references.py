@@ -1,14 +1,15 @@
-"""From what a config or a command line calls a checkpoint to the file."""
+"""From what a config, a command line or a host calls a checkpoint to the file and what it holds."""
 
 import hashlib
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import torch
 
 from mmlandslide.errors import MissingPathError
-from mmlandslide.files import latest_checkpoint
+from mmlandslide.files import latest_checkpoint, read_checkpoint
 
 
 def resolve(checkpoint: str, made_by: str | None = None) -> Path:
@@ -33,6 +34,31 @@ def resolve(checkpoint: str, made_by: str | None = None) -> Path:
         where = f'{path} (asked for by a config that starts from {made_by})'
         remedy = f'Make it with `mim train mmpretrain {made_by}`'
     raise MissingPathError.mismatch('checkpoint', 'be a file or a work dir that holds one', 'nothing', where, remedy)
+
+
+def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint for mmengine's `CheckpointLoader`, and so for `init_detector`, `get_model` and every inferencer.
+
+    mmengine unpickles freely on torch before 2.6, and its inferencers run the config text that a checkpoint carries where they
+    are given no config. `registry` puts this in the place of its loaders: the file is read as `read_checkpoint` does, and what
+    it carries as config text is left out, so that an inferencer without a config says that it has found none.
+
+    Args:
+        checkpoint: as `resolve` takes it; `~` is the user's home.
+        map_location: not used: the file is read onto the CPU and its tensors are copied to where the model is.
+
+    Raises:
+        MissingPathError: nothing is there, or the URL cannot be fetched.
+        CheckpointError: the file cannot be read safely.
+    """
+    url = checkpoint.startswith(('http://', 'https://'))
+    content = read_checkpoint(resolve(checkpoint if url else str(Path(checkpoint).expanduser())))
+    hub = content.get('message_hub')
+    for owner in (content.get('meta'), hub.get('runtime_info') if isinstance(hub, dict) else None):
+        if isinstance(owner, dict):
+            owner.pop('cfg', None)
+            owner.pop('config', None)
+    return content
 
 
 def _fetch(url: str) -> Path:

@@ -46,7 +46,7 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_exit_code_1(monkeypatch):
     monkeypatch.setattr(importlib.import_module('mmlandslide.cli.doctor'), 'command', command)
     result = CliRunner().invoke(main, ['doctor'])
     assert result.exit_code == 1
-    assert result.stderr == 'error: folder must hold tiles, got 0 (none) in data/x. Put some there.\n'
+    assert result.stderr == 'error: folder must hold tiles, got 0\\n(none) in data/x. Put some there.\n'
 
 
 @pytest.mark.parametrize('options', [['synth', '--train', '1', '--out'], ['stats', '--json']])

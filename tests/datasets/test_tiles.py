@@ -84,7 +84,7 @@ def test_other_shapes_are_refused(tmp_path, array):
         read_image(tmp_path / 't.npy', FIVE)
 
 
-@pytest.mark.parametrize('dtype', ['float16', 'uint8', 'int32', 'complex64'])
+@pytest.mark.parametrize('dtype', ['float16', 'uint8', 'int32'])
 def test_hdf5_takes_32_and_64_bit_floats_only(tmp_path, dtype):
     path = factories.write_array(tmp_path / 't.h5', np.ones((5, 2, 2), dtype))
     with pytest.raises(tiles.TileDtypeError, match=f'be one of float32, float64, got {dtype}'):
@@ -102,7 +102,7 @@ def test_values_that_are_not_finite_are_counted(tmp_path, bad):
 def test_an_absurd_shape_is_refused_before_it_is_read(tmp_path):
     with h5py.File(tmp_path / 't.h5', 'w') as file:  # chunks that are never written take no space: 2**30 values in a few kB
         file.create_dataset('img', (2**15, 2**15, 1), 'f8', chunks=(128, 128, 1))
-    with pytest.raises(tiles.TileShapeError, match=r'at most 268435456 values, got shape \(32768, 32768, 1\)'):
+    with pytest.raises(tiles.TileShapeError, match=r'at most 67108864 values, got shape \(32768, 32768, 1\)'):
         read_image(tmp_path / 't.h5', ['a'])
 
 
@@ -191,9 +191,9 @@ def test_a_mask_of_fractions_is_refused(tmp_path, values):
         read_mask(path)
 
 
-@pytest.mark.parametrize('values', [np.zeros((2, 2), [('a', 'f4')]), np.full((2, 2), b'1')])
+@pytest.mark.parametrize('values', [np.zeros((2, 2), [('a', 'f4')]), np.full((2, 2), b'1'), np.ones((2, 2), 'c8')])
 def test_a_mask_of_anything_but_numbers_is_refused(tmp_path, values):
-    with pytest.raises(tiles.MaskError, match="dataset 'mask' must hold numbers, got type"):
+    with pytest.raises(tiles.TileDtypeError, match="dataset 'mask' must hold numbers, got type"):
         read_mask(factories.write_array(tmp_path / 'm.h5', values, 'mask'))
 
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from mmlandslide.datasets.packing import PackDetection
-from mmlandslide.datasets.voc import VOCTileDataset, image_hw, read_voc
+from mmlandslide.datasets.tiles import image_hw
+from mmlandslide.datasets.voc import VOCTileDataset, read_voc
 from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
 
@@ -50,7 +51,7 @@ def test_a_file_without_objects_has_no_boxes(root):
     [
         ('<annotation><object>', r'well-formed XML without entities, got ParseError'),
         ('', r'well-formed XML without entities, got ParseError'),
-        ('<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>', r'well-formed XML without entities, got EntitiesForbidden'),
+        ('<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>', r'well-formed XML without entities, got DTDForbidden'),
         (f'<a>{voc_object(1, 2, 3, "")}</a>', r"object 1 must hold numbers .*'ymax': ''"),
         (f'<a>{voc_object(1, 2, 3, 4)}<object><name>x</name></object></a>', r"object 2 must hold numbers .*'xmin': None"),
         (f'<a>{voc_object(1, 2, 3, "four")}</a>', r"hold numbers .*'ymax': 'four'"),
@@ -61,6 +62,7 @@ def test_a_file_without_objects_has_no_boxes(root):
         (f'<a>{voc_object(1, 2, 41, 4)}</a>', r'image of 40 x 30 px, got \[1.0, 2.0, 41.0'),
         (f'<a>{voc_object(1, 2, 3, 31)}</a>', r'image of 40 x 30 px, got \[1.0, 2.0, 3.0, 31.0\]'),
         (f'<a>{voc_object(1, 2, 3, 4, name=" ")}</a>', r'object 1 must have a <name>'),
+        ('<a><filename>../secret.jpg</filename></a>', r"be a name without a folder, got '../secret.jpg'"),
     ],
 )
 def test_a_broken_annotation_is_named_with_what_is_wrong(tmp_path, text, message):
@@ -157,20 +159,20 @@ def test_empty_and_missing_folders_are_refused(root):
 
 def test_a_broken_image_is_named(root):
     (root / 'train' / '2.png').write_bytes(b'not a picture')
-    with pytest.raises(TileError, match=r'image must be readable, got .*2.png'):
+    with pytest.raises(TileError, match=r'must be readable image, got .*2.png'):
         VOCTileDataset(name='landslide4sense', data_root=root)
 
 
 def test_a_picture_of_another_format_under_a_known_name_is_refused(tmp_path):
     Image.new('RGB', (4, 4)).save(tmp_path / '1.png', format='GIF')
-    with pytest.raises(TileError, match=r'image must be readable, got .*1.png'):
+    with pytest.raises(TileError, match=r'must be readable image, got .*1.png'):
         image_hw(tmp_path / '1.png')
 
 
 def test_an_absurdly_large_picture_is_refused_by_its_header(tmp_path, monkeypatch):
     Image.new('RGB', (40, 30)).save(tmp_path / '1.png')
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 500)  # refused above twice that; 40 * 30 = 1200
-    with pytest.raises(TileError, match=r'image must be readable, got .*decompression bomb'):
+    with pytest.raises(TileError, match=r'must be readable image, got .*decompression bomb'):
         image_hw(tmp_path / '1.png')
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmlandslide.errors import MissingPathError
-from mmlandslide.weights.references import cache_name, resolve
+from mmlandslide.weights.references import cache_name, load_for_hosts, resolve
 
 MAE = 'configs/pretrain/swin_mae.py'
 
@@ -86,3 +86,15 @@ def test_a_refused_connection_is_an_error(tmp_path, monkeypatch):
         closed.bind(('127.0.0.1', 0))
         with pytest.raises(MissingPathError, match=r'must be there for download, got .*refused'):
             resolve(f'http://127.0.0.1:{closed.getsockname()[1]}/a.pth')
+
+
+def test_a_host_is_given_no_config_text(tmp_path):
+    runtime = {'cfg': 'text', 'epoch': 1}
+    torch.save({'meta': {'cfg': 'text', 'config': 'text', 'seed': 0}, 'message_hub': {'runtime_info': runtime}}, tmp_path / 'a.pth')
+    assert load_for_hosts(str(tmp_path / 'a.pth')) == {'meta': {'seed': 0}, 'message_hub': {'runtime_info': {'epoch': 1}}}
+
+
+def test_a_host_may_name_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    torch.save({'a': 1}, tmp_path / 'a.pth')
+    assert load_for_hosts('~/a.pth', map_location='cpu') == {'a': 1}
