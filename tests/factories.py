@@ -15,12 +15,15 @@ from mmlandslide.datasets.index import LAYOUTS
 from mmlandslide.datasets.tiles import HDF5, NUMPY, TIFF
 
 DIVISORS = np.array([BANDS[name].divisor for name in LANDSLIDE4SENSE])
+#: Below which raw values are drawn: cirrus (the tenth band) is dark, a slope at most upright.
+RAW_BELOW = np.array([*[5000] * 9, 100, 5000, 5000, 90, 5000])
 
 
 def image(seed=0, size_px=16, bands=14):
     """Return (C, H, W) float64 as Landslide4Sense stores it: whole numbers over the band's divisor (1 beyond the 14th)."""
     divisors = np.append(DIVISORS, np.ones(bands))[:bands, None, None]
-    return np.random.default_rng(seed).integers(0, 5000, (bands, size_px, size_px)) / divisors
+    below = np.append(RAW_BELOW, np.full(bands, 5000))[:bands, None, None]
+    return np.random.default_rng(seed).integers(0, below, (bands, size_px, size_px)) / divisors
 
 
 def mask(*boxes_xyxy, size_px=16):

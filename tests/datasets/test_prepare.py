@@ -5,11 +5,12 @@ import os
 
 import factories
 import numpy as np
+import poisoned_readers
 import pytest
 
-from mmlandslide.datasets import store as store_room
 from mmlandslide.datasets.boxes import RULES, BoxRule
-from mmlandslide.datasets.prepare import KINDS, prepare
+from mmlandslide.datasets.isolation import Readers
+from mmlandslide.datasets.prepare import prepare
 from mmlandslide.datasets.store import ensure_store
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
 
@@ -18,30 +19,8 @@ def truncated(root):
     factories.truncate(factories.image_path(root, 2))
 
 
-def misnamed_key(root):
-    factories.write_array(factories.image_path(root, 2), factories.image(), 'image')
-
-
-def twelve_bands(root):
-    factories.write_tile(root, 2, factories.image(bands=12))
-
-
-def half_precision(root):
-    factories.write_tile(root, 2, factories.image().astype(np.float16))
-
-
-def not_a_number(root):
-    image = factories.image()
-    image[0, 0, 0] = np.nan
-    factories.write_tile(root, 2, image)
-
-
 def small_mask(root):
     factories.write_array(factories.mask_path(root, 2), factories.mask(size_px=8), 'mask')
-
-
-def strange_mask(root):
-    factories.write_array(factories.mask_path(root, 2), factories.mask() + 2, 'mask')
 
 
 def no_mask(root):
@@ -53,16 +32,20 @@ def no_image(root):
 
 
 FAULTS = [
-    (truncated, 'unreadable', 'readable HDF5'),
-    (misnamed_key, 'unreadable', "keys ['image']"),
-    (twelve_bands, 'shape', '(16, 16, 12)'),
-    (half_precision, 'dtype', 'float16'),
-    (not_a_number, 'NaN/Inf', '1 NaN or infinite of 3584'),
-    (small_mask, 'mask', '(8, 8)'),
-    (strange_mask, 'mask', '[2]'),
-    (no_mask, 'unpaired', 'must have its mask'),
-    (no_image, 'unpaired', 'must have its image'),
+    (truncated, 'truncated', 'readable HDF5'),
+    (small_mask, 'mask-size', '(8, 8)'),
+    (no_mask, 'image-without-mask', 'must have its mask'),
+    (no_image, 'mask-without-image', 'must have its image'),
 ]
+
+
+IN_CHILDREN = Readers.run
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    """Read here, which spares each test the start of children; what they are for has a test of its own below."""
+    monkeypatch.setattr(Readers, 'run', lambda self, work, items: map(work, items))
 
 
 @pytest.fixture
@@ -92,16 +75,16 @@ def test_a_sound_data_set_is_counted_and_packed(root):
     assert (validation.split, len(validation.entries), validation.packed) == ('validation', 1, True)
     assert train.count('source_dtype') == {'float64': 3}
     assert train.count('shape') == {'(14, 16, 16)': 3}
-    assert written(root) == ['coco_train.json', 'coco_validation.json', 'train.tiles', 'validation.tiles']
+    assert written(root) == ['coco_train.json', 'coco_validation.json', 'preflight.json', 'train.tiles', 'validation.tiles']
 
 
 @pytest.mark.parametrize(('plant', 'kind', 'said'), FAULTS)
 def test_a_fault_is_named_and_nothing_is_packed(root, plant, kind, said):
     plant(root)
     report = prepare(root)
-    assert [(problem.tile_id, problem.kind) for problem in report.problems] == [('train/2', kind)]
-    assert said in report.problems[0].error
-    assert '_2.h5' in report.problems[0].error
+    assert [(finding.tile_id, finding.fault) for finding in report.errors] == [('train/2', kind)]
+    assert said in report.errors[0].message
+    assert report.errors[0].path.endswith('_2.h5')
     assert written(root) == []
 
 
@@ -119,7 +102,7 @@ def test_a_second_run_reports_the_same_without_reading_a_tile(root, monkeypatch,
     plant(root)
     first = prepare(root, allow_quarantine=True)
     before = times(root)
-    monkeypatch.setattr(store_room, 'pack', None)
+    monkeypatch.setattr(Readers, 'run', lambda self, work, items: [work('nothing to read') for _ in items])
     assert prepare(root, allow_quarantine=True) == first
     assert times(root) == before
 
@@ -129,12 +112,8 @@ def test_a_repaired_tile_comes_back_by_itself(root):
     prepare(root, allow_quarantine=True)
     factories.write_tile(root, 2, factories.image(7))
     assert ensure_store(root, 'train').ids == ['train/1', 'train/2', 'train/3']
-    assert not prepare(root).problems
+    assert not prepare(root).errors
     assert 'quarantine.json' not in written(root)
-
-
-def test_every_kind_of_fault_is_planted_here():
-    assert {kind for _, kind, _ in FAULTS} == set(KINDS)
 
 
 def test_a_check_writes_nothing(root):
@@ -149,7 +128,7 @@ def test_a_check_reads_the_files_even_where_a_store_is_ready(root):
     status = path.stat()
     path.write_bytes(b'x' * status.st_size)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert [problem.tile_id for problem in prepare(root, check=True).problems] == ['train/1']
+    assert [finding.tile_id for finding in prepare(root, check=True).errors] == ['train/1']
 
 
 def test_a_spoiled_store_is_noticed_and_packed_anew(root):
@@ -169,7 +148,7 @@ def test_equal_content_is_found_within_and_across_splits(root):
 
 def test_a_split_without_masks_is_no_fault(tmp_path):
     report = prepare(factories.write_dataset(tmp_path, {'test': 2}, labelled=False))
-    assert (report.splits[0].unlabelled, report.splits[0].labelled, report.problems) == (2, False, [])
+    assert (report.splits[0].unlabelled, report.splits[0].labelled, report.findings) == (2, False, [])
 
 
 def test_boxes_are_written_as_coco_with_areas_and_every_tile(root):
@@ -189,7 +168,7 @@ def test_coco_files_load_in_pycocotools(root):
 
 def test_another_rule_rewrites_the_boxes_only(root, monkeypatch):
     prepare(root)
-    monkeypatch.setattr(store_room, 'pack', None)
+    monkeypatch.setattr(Readers, 'run', lambda self, work, items: [work('nothing to read') for _ in items])
     prepare(root, rule_name='study')  # 12 px^2 are under 32.65
     assert json.loads((root / '.mmlandslide/coco_train.json').read_text())['annotations'] == []
 
@@ -207,3 +186,56 @@ def test_an_empty_data_root_is_refused(tmp_path):
     (tmp_path / 'TrainData/img').mkdir(parents=True)
     with pytest.raises(DatasetError, match=r"hold tiles image_N\.h5 in \['TrainData/img'"):
         prepare(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('read', 'name', 'reason'),
+    [
+        (poisoned_readers.crashing, 'image_2.h5', 'a crash of its reader (signal 11, SIGSEGV)'),
+        (poisoned_readers.crashing_on_a_mask, 'mask_2.h5', 'a crash of its reader (signal 6, SIGABRT)'),
+        (poisoned_readers.hanging, 'image_2.h5', 'a reader that takes more than 5 s'),
+        (poisoned_readers.greedy, 'image_2.h5', 'more memory asked for than a reader may have'),
+    ],
+)
+def test_a_file_that_kills_its_reader_is_named_and_quarantined_and_the_rest_goes_on(root, monkeypatch, read, name, reason):
+    monkeypatch.setattr(Readers, 'run', IN_CHILDREN)
+    report = prepare(root, allow_quarantine=True, read=read, readers=Readers(timeout_s=5))
+    (finding,) = [finding for finding in report.findings if finding.split == 'train']
+    assert (finding.fault, finding.tile_id) == ('reader-died', 'train/2')
+    assert f'got {reason} in ' in finding.message
+    assert finding.path.endswith(name)
+    assert [entry.tile_id for entry in report.splits[0].entries] == ['train/1', 'train/3']
+    assert ensure_store(root, 'train').ids == ['train/1', 'train/3']
+
+
+def test_warnings_do_not_keep_a_tile_out_and_are_remembered(root):
+    image = factories.image()
+    image[2] = 0
+    factories.write_tile(root, 2, image)
+    first = prepare(root)
+    assert [(finding.fault, finding.tile_id) for finding in first.findings] == [('all-zero-band', 'train/2')]
+    assert ensure_store(root, 'train').ids == ['train/1', 'train/2', 'train/3']
+    assert prepare(root) == first
+
+
+def test_a_store_that_training_built_is_checked_all_the_same(root):
+    factories.write_tile(root, 2, np.full((14, 16, 16), 0.5))
+    assert 'train/2' in ensure_store(root, 'train')
+    assert [finding.fault for finding in prepare(root).errors] == ['constant-tile']
+
+
+def test_a_tile_of_another_size_than_most_is_named(root):
+    factories.write_tile(root, 2, factories.image(size_px=8), factories.mask(size_px=8))
+    (finding,) = prepare(root, check=True).errors
+    assert (finding.fault, finding.tile_id) == ('wrong-shape', 'train/2')
+    assert 'size (16, 16) of most tiles' in finding.message
+
+
+def test_the_same_bands_in_two_splits_are_named_in_both(root):
+    factories.write_tile(root, 1, factories.image(1), factories.mask(), split='validation')
+    report = prepare(root)
+    assert [(finding.fault, finding.tile_id) for finding in report.across] == [
+        ('duplicate-across-splits', 'train/1'),
+        ('duplicate-across-splits', 'validation/1'),
+    ]
+    assert not report.errors
