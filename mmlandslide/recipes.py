@@ -122,7 +122,7 @@ def early_stopping(monitor: str = 'AP50', patience: int = 10) -> dict[str, Any]:
         patience: validations in a row without a gain of 0.001 after which the training ends.
     """
     return {
-        'type': 'EarlyStoppingHook',
+        'type': 'mmlandslide.EarlyStoppingHook',
         'monitor': monitor,
         'rule': 'greater',
         'min_delta': 0.001,

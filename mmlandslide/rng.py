@@ -1,6 +1,6 @@
 """Randomness that depends on what is being drawn, never on what was drawn before.
 
-A sample's randomness (augmentation, mask) comes from (seed, epoch, tile id); a step's (drop path, RoI sampling) from (seed,
+A sample's randomness (augmentation, mask, RoI sampling) comes from (seed, epoch, tile id); a step's (drop path) from (seed,
 iteration). Nothing depends on the number of workers, on the order of the batch or on an interruption, so a checkpoint needs no
 generator state.
 """

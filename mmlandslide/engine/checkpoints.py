@@ -1,12 +1,20 @@
 """What our checkpoints hold beside weights, in tensors and plain types only."""
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
+from mmlandslide.errors import LandslideError, StorageError
+from mmlandslide.files import latest_checkpoint
+
+#: What the system says where a disk is full, a quota used up or a file system read-only, whatever the file.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _LOG, _COUNT = 'log_history', 'count_history'
 
 
@@ -41,3 +49,47 @@ def restore_history(message_hub: dict[str, Any]) -> None:
     for key, value in scalars.items():
         if isinstance(value, Mapping) and _LOG in value:
             scalars[key] = HistoryBuffer(value[_LOG].tolist(), value[_COUNT].tolist())
+
+
+def restore_gradients(model: torch.nn.Module, accumulated: Mapping[str, torch.Tensor]) -> None:
+    """Give a model the gradients that waited for a step (`accumulative_counts`) when its checkpoint was saved.
+
+    Of several processes, each accumulates its own and the first one's are saved: those resume exactly only after a step.
+    """
+    for name, parameter in model.named_parameters():
+        if name in accumulated:
+            parameter.grad = accumulated[name].to(parameter)
+
+
+@contextmanager
+def storing(subject: str, path: Path, concerns: Callable[[OSError], bool] = lambda error: True) -> Iterator[None]:
+    """Say in one sentence what could not be written, why, and which checkpoint a training goes on from.
+
+    Args:
+        subject: what is written.
+        path: to where; its folder, or where it is a folder itself, is the work dir.
+        concerns: whether an error is about this writing at all; others pass.
+
+    Raises:
+        StorageError: in the place of an `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, LandslideError) or not concerns(error):
+            raise
+        latest = latest_checkpoint(path if path.is_dir() else path.parent)
+        then = f', then go on with --resume: {latest.name} is whole' if latest else ''
+        remedy = f'Free space or allow writing there, or pass another --work-dir{then}'
+        raise StorageError.mismatch(subject, 'be written whole', repr(error.strerror or str(error)), path, remedy) from error
+
+
+def concerns_folder(folder: Path) -> Callable[[OSError], bool]:
+    """Return whether an error says that a disk is full or read-only, or is about a folder, a parent or a file of it."""
+    own = folder.absolute()
+
+    def concerns(error: OSError) -> bool:
+        named = Path(str(error.filename)).absolute() if error.filename else None
+        return error.errno in _NO_ROOM or (named is not None and (named.is_relative_to(own) or own.is_relative_to(named)))
+
+    return concerns

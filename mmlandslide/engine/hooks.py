@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine import hooks
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -95,10 +96,25 @@ def flat_name(data_sample: BaseDataElement) -> str:
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seeds every step by (seed, iteration, rank), so that drop path and RoI sampling need no saved generator state."""
+    """Seeds every step by (seed, iteration, rank), so that drop path needs no saved generator state."""
 
     priority = 'VERY_HIGH'
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed torch, on CPU and GPU."""
         torch.manual_seed(rng.key(runner.seed or 0, runner.iter, runner.rank))
+
+
+@HOOKS.register_module()
+class EarlyStoppingHook(hooks.EarlyStoppingHook):
+    """mmengine's `EarlyStoppingHook`, with all its options, whose patience outlasts an interruption."""
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note the best score, and for how many validations none was better."""
+        checkpoint['early_stopping'] = {'best_score': self.best_score, 'wait_count': self.wait_count}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Take them up again where a training is resumed."""
+        if runner._resume and 'early_stopping' in checkpoint:
+            self.best_score = float(checkpoint['early_stopping']['best_score'])
+            self.wait_count = int(checkpoint['early_stopping']['wait_count'])

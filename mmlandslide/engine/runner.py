@@ -14,9 +14,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mmlandslide import __version__
-from mmlandslide.engine import checkpoints
-from mmlandslide.errors import CheckpointMismatchError, ConfigError, LandslideError, SplitOverlapError
-from mmlandslide.files import latest_checkpoint, read_checkpoint, replacing
+from mmlandslide.engine import checkpoints, distributed
+from mmlandslide.engine.loops import ResumableLoop, resumable
+from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError, LandslideError, SplitOverlapError
+from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing
 from mmlandslide.registry import RUNNERS
 from mmlandslide.weights.lineage import record, tiles_seen
 from mmlandslide.weights.references import resolve
@@ -28,12 +29,19 @@ class _CheckpointContentHook(Hook):
     priority = 'LOWEST'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Turn everything that is about to be written into tensors and plain types."""
+        """State how far the pass over the data is; turn all that is about to be written into tensors and plain types."""
+        if isinstance(runner.train_loop, ResumableLoop):
+            checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(checkpoint['meta'])
+        if 'optimizer' in checkpoint:  # a step sets gradients to None: what is there waits for `accumulative_counts`
+            parameters = bare(runner.model).named_parameters()
+            checkpoint['accumulated'] = {name: value.grad.cpu() for name, value in parameters if value.grad is not None}
         checkpoint.update({key: checkpoints.plain(value) for key, value in checkpoint.items()})
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Turn the plain history back into what mmengine's logging uses."""
+        """Turn the plain history back into what mmengine's logging uses; give a resumed training its gradients."""
         checkpoints.restore_history(checkpoint.get('message_hub', {}))
+        if runner._resume:
+            checkpoints.restore_gradients(bare(runner.model), checkpoint.get('accumulated', {}))
 
 
 @RUNNERS.register_module()
@@ -46,6 +54,7 @@ class LandslideRunner(Runner):
     - A fresh training initialises weights (and so resolves `pretrained`); resuming does not.
     - A checkpoint states the tiles that its training and pre-training saw; testing on one of them is refused unless the config
       says `allow_overlap = True`.
+    - mmengine's training loops are replaced by those that resume at the very batch, see `loops`.
     - A `LandslideError` that nobody catches is one line on stderr, without a traceback.
     """
 
@@ -56,7 +65,39 @@ class LandslideRunner(Runner):
     def from_cfg(cls, cfg: Any) -> 'LandslideRunner':
         """Build the runner from a config; from here on, our errors are shown in one line."""
         sys.excepthook = _one_line_excepthook
-        return super().from_cfg(cfg)
+        work_dir = Path(cfg['work_dir'])
+        with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
+            return super().from_cfg(cfg)
+
+    def train(self) -> Any:
+        """Train; return the model.
+
+        Raises:
+            StorageError: the work dir cannot be written to, or the disk is full; the last checkpoint is then whole.
+            LandslideError: what else a user can cause.
+        """
+        work_dir = Path(self.work_dir)
+        with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
+            return super().train()
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Set the process up; several are joined with nccl on GPUs and with gloo on CPUs.
+
+        Args:
+            env_cfg: the config's.
+
+        Raises:
+            ConfigError: the launcher did not start this process, or there are more processes than GPUs.
+        """
+        if self.distributed:
+            distributed.join(self.launcher, env_cfg.get('dist_cfg', {}))
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Any) -> Any:
+        """Move the model to its device; of several processes, wrap it so that gradients, logged losses and statistics agree."""
+        if self.distributed and not is_model_wrapper(model):
+            model_wrapper_cfg = distributed.wrapper_cfg(model_wrapper_cfg, self.cfg.get('find_unused_parameters', False))
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
         """Register the hooks of the config and the one that keeps checkpoints plain."""
@@ -73,6 +114,10 @@ class LandslideRunner(Runner):
         if kind == 'AmpOptimWrapper' and not torch.cuda.is_available():
             raise ConfigError.mismatch('--amp', 'run on a GPU', 'a machine without CUDA', 'optim_wrapper.type', 'Leave --amp out')
         return super().build_optim_wrapper(optim_wrapper)
+
+    def build_train_loop(self, loop: Any) -> BaseLoop:
+        """Build the training loop, one that resumes within an epoch in the place of mmengine's."""
+        return super().build_train_loop(resumable(loop) if isinstance(loop, dict) else loop)
 
     def build_test_loop(self, loop: Any) -> BaseLoop:
         """Build the test loop; its metrics write their files into the work dir."""
@@ -114,6 +159,26 @@ class LandslideRunner(Runner):
                     'Test on another split, or pass --cfg-options allow_overlap=True',
                 )
 
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Resume from a checkpoint, at the batch or the validation that came after it.
+
+        Args:
+            filename: a file, a work dir or a URL.
+            args: what mmengine takes.
+            kwargs: what mmengine takes.
+
+        Raises:
+            ConfigError: the checkpoint lies within an epoch, and batches now are of another size.
+            LandslideError: see `load_checkpoint`.
+        """
+        drawn, sampler = self.seed, self.train_dataloader.batch_sampler.sampler
+        super().resume(filename, *args, **kwargs)
+        if getattr(sampler, 'seed', None) == drawn:  # samplers are built before the checkpoint tells the seed
+            sampler.seed = self.seed
+        if isinstance(self.train_loop, ResumableLoop):
+            progress = self._loaded_record.get('progress')
+            self.train_loop.go_on(progress if isinstance(progress, dict) else {})
+
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True, revise_keys: Any = ()) -> Any:
         """Load a checkpoint into the model, all of it.
 
@@ -135,13 +200,15 @@ class LandslideRunner(Runner):
         checkpoint = read_checkpoint(path)
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # mmengine's resume would execute it
+        if self._resume:
+            _require_position(checkpoint, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        _fill(self._bare_model, checkpoint.get('state_dict', checkpoint), path)
+        _fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
         self._loaded_record = record(checkpoint)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
             lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))
-        for backbone in _backbones(self._bare_model):
+        for backbone in _backbones(bare(self.model)):
             backbone.lineage = dict(lineage)
         self._has_loaded = True
         self.logger.info(f'Loaded every parameter from {path}')
@@ -157,14 +224,18 @@ class LandslideRunner(Runner):
             args: what mmengine takes.
             meta: more of what the checkpoint states of itself.
             kwargs: what mmengine takes.
+
+        Raises:
+            StorageError: the disk is full or the folder cannot be written to; an older file is then still as it was.
         """
-        meta = {**(meta or {}), 'mmlandslide': self._record()}
-        with replacing(Path(out_dir) / filename) as temporary:
+        meta, path = {**(meta or {}), 'mmlandslide': self._record()}, Path(out_dir) / filename
+        remove_leftovers(path.parent, '*.pth')
+        with checkpoints.storing('checkpoint', path), replacing(path) as temporary:
             super().save_checkpoint(out_dir, temporary.name, *args, meta=meta, **kwargs)
 
     def _record(self) -> dict[str, Any]:
         """Return what the checkpoint states of itself."""
-        backbones = list(_backbones(self._bare_model))
+        backbones = list(_backbones(bare(self.model)))
         config = self.cfg.filename
         return {
             'version': __version__,
@@ -175,11 +246,12 @@ class LandslideRunner(Runner):
         }
 
     def _seen_by_pretraining(self) -> set[str]:
-        return {tile for backbone in _backbones(self._bare_model) for tile in backbone.lineage.get('tile_ids', ())}
+        return {tile for backbone in _backbones(bare(self.model)) for tile in backbone.lineage.get('tile_ids', ())}
 
-    @property
-    def _bare_model(self) -> Any:
-        return self.model.module if is_model_wrapper(self.model) else self.model
+
+def bare(model: Any) -> Any:
+    """Return a model without what wraps it among several processes."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def _backbones(model: Any) -> Iterable[Any]:
@@ -202,7 +274,11 @@ def _tiles_of(dataset: Any) -> list[str]:
 
 def _fill(model: Any, state: dict[str, Any], path: Path) -> None:
     """Load a state dict that must fill the model exactly."""
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError.mismatch(
+            'checkpoint', 'hold the tensors of a model', type(state).__name__, path, 'Pass a checkpoint of a training'
+        )
+    state = {str(key).removeprefix('module.'): value for key, value in state.items()}
     own = model.state_dict()
     missing = [key for key in own if key not in state]
     unexpected = [key for key in state if key not in own]
@@ -219,8 +295,24 @@ def _fill(model: Any, state: dict[str, Any], path: Path) -> None:
     model.load_state_dict(state)
 
 
+def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
+    """Refuse to resume from a file that does not say where its training stood."""
+    meta = checkpoint.get('meta')
+    known = isinstance(meta, dict) and all(isinstance(meta.get(key), int) and meta[key] >= 0 for key in ('epoch', 'iter'))
+    if not known or not isinstance(checkpoint.get('message_hub'), dict):
+        raise CheckpointError.mismatch(
+            'checkpoint',
+            'say where its training stood, to be resumed',
+            f'keys {sorted(map(str, checkpoint))[:10]}',
+            path,
+            'Resume from a checkpoint that this package wrote; to start from its weights, pass it as load_from',
+        )
+
+
 def _one_line_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show our errors in one line and any other as Python does."""
+    """Show our errors in one line and any other as Python does; of several processes, the first that fails speaks."""
+    if distributed.failed_before():
+        return
     if isinstance(error, LandslideError):
         # An error of a data loader's worker arrives with that worker's traceback in its message.
         message = str(error).rsplit(f'{kind.__name__}: ', 1)[-1].strip()

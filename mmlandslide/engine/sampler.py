@@ -1,6 +1,8 @@
 """The sampler that tells each sample which draw it belongs to."""
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 from mmengine.dataset import DefaultSampler
 
@@ -14,8 +16,25 @@ class TileSampler(DefaultSampler):
 
     Copies of a dataset in persistent workers never learn the epoch, so it travels with the index: a sample's augmentation and
     mask are then a function of (seed, epoch, tile id) and of nothing else.
+
+    Args:
+        args: what `DefaultSampler` takes.
+        kwargs: what `DefaultSampler` takes.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._skipped = 0
+
+    def skip_once(self, samples: int) -> None:
+        """Leave the first samples of this process's share out of the next pass, and of that pass only.
+
+        Args:
+            samples: how many.
+        """
+        self._skipped = samples
 
     def __iter__(self) -> Iterator[SampleIndex]:
         """Yield this process's share of the epoch."""
-        return (SampleIndex(self.seed, self.epoch, position) for position in super().__iter__())
+        skipped, self._skipped = self._skipped, 0
+        return (SampleIndex(self.seed, self.epoch, position) for position in islice(super().__iter__(), skipped, None))

@@ -36,7 +36,6 @@ class LandslideMetric(BaseMetric):
         out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written where that is `None` too.
         plots: whether `pr_curve.png` and `f1_confidence.png` are written beside `metrics.json`.
         save_predictions: whether `predictions.json` is, with every box of every tile.
-        collect_device: `'cpu'` or `'gpu'`, how processes gather their results.
         prefix: put before each key, with a slash, in what the training loop sees; the file keeps the plain keys.
 
     Raises:
@@ -55,10 +54,10 @@ class LandslideMetric(BaseMetric):
         out_dir: str | Path | None = None,
         plots: bool = True,
         save_predictions: bool = False,
-        collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder that all machines must share.
+        super().__init__(collect_device='gpu', prefix=prefix)
         self.rules = Rules(iou_thrs, native_scale, size_edges_px, max_dets, recall_max_dets)
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.work_dir: Path | None = None

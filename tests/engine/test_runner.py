@@ -176,10 +176,23 @@ def test_config_text_in_a_checkpoint_is_not_executed(trained, data_root, tmp_pat
     canary = tmp_path / 'canary'
 
     def plant(checkpoint):
-        checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = f'from pathlib import Path\nPath({str(canary)!r}).touch()\n'
+        checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = f'made = open({str(canary)!r}, "w").close()\n'
 
     assert train(data_root, begun(trained, tmp_path, plant), resume=True).epoch == 3
     assert not canary.exists()
+
+
+@pytest.mark.parametrize('key', ['epoch', 'iter'])
+def test_a_checkpoint_that_does_not_say_where_it_stood_is_not_resumed(trained, data_root, tmp_path, key):
+    folder = begun(trained, tmp_path, lambda checkpoint: checkpoint['meta'].pop(key))
+    with pytest.raises(CheckpointError, match='say where its training stood'):
+        train(data_root, folder, resume=True)
+
+
+def test_a_checkpoint_whose_weights_are_no_tensors_is_refused(trained, data_root, tmp_path):
+    folder = begun(trained, tmp_path, lambda checkpoint: checkpoint.update(state_dict={'weight': 'heavy'}))
+    with pytest.raises(CheckpointError, match='hold the tensors of a model'):
+        train(data_root, folder, resume=True)
 
 
 class Payload:

@@ -27,9 +27,9 @@ model = dict(
         bbox_head=dict(in_channels=128, fc_out_channels=256, num_classes=1),
     ),
     train_cfg=dict(
-        rpn=dict(sampler=dict(num=128)),
+        rpn=dict(sampler=dict(type='mmlandslide.KeyedRandomSampler', num=128)),
         rpn_proposal=dict(nms_pre=1000, max_per_img=500),
-        rcnn=dict(sampler=dict(num=128)),
+        rcnn=dict(sampler=dict(type='mmlandslide.KeyedRandomSampler', num=128)),
     ),
     test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=500), rcnn=dict(score_thr=0.001, max_per_img=200)),
 )
