@@ -66,6 +66,9 @@ def _ratio(boxes_xyxy: Tensor, others_xyxy: Tensor, offset: int = 0, mode: int =
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
     """Return the indices kept by greedy suppression, best score first.
 
+    Of equal scores that box comes first which `Tensor.sort` puts first, as in mmcv; torchvision's own order would be the stable
+    one, and that sort is not.
+
     Args:
         boxes: (N, 4) xyxy.
         scores: (N,).
@@ -75,9 +78,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     Returns:
         (K,) int64.
     """
-    dtype = torch.promote_types(_full(boxes).dtype, _full(scores).dtype)
-    corners = boxes.to(dtype) + boxes.new_tensor((0, 0, offset, offset), dtype=dtype)
-    return torchvision.ops.nms(corners, scores.to(dtype), torch.tensor(iou_threshold, dtype=torch.float32).item())
+    order = scores.sort(0, descending=True).indices
+    corners = _full(boxes)[order]
+    corners = corners + corners.new_tensor((0, 0, offset, offset))
+    rank = torch.arange(len(order), 0, -1).to(corners)
+    return order[torchvision.ops.nms(corners, rank, torch.tensor(iou_threshold, dtype=torch.float32).item())]
 
 
 def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
@@ -87,12 +92,26 @@ def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tens
     return torch.where(iou >= iou_threshold, 1 - iou if method == 1 else torch.zeros_like(iou), torch.ones_like(iou))
 
 
+def _first_best(score: Tensor) -> int:
+    """Return the place that mmcv's search for the largest ends at: the first one's where that is nan, past all others that are."""
+    return 0 if score[0].isnan() else int(score.nan_to_num(-torch.inf, torch.inf, -torch.inf).argmax())
+
+
+def _closed_up(left: Tensor, dropped: Tensor) -> Tensor:
+    """Return what is not dropped, in mmcv's order: the last one left takes the place of the first dropped one, and so on."""
+    count = int((~dropped).sum())
+    closed = left[:count].clone()
+    closed[dropped[:count]] = left[count:][~dropped[count:]].flip(0)
+    return closed
+
+
 def softnms(
     boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float, method: int, offset: int
 ) -> Tensor:
     """Write kept boxes with decayed scores into the first rows of `dets`, and return their indices.
 
-    Bodla et al. 2017. Of equal scores the earlier box comes first. The first box is kept whatever its score, as mmcv does.
+    Bodla et al. 2017. The first box is kept whatever its score, as mmcv does. Of equal scores that box comes first which mmcv's
+    exchanges leave further ahead. Two boxes without area have no IoU, so `gaussian` makes the second's score nan, and keeps it.
 
     Args:
         boxes: (N, 4) xyxy.
@@ -110,12 +129,14 @@ def softnms(
     left, score = torch.arange(len(boxes)), scores.clone()
     kept: list[Tensor] = []
     while len(left):
-        best = left[score[left].max(0).indices]
+        place = _first_best(score[left])
+        best = left[place].clone()
         dets[len(kept)] = torch.cat([boxes[best], score[best, None]])
         kept.append(best)
-        left = left[left != best]
+        left[place] = left[0]
+        left = left[1:]
         score[left] *= _decay(_ratio(boxes[best], boxes[left], offset), iou_threshold, sigma, method)
-        left = left[score[left] >= min_score]
+        left = _closed_up(left, score[left] < min_score)
     return torch.stack(kept) if kept else left
 
 

@@ -118,8 +118,9 @@ def test_nms_equals_the_greedy_rule_on_random_boxes(seed, offset):
     assert mmcv.ops.nms(boxes, scores, 0.4, offset=offset)[1].tolist() == expected
 
 
-def test_of_equal_scores_nms_keeps_the_earlier_box():
-    assert mmcv.ops.nms(THREE[[1, 0, 2]], torch.ones(3), 0.3)[1].tolist() == [0, 2]
+def test_of_equal_scores_nms_keeps_the_one_that_sort_puts_first():
+    scores = torch.arange(300).remainder(3).float()
+    assert mmcv.ops.nms(THREE[:1].expand(300, 4), scores, 0.3)[1].tolist() == scores.sort(descending=True).indices[:1].tolist()
 
 
 def test_nms_of_nothing_is_nothing():
@@ -155,6 +156,27 @@ def test_soft_nms_decays_an_overlapping_box_linearly():
     dets, inds = mmcv.ops.soft_nms(THREE, tensor([0.9, 0.6, 0.5]), 0.3, method='linear')
     assert inds.tolist() == [0, 2, 1]
     torch.testing.assert_close(dets[:, 4], tensor([0.9, 0.5, 0.6 * 2 / 3]))  # 1 - IoU = 2/3
+
+
+APART = tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]])
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'scores', 'inds'),
+    [
+        (APART, [0.5, 0.5, 0.9, 0.1], [2, 1, 0, 3]),  # 0 takes the place of 2, behind 1
+        (APART[[0, 0, 1, 2]], [0.9, 0.8, 0.5, 0.5], [0, 3, 2]),  # 1 is dropped, and 3 takes its place, ahead of 2
+        (APART[[0, 0, 0, 1, 2, 3]], [0.9, 0.8, 0.8, 0.5, 0.5, 0.5], [0, 5, 4, 3]),
+    ],
+)
+def test_of_equal_scores_soft_nms_takes_the_one_that_mmcv_s_exchanges_leave_ahead(boxes, scores, inds):
+    assert mmcv.ops.soft_nms(boxes, tensor(scores), 0.3, method='naive')[1].tolist() == inds
+
+
+def test_soft_nms_keeps_a_box_without_area_over_another_with_the_score_nan_as_mmcv_does():
+    dets, inds = mmcv.ops.soft_nms(torch.cat([torch.ones(2, 4), APART[:1]]), tensor([0.9, 0.8, 0.7]), method='gaussian')
+    assert inds.tolist() == [0, 1, 2]
+    assert dets[:, 4].isnan().tolist() == [False, True, False]
 
 
 def test_soft_nms_of_nothing_is_nothing():
