@@ -3,8 +3,32 @@
 A checkpoint may come from anybody: what is not of the form that our runner writes counts as not stated.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+#: Where a `.safetensors` file, whose metadata is text, keeps its record as JSON.
+METADATA_KEY = 'mmlandslide'
+
+
+def stated(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return what a checkpoint states of itself, as `record` does, also where it is a `.safetensors` file.
+
+    Args:
+        checkpoint: as `files.read_checkpoint` returns it.
+        path: of the file that was read.
+    """
+    if path.suffix != '.safetensors':
+        return record(checkpoint)
+    from safetensors import safe_open
+
+    with safe_open(path, 'numpy') as file:
+        text = (file.metadata() or {}).get(METADATA_KEY, '{}')
+    try:
+        return record({'meta': {METADATA_KEY: json.loads(text)}})
+    except (ValueError, RecursionError):  # what is not of the form that we write counts as not stated
+        return {}
 
 
 def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

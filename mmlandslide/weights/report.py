@@ -16,7 +16,9 @@ class TransferReport:
         path: of the checkpoint.
         numel: of each parameter and running statistic of the backbone.
         fate: of each of them: `matched`, `resized`, `widened`, `new by design` or `missing`.
-        unexpected: keys of the checkpoint's backbone that ours has no place for.
+        dropped: keys of the checkpoint that are no part of a backbone, such as its classifier, by the source's list.
+        spare: parameters of the source that ours needs none of, such as the norm of a tap, by the source's list.
+        unexpected: keys of the checkpoint's backbone that ours has no place for and no list accounts for.
         wrong_shape: for keys present with an unusable shape: theirs and ours.
         lineage: what the weights have seen: `tile_ids`, `config`, `checkpoint`.
     """
@@ -25,6 +27,8 @@ class TransferReport:
     path: str
     numel: dict[str, int]
     fate: dict[str, str] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    spare: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     wrong_shape: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
@@ -33,11 +37,9 @@ class TransferReport:
         """Return the parameters of one fate, in the backbone's order."""
         return [name for name in self.numel if self.fate.get(name) == fate]
 
-    @property
-    def left_over(self) -> list[str]:
-        """Return the unexpected keys inside parts that ours has, such as a block too many; a head or a tap is no such part."""
-        parts = {name.split('.')[0] for name in self.numel}
-        return [key for key in self.unexpected if key.split('.')[0] in parts]
+    def is_carried(self, name: str) -> bool:
+        """Return whether a parameter comes from the checkpoint."""
+        return self.fate.get(name) in CARRIED
 
     @property
     def total(self) -> int:
@@ -51,7 +53,7 @@ class TransferReport:
     @property
     def carried(self) -> float:
         """Return the share of values that come from the checkpoint, in [0, 1]."""
-        return sum(self.share(fate) for fate in CARRIED)
+        return sum(count for name, count in self.numel.items() if self.is_carried(name)) / max(self.total, 1)
 
     def render(self) -> str:
         """Return the report as text, a line a fate."""
@@ -61,7 +63,8 @@ class TransferReport:
             lines.append(f'  {fate:<13} {len(names):>4} parameters {self.share(fate):>8.2%}{_some(names, fate)}')
         fresh = self.names('new by design')
         lines.append(f'  new by design {len(fresh):>4} parameters  outside{_some(fresh, "new by design")}')
-        lines.append(f'  unexpected    {len(self.unexpected):>4} keys in the checkpoint{_some(self.unexpected, "unexpected")}')
+        for name, keys in {'dropped': self.dropped, 'spare': self.spare, 'unexpected': self.unexpected}.items():
+            lines.append(f'  {name:<13} {len(keys):>4} keys of the checkpoint{_some(keys, name)}')
         lines += [f'  wrong shape   {name}: {shapes}' for name, shapes in list(self.wrong_shape.items())[:5]]
         return '\n'.join(lines)
 

@@ -4,10 +4,33 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mmlandslide.bands import BANDS
+from mmlandslide.bands import BANDS, GROUPS, LANDSLIDE4SENSE, names
 from mmlandslide.errors import BandError, ConfigError
 
 Rule = Callable[[torch.Tensor, Sequence[str], Sequence[str], list[int | None]], torch.Tensor]
+
+
+def source_bands(count: int, stated: str | Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the bands of a stem.
+
+    Args:
+        count: of its channels.
+        stated: names or groups; where `None`, three channels are red, green, blue, and fourteen Landslide4Sense's.
+
+    Raises:
+        BandError: there are no names, or not as many.
+    """
+    by_count = {3: GROUPS['photograph'], len(LANDSLIDE4SENSE): LANDSLIDE4SENSE}
+    found = by_count.get(count, ()) if stated is None else names(stated)
+    _check_count(count, found)
+    return found
+
+
+def _check_count(count: int, source: Sequence[str]) -> None:
+    if len(source) != count:
+        raise BandError.mismatch(
+            'source bands', f'name the {count} channels of the stem', source, 'the checkpoint', 'Pass pretrained.source_bands'
+        )
 
 
 def counterparts(source: Sequence[str], target: Sequence[str]) -> list[int | None]:
@@ -58,14 +81,7 @@ def adapt(weight: torch.Tensor, source: Sequence[str], target: Sequence[str], ru
     """
     if rule not in RULES:
         raise ConfigError.mismatch('stem rule', f'be one of {list(RULES)}', repr(rule), 'pretrained.stem', 'Choose one of them')
-    if len(source) != weight.shape[1]:
-        raise BandError.mismatch(
-            'source bands',
-            f'name the {weight.shape[1]} channels of the stem',
-            source,
-            'the checkpoint',
-            'Pass pretrained.source_bands',
-        )
+    _check_count(weight.shape[1], source)
     if tuple(source) == tuple(target):
         return weight
     return RULES[rule](weight, source, target, counterparts(source, target))

@@ -1,6 +1,5 @@
 import pytest
 import torch
-import torchvision
 from factories import evaluated, randomised
 from mmpretrain.models import backbones as host
 from safetensors.torch import save_file
@@ -8,7 +7,7 @@ from safetensors.torch import save_file
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError
 from mmlandslide.models.backbones import EfficientNet, ResNet, SwinTransformer, VisionTransformer
-from mmlandslide.weights.bridge import backbone_state, load_pretrained
+from mmlandslide.weights.bridge import load_pretrained
 
 NANO = SwinTransformer.arch_zoo['nano']
 TINY_VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}
@@ -44,46 +43,7 @@ def close(one, two):
     torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
 
 
-# Each foreign model and ours give the same features.
-
-
-@torch.no_grad()
-def test_torchvision_resnet_gives_equal_features(tmp_path):
-    theirs, ours, x = randomised(torchvision.models.resnet18()), resnet(), torch.rand(2, 3, 64, 64)
-    report = load_pretrained(ours, save(tmp_path / 'r18.pth', theirs))
-    stem = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))
-    close(ours(x)[0], theirs.layer1(stem))
-    close(ours(x)[-1], theirs.layer4(theirs.layer3(theirs.layer2(theirs.layer1(stem)))))
-    assert (report.carried, report.source) == (1, 'ResNet of torchvision or MMPretrain')
-
-
-@torch.no_grad()
-def test_torchvision_swin_gives_equal_features(tmp_path):
-    blocks = {'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24], 'window_size': [7, 7]}
-    theirs = randomised(torchvision.models.SwinTransformer([4, 4], 48, **blocks))
-    ours, x = swin('photograph', window_size=7, out_indices=(3,)), torch.rand(1, 3, 224, 224)
-    report = load_pretrained(ours, save(tmp_path / 'swin.pth', theirs))
-    close(ours(x)[0], theirs.norm(theirs.features(x)).permute(0, 3, 1, 2))
-    assert (report.carried, report.source, report.unexpected) == (1, 'torchvision Swin', [])
-
-
-@torch.no_grad()
-def test_torchvision_vit_gives_equal_tokens(tmp_path):
-    theirs = randomised(torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32))
-    ours, x = vit(out_type='raw', norm_cfg={'type': 'LN', 'eps': 1e-6}), torch.rand(2, 3, 32, 32)
-    report = load_pretrained(ours, save(tmp_path / 'vit.pth', theirs))
-    tokens = torch.cat([theirs.class_token.expand(2, -1, -1), theirs._process_input(x)], 1)
-    close(ours(x)[0], theirs.encoder(tokens))
-    assert (report.carried, report.source, report.unexpected) == (1, 'torchvision ViT', [])
-
-
-@torch.no_grad()
-def test_torchvision_efficientnet_gives_equal_features(tmp_path):
-    theirs, x = randomised(torchvision.models.efficientnet_b0()), torch.rand(1, 3, 64, 64)
-    ours = EfficientNet(arch='b0', bands='photograph', conv_cfg={'type': 'Conv2d'}, norm_cfg={'type': 'BN'}, out_indices=(6,))
-    report = load_pretrained(ours, save(tmp_path / 'b0.pth', theirs))
-    close(evaluated(ours)(x)[0], theirs.features(x))
-    assert (report.carried, report.source, report.unexpected) == (1, 'torchvision EfficientNet-B0', [])
+# The old spelling of what is ours.
 
 
 @torch.no_grad()
@@ -100,40 +60,7 @@ def test_mmpretrain_swin_of_the_old_spelling_gives_equal_features(tmp_path):
     assert (report.source, report.unexpected, report.names('missing')) == ('MMPretrain Swin', [], [])
 
 
-@torch.no_grad()
-@pytest.mark.parametrize(
-    ('theirs', 'ours', 'source'),
-    [
-        (lambda: host.ResNet(18), lambda: resnet(out_indices=(3,)), 'ResNet of torchvision or MMPretrain'),
-        (lambda: host.VisionTransformer(TINY_VIT, 32, 8), vit, 'MMPretrain ViT'),
-        (lambda: host.EfficientNet('b0'), lambda: evaluated(EfficientNet(bands='photograph')), 'MMPretrain EfficientNet'),
-        (
-            lambda: host.SwinTransformer(NANO, window_size=2),
-            lambda: swin('photograph', window_size=2, out_indices=(3,)),
-            'MMPretrain Swin',
-        ),
-    ],
-)
-def test_mmpretrains_own_weights_give_equal_features(tmp_path, theirs, ours, source):
-    theirs, ours = randomised(theirs()), ours()
-    x = torch.rand(1, 3, *([32, 32] if source == 'MMPretrain ViT' else [64, 64]))
-    assert load_pretrained(ours, save(tmp_path / 'a.pth', theirs)).source == source
-    close(ours(x)[0], theirs(x)[0])
-
-
-# Where the tensors of a backbone are found.
-
-
-@pytest.mark.parametrize('prefix', ['', 'backbone.', 'module.', 'module.backbone.'])
-@pytest.mark.parametrize('nest', [None, 'state_dict', 'model', 'model_state_dict'])
-def test_nesting_and_prefixes_are_taken_off(prefix, nest):
-    tensors = {f'{prefix}conv1.weight': torch.ones(1), 'epoch': 3}
-    assert list(backbone_state({nest: tensors, 'meta': {}} if nest else tensors)) == ['conv1.weight']
-
-
-def test_only_the_backbone_of_a_whole_model_is_taken():
-    content = {'state_dict': {'backbone.a': torch.ones(1), 'decoder.a': torch.ones(1), 'mask_token': torch.ones(1)}}
-    assert list(backbone_state(content)) == ['a']
+# Files.
 
 
 def test_safetensors_are_read(tmp_path):
@@ -252,14 +179,30 @@ def test_norms_of_tapped_stages_are_new_by_design_and_the_last_is_not(tmp_path):
 
 def test_taps_that_ours_does_not_have_are_reported_and_accepted(tmp_path):
     report = load_pretrained(swin(out_indices=(3,)), save(tmp_path / 'a.pth', swin()))
-    assert report.unexpected == [f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')]
+    assert report.spare == [f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')]
+
+
+def test_a_key_that_no_list_accounts_for_is_refused(tmp_path):
+    def add(state):
+        state['layers.0.ls1.gamma'] = torch.ones(16)
+
+    path = changed(save(tmp_path / 'a.pth', vit()), add)
+    with pytest.raises(
+        CheckpointMismatchError, match=r"1 parameters more than the backbone has, such as \['layers\.0\.ls1\.gamma'\]"
+    ):
+        load_pretrained(vit(), path)
+
+
+def test_another_kind_of_model_is_named_in_the_refusal(tmp_path):
+    with pytest.raises(CheckpointMismatchError, match=r"must be of a SwinTransformer, got 0.00% of it from 'ResNet of .*' in .*a\.pth\. Use"):
+        load_pretrained(swin(), save(tmp_path / 'a.pth', resnet()))
 
 
 def test_a_classifier_beside_the_backbone_is_accepted(tmp_path):
     def add(state):
         state['head.fc.weight'] = torch.ones(2, 16)
 
-    assert load_pretrained(vit(), changed(save(tmp_path / 'a.pth', vit()), add)).unexpected == ['head.fc.weight']
+    assert load_pretrained(vit(), changed(save(tmp_path / 'a.pth', vit()), add)).dropped == ['head.fc.weight']
 
 
 # What is resized.
@@ -319,6 +262,16 @@ def test_bands_of_a_foreign_stem_can_be_stated(tmp_path):
     ours = resnet(bands='rgb')
     load_pretrained(ours, path, source_bands=('B8', 'B4', 'B3', 'B2', 'DEM'))
     assert torch.equal(ours.conv1.weight, torch.load(path, weights_only=True)['conv1.weight'][:, 1:4])
+
+
+def test_thirteen_bands_of_sentinel_2_lose_b8a_and_gain_terrain(tmp_path):
+    sentinel_2 = ('B1', 'B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B8A', 'B9', 'B10', 'B11', 'B12')
+    theirs, ours = resnet(bands=sentinel_2), resnet(bands='all')
+    report = load_pretrained(ours, save(tmp_path / 'a.pth', theirs), source_bands=sentinel_2)
+    assert report.names('widened') == ['conv1.weight']
+    assert torch.equal(ours.conv1.weight[:, :12], theirs.conv1.weight[:, [*range(8), *range(9, 13)]])
+    # Slope and DEM share the mean over the thirteen.
+    close(ours.conv1.weight[:, 12:], theirs.conv1.weight.mean(1, keepdim=True).repeat(1, 2, 1, 1) / 2)
 
 
 def test_the_same_number_of_other_bands_does_not_pass_as_the_same(tmp_path):

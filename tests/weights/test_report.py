@@ -40,13 +40,10 @@ def test_the_text_states_every_count_and_share():
 def test_long_lists_are_cut_and_counted():
     found = report()
     found.unexpected = [f'head.{index}' for index in range(9)]
+    found.dropped, found.spare = ['mask_token'], ['norm0.weight']
     found.wrong_shape = {'e': 'checkpoint (3,), backbone (4,)'}
     text = found.render()
-    assert '9 keys in the checkpoint  (head.0, head.1, head.2, head.3, head.4, head.5 and 3 more)' in text
+    assert 'dropped          1 keys of the checkpoint  (mask_token)' in text
+    assert 'spare            1 keys of the checkpoint  (norm0.weight)' in text
+    assert '9 keys of the checkpoint  (head.0, head.1, head.2, head.3, head.4, head.5 and 3 more)' in text
     assert 'wrong shape   e: checkpoint (3,), backbone (4,)' in text
-
-
-def test_left_over_are_unexpected_keys_in_parts_that_ours_has():
-    found = TransferReport('x', 'y', {'stages.0.blocks.0.norm1.weight': 3, 'norm3.weight': 3})
-    found.unexpected = ['stages.0.blocks.1.norm1.weight', 'norm0.weight', 'head.fc.weight']
-    assert found.left_over == ['stages.0.blocks.1.norm1.weight']

@@ -3,7 +3,7 @@ import torch
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
-from mmlandslide.weights.stem import RULES, adapt, counterparts
+from mmlandslide.weights.stem import RULES, adapt, counterparts, source_bands
 
 PHOTOGRAPH = ('R', 'G', 'B')
 
@@ -86,3 +86,11 @@ def test_a_stem_whose_bands_have_no_names_is_refused():
 def test_the_table_has_each_colour_once_a_sensor():
     found = [(band.sensor, band.color) for band in BANDS.values() if band.color]
     assert len(found) == len(set(found)) == 9
+
+
+def test_three_channels_are_colours_and_fourteen_are_landslide4senses():
+    assert source_bands(3) == PHOTOGRAPH
+    assert source_bands(14) == LANDSLIDE4SENSE
+    assert source_bands(4, ('rgb', 'B8')) == ('B4', 'B3', 'B2', 'B8')
+    with pytest.raises(BandError, match=r'name the 4 channels of the stem, got \(.B4., .B3., .B2.\)'):
+        source_bands(4, 'rgb')

@@ -1,0 +1,97 @@
+"""`mmlandslide convert`: any known source of weights -> one file that every backbone of ours, and MMPretrain, reads."""
+
+import json
+from pathlib import Path
+
+import click
+
+from mmlandslide import __version__
+
+
+@click.command('convert')
+@click.argument('checkpoint')
+@click.option('--out', 'out_path', type=click.Path(path_type=Path, dir_okay=False), required=True, help='A .safetensors file.')
+@click.option('--bands', help='Bands or groups that the stem is to have, comma-separated; default: those it has.')
+@click.option('--source-bands', help='Bands of the checkpoint, comma-separated, where neither it nor their number tells.')
+@click.option('--stem', default='rgb', show_default=True, help='What bands get that it lacks: rgb, mean, zero or nearest.')
+@click.option('--arch', help='Architecture that it must be, such as swin_base; default: told from its shapes.')
+@click.option('--source', default='auto', show_default=True, help='Source, where it is not to be told from the keys.')
+def command(
+    checkpoint: str, out_path: Path, bands: str | None, source_bands: str | None, stem: str, arch: str | None, source: str
+) -> None:
+    """Convert a checkpoint of any known source into the backbone that it holds, and report on every parameter.
+
+    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. Exits with 1, and writes nothing, where a parameter would
+    be missing or is not accounted for. The file loads with `pretrained=dict(checkpoint='backbone.safetensors')`.
+
+    Example: mmlandslide convert swin_base_patch4_window7_224.pth --out backbone.safetensors --bands all
+    """
+    if out_path.suffix != '.safetensors':
+        raise click.BadParameter(f'must end in .safetensors, got {out_path.name!r}', param_hint='--out')
+    report = convert(checkpoint, out_path, _listed(bands), _listed(source_bands), stem, arch, source)
+    click.echo(report)
+    click.echo(f'wrote {out_path} ({out_path.stat().st_size:,} bytes)')
+
+
+def convert(
+    checkpoint: str,
+    out_path: Path,
+    bands: tuple[str, ...] | None = None,
+    source_bands: tuple[str, ...] | None = None,
+    stem: str = 'rgb',
+    arch: str | None = None,
+    source: str = 'auto',
+) -> str:
+    """Write the backbone that a checkpoint holds as safetensors, under our names with `backbone.` before them.
+
+    The metadata hold our record as JSON: `bands`, `source`, `sha256` of the input, and what the weights have seen.
+
+    Args:
+        checkpoint: as `references.resolve` takes it.
+        out_path: of the file.
+        bands: that the stem is to have, see `bands.names`; where `None`, those that it has.
+        source_bands: as `bridge.load_pretrained` takes them.
+        stem: the same.
+        arch: one of `architecture.NAMED`; where `None`, told from the shapes.
+        source: as `bridge.load_pretrained` takes it.
+
+    Returns:
+        The bridge's report as text.
+
+    Raises:
+        LandslideError: as `bridge.load_pretrained`; nothing is written.
+    """
+    from safetensors.torch import save_file  # these load torch and the hosts: seconds
+
+    from mmlandslide.files import replacing
+    from mmlandslide.registry import MODELS
+    from mmlandslide.weights import architecture, bridge, inspection, lineage
+    from mmlandslide.weights import stem as stems
+    from mmlandslide.weights.references import resolve
+
+    path = resolve(checkpoint)
+    translation, own = bridge.read(path, source)
+    cfg = architecture.deduce(translation.found, path) if arch is None else architecture.named(arch)
+    cfg = {**cfg, 'type': f'mmlandslide.{cfg["type"]}'}
+    first = translation.found.get(MODELS.get(cfg['type']).stem_name)
+    if bands is None and first is not None:
+        bands = stems.source_bands(first.shape[1], source_bands or own.get('bands'))
+    backbone = MODELS.build({**cfg, 'bands': bands or 'all'})
+    report = bridge.carry(backbone, translation, own, path, stem, source_bands)
+    record = {
+        'version': __version__,
+        'bands': backbone.bands,
+        'source': report.source,
+        'sha256': inspection.sha256(path),
+        'config': own.get('config'),
+        'lineage': report.lineage,
+    }
+    state = {f'backbone.{name}': backbone.state_dict()[name].contiguous() for name in report.numel if report.is_carried(name)}
+    with replacing(out_path) as temporary:
+        save_file(state, temporary, {'format': 'pt', lineage.METADATA_KEY: json.dumps(record, default=str)})
+    return report.render()
+
+
+def _listed(bands: str | None) -> tuple[str, ...] | None:
+    """Return the names of a comma-separated list."""
+    return None if bands is None else tuple(name.strip() for name in bands.split(','))

@@ -1,0 +1,133 @@
+"""Which backbone a checkpoint's tensors are of, told from their names and shapes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mmlandslide.errors import CheckpointMismatchError, ConfigError
+
+Cfg = dict[str, Any]
+
+#: Name -> config of a backbone of ours, without its bands.
+NAMED: dict[str, Cfg] = {
+    **{f'resnet{depth}': {'type': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},
+    **{f'efficientnet_b{size}': {'type': 'EfficientNet', 'arch': f'b{size}'} for size in range(8)},
+    **{f'swin_{size}': {'type': 'SwinTransformer', 'arch': size} for size in ('tiny', 'small', 'base', 'large')},
+    **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': f'deit-{size}'} for size in ('tiny', 'small')},
+    **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': size} for size in ('base', 'large')},
+    'clip_vit_base_32': {'type': 'VisionTransformer', 'arch': 'base', 'patch_size': 32, 'pre_norm': True},
+    'clip_vit_large_14': {'type': 'VisionTransformer', 'arch': 'large', 'patch_size': 14, 'pre_norm': True},
+}
+
+#: Blocks of each stage, and whether they are bottlenecks -> depth.
+_RESNETS: dict[tuple[tuple[int, ...], bool], int] = {
+    ((2, 2, 2, 2), False): 18,
+    ((3, 4, 6, 3), False): 34,
+    ((3, 4, 6, 3), True): 50,
+    ((3, 4, 23, 3), True): 101,
+    ((3, 8, 36, 3), True): 152,
+}
+#: Width of one head of a ViT, from Tiny to Large and in CLIP; the weights' shapes do not tell it.
+_VIT_HEAD = 64
+
+
+def named(name: str) -> Cfg:
+    """Return the config of a backbone by its name.
+
+    Raises:
+        ConfigError: there is no such name.
+    """
+    if name not in NAMED:
+        raise ConfigError.mismatch('architecture', f'be one of {list(NAMED)}', repr(name), '--arch', 'Choose one of them')
+    return NAMED[name]
+
+
+def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
+    """Return the config of the backbone of ours that tensors are of, without its bands.
+
+    Args:
+        found: tensors under our names, see `layout.translate`.
+        where: they come from, for the error.
+
+    Raises:
+        CheckpointMismatchError: no backbone of ours has such tensors.
+    """
+    for sign, build in _BUILDERS.items():
+        if sign in found:
+            try:
+                return build(found)
+            except (KeyError, IndexError, ZeroDivisionError) as error:
+                raise _unknown(found, where) from error
+    raise _unknown(found, where)
+
+
+def _unknown(found: Mapping[str, torch.Tensor], where: object) -> Exception:
+    expected = 'hold a whole ResNet, EfficientNet, Swin or ViT'
+    got = f'{len(found)} tensors such as {list(found)[:3]}'
+    return CheckpointMismatchError.mismatch('checkpoint', expected, got, where, 'Name the architecture with --arch')
+
+
+def _count(found: Mapping[str, torch.Tensor], pattern: str) -> int:
+    """Return how many different first groups a pattern has among the names."""
+    return len({match[1] for name in found if (match := re.match(pattern, name))})
+
+
+def _resnet(found: Mapping[str, torch.Tensor]) -> Cfg:
+    blocks = tuple(_count(found, rf'layer{stage}\.(\d+)\.') for stage in range(1, 5))
+    return {
+        'type': 'ResNet',
+        'depth': _RESNETS[blocks, 'layer1.0.conv3.weight' in found],
+        'stem_channels': found['conv1.weight'].shape[0],
+        'base_channels': found['layer1.0.conv1.weight'].shape[0],
+    }
+
+
+def _swin(found: Mapping[str, torch.Tensor]) -> Cfg:
+    stages = range(_count(found, r'stages\.(\d+)\.'))
+    tables = [found[f'stages.{stage}.blocks.0.attn.w_msa.relative_position_bias_table'] for stage in stages]
+    arch = {
+        'embed_dims': found['patch_embed.projection.weight'].shape[0],
+        'depths': [_count(found, rf'stages\.{stage}\.blocks\.(\d+)\.') for stage in stages],
+        'num_heads': [table.shape[1] for table in tables],
+    }
+    taps = [stage for stage in stages if f'norm{stage}.weight' in found]
+    # A table has (2 w - 1)^2 rows.
+    window = (round(tables[0].shape[0] ** 0.5) + 1) // 2
+    return {'type': 'SwinTransformer', 'arch': arch, 'window_size': window, 'out_indices': taps or [stages[-1]]}
+
+
+def _vit(found: Mapping[str, torch.Tensor]) -> Cfg:
+    width, _, patch_px, _ = found['patch_embed.projection.weight'].shape
+    with_cls_token = 'cls_token' in found
+    grid = round((found['pos_embed'].shape[1] - with_cls_token) ** 0.5)
+    arch = {
+        'embed_dims': width,
+        'num_layers': _count(found, r'layers\.(\d+)\.'),
+        'num_heads': max(width // _VIT_HEAD, 1),
+        'feedforward_channels': found['layers.0.ffn.layers.0.0.weight'].shape[0],
+    }
+    return {
+        'type': 'VisionTransformer',
+        'arch': arch,
+        'patch_size': patch_px,
+        'img_size': grid * patch_px,
+        'with_cls_token': with_cls_token,
+        'pre_norm': 'pre_norm.weight' in found,
+        'final_norm': 'ln1.weight' in found,
+        'out_type': 'avg_featmap' if 'ln2.weight' in found else 'raw',
+    }
+
+
+def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:
+    return NAMED['efficientnet_b0']
+
+
+#: A parameter that only this backbone has -> how its config is told.
+_BUILDERS = {
+    'layer1.0.conv1.weight': _resnet,
+    'stages.0.blocks.0.attn.w_msa.qkv.weight': _swin,
+    'layers.0.attn.qkv.weight': _vit,
+    'layers.0.conv.weight': _efficientnet,
+}
