@@ -42,7 +42,7 @@ class LandslideError(Exception):
         Returns:
             The error, to be raised by the caller.
         """
-        return cls(f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {remedy}.')
+        return cls(f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {shown(remedy)}.')
 
 
 class TileError(LandslideError, ValueError):

@@ -284,7 +284,7 @@ def _check(header: Mapping[str, Any]) -> None:
     bands, divisors = header['bands'], header['divisors']
     if not isinstance(bands, list) or not all(isinstance(band, str) for band in bands) or len(bands) != len(divisors):
         raise ValueError(f'bands {bands!r} with divisors {divisors!r}')
-    if not all(0 < divisor < math.inf for divisor in divisors):
+    if not all(2**-53 < divisor < 2**53 for divisor in divisors):
         raise ValueError(f'divisors {divisors!r}')
     if not isinstance(header['fingerprint'], str) or not isinstance(header['rules'], dict):
         raise TypeError('a fingerprint or rules of another type')
@@ -306,6 +306,8 @@ def _check_entry(entry: Entry, header: Mapping[str, Any]) -> None:
     bands, height, width = map(operator.index, entry.shape)
     if not isinstance(entry.tile_id, str) or bands != len(header['bands']) or min(height, width, operator.index(entry.offset)) < 0:
         raise ValueError(f'tile {entry.tile_id!r} of shape {entry.shape} at {entry.offset}')
+    if not isinstance(entry.mask_digest, str | None) or operator.index(entry.positive_px) < 0:
+        raise ValueError(f'a mask {entry.mask_digest!r} of {entry.positive_px} px')
     if entry.boxes.keys() != header['rules'].keys():
         raise ValueError(f'boxes by the rules {list(entry.boxes)}')
     for boxes in entry.boxes.values():

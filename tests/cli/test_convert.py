@@ -77,7 +77,7 @@ def test_an_architecture_can_be_required(tmp_path):
     torch.save(ResNet(depth=18, bands='photograph').state_dict(), tmp_path / 'r18.pth')
     assert convert(tmp_path / 'r18.pth', tmp_path / 'r18.safetensors', '--arch', 'resnet18').exit_code == 0
     assert 'must carry every backbone parameter' in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'resnet34')
-    assert "must be of a SwinTransformer, got 0.00% of it from 'ResNet" in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_tiny')
+    assert "be of a SwinTransformer, got 0.00% of it from 'ResNet" in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_tiny')
     assert "be one of ['resnet18'" in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_xl')
 
 

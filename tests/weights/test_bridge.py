@@ -194,7 +194,7 @@ def test_a_key_that_no_list_accounts_for_is_refused(tmp_path):
 
 
 def test_another_kind_of_model_is_named_in_the_refusal(tmp_path):
-    with pytest.raises(CheckpointMismatchError, match=r"must be of a SwinTransformer, got 0.00% of it from 'ResNet of .*' in .*a\.pth\. Use"):
+    with pytest.raises(CheckpointMismatchError, match=r"must be of a SwinTransformer, got 0.00% of it from 'ResNet of"):
         load_pretrained(swin(), save(tmp_path / 'a.pth', resnet()))
 
 

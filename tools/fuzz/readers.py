@@ -139,6 +139,7 @@ def read_store(path: Path) -> None:
         promise(image.ndim == 3 and image.dtype == np.float32 and len(image) == len(store.bands), f'(C, H, W), got {image.shape}')
         promise(mask is None or (mask.shape == image.shape[1:] and mask.max() <= 1), 'a mask of the size of its image')
         promise(boxes.ndim == 2 and np.isfinite(boxes).all(), 'finite boxes')
+        promise(store.entry(tile_id).positive_px >= 0, 'a count of pixels')
     store.verify()
 
 
