@@ -48,6 +48,7 @@ _NAMES = {
     ('mmengine.logging.history_buffer', 'HistoryBuffer'),
     ('numpy', 'ndarray'),
     ('numpy', 'dtype'),
+    ('argparse', 'Namespace'),  # MAE's authors keep their command line so; it holds attributes and does nothing
     *((module, name) for module in _NUMPY for name in ('_reconstruct', 'scalar')),
 }
 

@@ -1,5 +1,6 @@
 """Files that are either whole or not there, and checkpoints that are read without running what they carry."""
 
+import argparse
 import json
 import math
 import os
@@ -118,9 +119,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without executing anything that it carries.
 
     A `.safetensors` file gives its tensors; anything else goes through `torch.load(weights_only=True)`. Beside tensors and
-    plain types, exactly the classes are let through that mmengine itself writes into its checkpoints (`HistoryBuffer`, NumPy
-    arrays and scalars). There is no fallback to unpickling. What the file claims is looked at first, see `containers`: no more
-    memory is taken than a small multiple of the file's size.
+    plain types, exactly the classes are let through that mmengine writes into its checkpoints (`HistoryBuffer`, NumPy arrays
+    and scalars) and MAE's authors into theirs (`Namespace`). There is no fallback to unpickling. What the file claims is looked
+    at first, see `containers`: no more memory is taken than a small multiple of the file's size.
 
     Args:
         path: of the file.
@@ -223,7 +224,7 @@ def _mmengine_globals() -> Iterator[Any]:
 
     Array.__module__, Array.__qualname__ = 'numpy', 'ndarray'
     multiarray = (getattr(np, '_core', None) or np.core).multiarray
-    yield from (HistoryBuffer, Array, np.dtype, _under('builtins.getattr', _statistic))
+    yield from (HistoryBuffer, Array, np.dtype, argparse.Namespace, _under('builtins.getattr', _statistic))
     for package in ('numpy.core', 'numpy._core'):  # as NumPy 1 and as NumPy 2 write it
         yield _under(f'{package}.multiarray._reconstruct', Array)
         yield _under(f'{package}.multiarray.scalar', multiarray.scalar)

@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,8 @@ def test_the_latest_checkpoint_is_the_one_pointed_to_else_that_of_the_highest_nu
 
 def test_a_folder_that_is_not_there_has_no_latest_checkpoint(tmp_path):
     assert latest_checkpoint(tmp_path / 'absent') is None
+
+
+def test_the_command_line_that_mae_keeps_in_its_checkpoints_does_not_hinder(tmp_path):
+    torch.save({'model': {'a': torch.ones(2)}, 'args': Namespace(lr=0.1, output_dir='out')}, tmp_path / 'mae.pth')
+    assert read_checkpoint(tmp_path / 'mae.pth')['model']['a'].tolist() == [1, 1]
