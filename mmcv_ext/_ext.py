@@ -31,7 +31,8 @@ def __getattr__(name: str) -> Callable[..., NoReturn]:
     def missing(*_args: object, **_kwargs: object) -> NoReturn:
         raise NotImplementedError(
             f"mmcv operator '{name}' must come from compiled mmcv, got the torchvision stand-in in {__file__}. Run "
-            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes; the import name stays `mmcv`).'
+            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes and needs torch below 2.14; the import '
+            'name stays `mmcv`).'
         )
 
     missing.__name__ = name
@@ -147,7 +148,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
         dets: (N, 5) x1, y1, x2, y2, score.
         iou_threshold: see above.
     """
-    left, groups = dets[:, 4].sort(descending=True, stable=True).indices, []
+    left, groups = dets[:, 4].sort(descending=True).indices, []
     while len(left):
         matched = _ratio(dets[left[0], :4], dets[left, :4]) >= iou_threshold
         matched[0] = True

@@ -22,7 +22,7 @@ from mmlandslide import hosts
 from mmlandslide.datasets import index
 from mmlandslide.errors import MissingPathError
 
-COMPILED_MMCV = 'Run `pip uninstall mmcv`, then `pip install mmcv-lite==2.1.0`, or compile mmcv again for this torch'
+COMPILED_MMCV = 'Run `pip uninstall mmcv`, then `pip install mmcv-lite==2.1.0`, or compile mmcv again for this torch (below 2.14)'
 _OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 _TIMEOUT_S = 300
 #: Folder of another data set -> its splits, and what is counted in each.
