@@ -31,8 +31,8 @@ def __getattr__(name: str) -> Callable[..., NoReturn]:
     def missing(*_args: object, **_kwargs: object) -> NoReturn:
         raise NotImplementedError(
             f"mmcv operator '{name}' must come from compiled mmcv, got the torchvision stand-in in {__file__}. Run "
-            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes, with torch < 2.14; the import name '
-            'stays `mmcv`).'
+            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes, with torch < 2.14; imported '
+            'as `mmcv`).'
         )
 
     missing.__name__ = name

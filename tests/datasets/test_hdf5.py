@@ -36,3 +36,19 @@ def test_an_absurd_number_of_chunks_is_named(tmp_path, monkeypatch):
 
 def test_a_filter_that_is_lossy_is_named(tmp_path):
     assert hazard(written(tmp_path / 't.h5', scaleoffset=2)) == 'filter 6'
+
+
+def test_a_virtual_dataset_is_known_by_the_bytes_of_its_file(tmp_path):
+    layout = h5py.VirtualLayout(SHAPE, 'f8')
+    layout[:] = h5py.VirtualSource('other.h5', 'img', SHAPE)
+    for version in ('earliest', 'latest'):
+        with h5py.File(tmp_path / f'{version}.h5', 'w', libver=version) as file:
+            file.create_virtual_dataset('img', layout)
+        assert hdf5.is_virtual(tmp_path / f'{version}.h5')
+
+
+def test_texts_of_any_length_do_not_make_a_file_virtual(tmp_path):
+    with h5py.File(tmp_path / 't.h5', 'w') as file:
+        file.create_dataset('img', data=np.arange(9.0)).attrs['units'] = ['reflectance', 'm']
+    assert b'GCOL' in (tmp_path / 't.h5').read_bytes()
+    assert not hdf5.is_virtual(tmp_path / 't.h5')

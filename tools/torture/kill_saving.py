@@ -24,6 +24,7 @@ import click
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.utils.dl_utils import collect_env
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import Dataset
@@ -207,7 +208,8 @@ def main(kills: int, seed: int) -> None:
     """Kill, fill and close; print the tables; the exit code is 1 where something is not as it must be."""
     console, began = Console(), time.monotonic()
     torch.set_num_threads(1)
-    for registry in (DATA_SAMPLERS, DATASETS, HOOKS, MODELS):  # once, before any fork
+    collect_env()  # what a runner imports, once, before any fork
+    for registry in (DATA_SAMPLERS, DATASETS, HOOKS, MODELS):
         registry.import_from_location()
     with tempfile.TemporaryDirectory() as name:
         moments = kill_often(Path(name, 'killed'), kills, random.Random(seed))

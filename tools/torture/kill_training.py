@@ -27,6 +27,7 @@ from typing import Any
 
 import click
 import torch
+from mmengine.utils.dl_utils import collect_env
 from rich.console import Console
 from rich.table import Table
 
@@ -44,12 +45,7 @@ COMMON = [
     *('train_cfg.max_epochs=3', 'param_scheduler.1.end=3', 'param_scheduler.1.T_max=2', 'default_hooks.logger.interval=1'),
     *('default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=3'),
 ]
-PHASES = {
-    'Saving checkpoint': 'saving',
-    'Epoch(val)': 'validation',
-    'Epoch(train)': 'training',
-    'Checkpoints will be saved': 'start',
-}
+PHASES = {'Saving checkpoint': 'saving', 'Epoch(val)': 'validation', 'Epoch(train)': 'training', 'Checkpoints will be': 'start'}
 
 
 def arguments(stage: str, workers: int, data: Path, work_dir: Path) -> list[str]:
@@ -68,6 +64,7 @@ def arguments(stage: str, workers: int, data: Path, work_dir: Path) -> list[str]
 
 def live(host: str, options: list[str], log: Path, steps: float, chance: random.Random) -> bool:
     """Train in a fork; kill it and its workers at some moment after so many lines of its log; return whether that came to be."""
+    log.unlink(missing_ok=True)
     pid = os.fork()
     if pid == 0:
         train(host, options, log)
@@ -148,19 +145,20 @@ def run_case(stage: str, workers: int, folder: Path, kills: int, chance: random.
     with (case / 'whole.log').open('w') as log:
         command = ['mim', 'train', host, *arguments(stage, workers, folder / 'tiles', case / 'whole')]
         subprocess.run(command, check=True, stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'})
-    options, moments, most = arguments(stage, workers, folder / 'tiles', case / 'killed'), [], landmarks(case / 'whole.log')
+    moments, most, chains = [], landmarks(case / 'whole.log'), [case / 'killed_1']
     while len(moments) < kills:
-        log = case / f'{len(moments)}.log'
-        if not live(host, options, log, chance.uniform(0, 1.5 * most / kills), chance):
-            break
-        moments.append(phase(log))
-    else:
-        live(host, options, case / 'last.log', math.inf, chance)
-    (weights, scalars), (wanted, logged) = outcome(case / 'killed'), outcome(case / 'whole')
-    same = sum(scalars.get(key) == logged.get(key) for key in scalars.keys() | logged.keys())
+        log, steps = case / f'{len(moments)}.log', chance.uniform(0, 1.5 * most / kills)
+        if live(host, arguments(stage, workers, folder / 'tiles', chains[-1]), log, steps, chance):
+            moments.append(phase(log))
+        else:  # it came to its end before the moment; the kills that are left go to another one
+            chains.append(case / f'killed_{len(chains) + 1}')
+    live(host, arguments(stage, workers, folder / 'tiles', chains[-1]), case / 'last.log', math.inf, chance)
+    wanted, logged = outcome(case / 'whole')
+    found = [outcome(chain) for chain in chains]
+    equal = all(weights == wanted and scalars == logged for weights, scalars in found)
+    same = min(sum(scalars.get(key) == value for key, value in logged.items()) for _, scalars in found)
     hit = ', '.join(f'{moments.count(name)} {name}' for name in PHASES.values() if name in moments)
-    equal = weights == wanted and same == len(scalars.keys() | logged.keys()) and len(moments) == kills
-    hashes = f'{weights[:12]} for {wanted[:12]}'
+    hashes = f'{", ".join(weights[:12] for weights, _ in found)} for {wanted[:12]}'
     return [stage, str(workers), f'{len(moments)}: {hit}', hashes, f'{same} of {len(logged)}', 'yes' if equal else 'NO']
 
 
@@ -172,6 +170,7 @@ def main(kills: int, seed: int) -> None:
     chance, began, console = random.Random(seed), time.monotonic(), Console()
     torch.set_num_threads(1)
     hosts.prepare()
+    collect_env()  # what a runner imports, once, before any fork
     for name in ('mmdet.apis', 'mmpretrain.apis', 'mmlandslide.engine.runner', 'mmlandslide.models.swin_mae'):
         importlib.import_module(name)
     table = Table('stage', 'workers', 'kills, and during what', 'sha256 for that of `mim train`', 'scalars equal', 'equal')
