@@ -59,7 +59,12 @@ class Scripted:
         return next(self._integers)
 
 
-whole_boxes = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 18)] * 2).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
+def boxes_of(least_px):
+    sizes = [st.integers(least_px, 18)] * 2
+    return st.tuples(*[st.integers(0, 30)] * 2, *sizes).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
+
+
+whole_boxes = boxes_of(1)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,7 @@ def test_a_resize_needs_one_positive_size(options):
         T.ResizeTile(**options)
 
 
-@given(box=whole_boxes, seed=st.integers(0, 10_000))
+@given(box=boxes_of(4), seed=st.integers(0, 10_000))  # zoomed out, a row of one pixel becomes half a one and is lost
 def test_painted_pixels_follow_their_box_through_a_zoom_within_one_pixel(box, seed):
     done = T.RandomScaleCrop(min_visible=0.0)(sample([box], 48, 56, seed, FIVE))
     ground = done['img'][0].min()
