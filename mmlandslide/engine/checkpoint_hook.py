@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from mmlandslide.engine.checkpoints import storing
 from mmlandslide.errors import ConfigError
-from mmlandslide.files import write_atomic
+from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.registry import HOOKS
 
 
@@ -87,6 +87,7 @@ class CheckpointHook(hooks.CheckpointHook):
     @master_only
     def _point(self, pointer: Path) -> None:
         with storing('pointer to the last checkpoint', pointer):
+            remove_leftovers(pointer.parent, pointer.name)
             write_atomic(pointer, str(self.last_ckpt))
 
     @master_only

@@ -187,7 +187,12 @@ def test_an_error_of_another_kind_is_not_called_one_of_storage(tmp_path, monkeyp
 
 
 def test_what_a_killed_process_left_half_written_goes_at_the_next_save(tmp_path):
-    for name in ('.epoch_7.pth.0123456789ab.tmp', '.metrics.json.0123456789ab.tmp', 'epoch_9.pth.tmp'):
+    for name in (
+        '.epoch_7.pth.0123456789ab.tmp',
+        '.last_checkpoint.0123456789ab.tmp',
+        '.metrics.json.0123456789ab.tmp',
+        'epoch_9.pth.tmp',
+    ):
         (tmp_path / name).write_text('half')
     train(tmp_path)
     assert sorted(path.name for path in tmp_path.glob('*.tmp')) == ['.metrics.json.0123456789ab.tmp', 'epoch_9.pth.tmp']

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -132,7 +133,7 @@ def kill_often(work_dir: Path, kills: int, chance: random.Random) -> Counter[str
     moments: Counter[str] = Counter()
     cycle, step = 0.1, 0
     for _ in range(kills):
-        pid, began = born(work_dir, work_dir.with_suffix('.log'), lambda: None), time.monotonic()
+        pid, began = born(work_dir, work_dir.with_suffix('.log'), int), time.monotonic()
         time.sleep(chance.uniform(0, 3 * cycle))
         if ended(pid):
             raise click.ClickException(f'a life ended by itself:\n{work_dir.with_suffix(".log").read_text()[-3000:]}')
@@ -171,32 +172,29 @@ def reopen(folder: Path) -> None:
     subprocess.run(['chattr', '-i', str(folder)], check=False) if os.geteuid() == 0 else folder.chmod(0o755)
 
 
-def fail(work_dir: Path, spoil: Callable[[], str], prepare: Callable[[], object] = lambda: None) -> tuple[str, str, bool]:
+def fail(
+    work_dir: Path, log: Path, spoil: Callable[[], str], prepare: Callable[[], object] = lambda: None
+) -> tuple[str, str, bool]:
     """Spoil a life's storage while it saves; return how, what it said last, and whether all is as it must be."""
-    log = work_dir.with_suffix('.log')
     pid = born(work_dir, log, prepare)
+    while not (work_dir / 'last_checkpoint').exists() and not ended(pid):
+        time.sleep(0.002)
     how = spoil()
-    code, before = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), step_of_last(work_dir)
-    text = log.read_text()
+    code, step, text = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), step_of_last(work_dir), log.read_text()
     said = [line for line in text.splitlines() if line.startswith('error: ')]
-    return (
-        how,
-        ' '.join(said),
-        code == 1 and len(said) == 1 and 'Traceback' not in text and before > 0 and not list(work_dir.glob('.*.tmp')),
-    )
+    return how, ' '.join(said), code == 1 and len(said) == 1 and 'Traceback' not in text and step > 0
 
 
 def full_disk(folder: Path) -> tuple[str, str, bool]:
-    """Let a life run out of disk."""
+    """Let a life run out of disk, of which nothing half written may stay."""
     disk = folder / 'disk'
     disk.mkdir()
     if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', str(disk)], check=False, capture_output=True).returncode:
-        work_dir = folder / 'limited'
-        kill_often(work_dir, 1, random.Random(0))
-        limit = (4_000_000, 4_000_000)
-        return fail(work_dir, lambda: 'files limited to 4 MB', lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+        limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
+        return fail(folder / 'killed', folder / 'log', lambda: 'files limited to 4 MB', limited)
     try:
-        return fail(disk / 'run', lambda: fill(disk))
+        how, said, well = fail(disk / 'run', folder / 'log', lambda: fill(disk))
+        return how, said, well and not list((disk / 'run').glob('.*.tmp'))
     finally:
         subprocess.run(['umount', str(disk)], check=True)
 
@@ -217,9 +215,9 @@ def main(kills: int, seed: int) -> None:
         for moment, count in moments.most_common():
             table.add_row(moment, str(count), f'{count} of {count}')
         console.print(table, f'{time.monotonic() - began:.0f} s')
-        closed = Path(name, 'closed')
+        closed = Path(name, 'killed')
         try:
-            failures = [full_disk(Path(name)), fail(closed, lambda: close(closed))]
+            failures = [full_disk(Path(name)), fail(closed, Path(name, 'log'), lambda: close(closed))]
         finally:
             reopen(closed)
     for how, said, well in failures:
