@@ -20,8 +20,8 @@ class Band:
         name: unique over all sensors.
         sensor: `Sentinel-2 L1C`, `DEM`, `photograph` or `Mars`.
         unit: of the raw value, before the divisor.
-        mean: of the stored values.
-        std: of the stored values.
+        mean: of the stored values, `None` where nobody has measured it.
+        std: of the stored values, likewise.
         divisor: stored value = raw value / divisor.
         wavelength_nm: centre of the band, `None` for what is not light.
         color: `R`, `G` or `B` where the band shows that colour.
@@ -30,8 +30,8 @@ class Band:
     name: str
     sensor: str
     unit: str
-    mean: float
-    std: float
+    mean: float | None
+    std: float | None
     divisor: float = 1.0
     wavelength_nm: float | None = None
     color: str | None = None
@@ -54,6 +54,8 @@ _LANDSLIDE4SENSE = (
     Band('slope', 'DEM', 'degree', 1.2511, 0.6784, 20.29228266),
     Band('DEM', 'DEM', 'm', 1.6495, 1.0727, 772.83144788),
 )
+# The one band that Landslide4Sense leaves out, so there is neither a divisor nor a statistic in its units.
+_LEFT_OUT = (Band('B8A', _S2, _DN, None, None, wavelength_nm=864.7),)
 # ImageNet's statistics in 8-bit units: the start that photographs and their published weights share.
 _PHOTOGRAPH = (
     Band('R', 'photograph', '1/255', 123.675, 58.395, 1.0, 664.6, 'R'),
@@ -73,7 +75,7 @@ _MARS = (
     Band('mars_grey', 'Mars', _SCALED, 0.5154, 0.1837),
 )
 
-BANDS: dict[str, Band] = {band.name: band for band in (*_LANDSLIDE4SENSE, *_PHOTOGRAPH, *_MARS)}
+BANDS: dict[str, Band] = {band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_PHOTOGRAPH, *_MARS)}
 
 #: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is in.
 LANDSLIDE4SENSE: tuple[str, ...] = tuple(band.name for band in _LANDSLIDE4SENSE)
@@ -81,6 +83,7 @@ LANDSLIDE4SENSE: tuple[str, ...] = tuple(band.name for band in _LANDSLIDE4SENSE)
 GROUPS: dict[str, tuple[str, ...]] = {
     'all': LANDSLIDE4SENSE,
     's2': LANDSLIDE4SENSE[:12],
+    's2_l1c': (*LANDSLIDE4SENSE[:8], 'B8A', *LANDSLIDE4SENSE[8:12]),
     'terrain': ('slope', 'DEM'),
     'rgb': ('B4', 'B3', 'B2'),
     'false_color': ('B8', 'B4', 'B3'),
@@ -147,19 +150,20 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of the stored values, band by band.
 
     Raises:
-        BandError: a band is not in the table, so its statistics are not known.
+        BandError: a band is not in the table, or nobody has measured it (B8A): its statistics are not known.
     """
     asked = names(bands)
-    unknown = [name for name in asked if name not in BANDS]
+    measured = {name: (band.mean, band.std) for name, band in BANDS.items() if band.mean is not None and band.std is not None}
+    unknown = [name for name in asked if name not in measured]
     if unknown:
         raise BandError.mismatch(
             'bands',
-            f'have known statistics ({list(BANDS)})',
+            f'have known statistics ({list(measured)})',
             unknown,
             f'bands={bands!r}',
             'Pass mean=... and std=..., which `mmlandslide stats --masks FOLDER` measures',
         )
-    return [BANDS[name].mean for name in asked], [BANDS[name].std for name in asked]
+    return [measured[name][0] for name in asked], [measured[name][1] for name in asked]
 
 
 def divisors(bands: Sequence[str]) -> tuple[float, ...]:

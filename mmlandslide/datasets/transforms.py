@@ -44,8 +44,8 @@ def band_statistics(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and std of each band in stored units, (C,) float32: the table's where it knows the band, else the tile's own."""
     image, bands = sample['img'], sample['bands']
     known = [BANDS.get(name) for name in bands]
-    mean = [entry.mean if entry else float(image[index].mean()) for index, entry in enumerate(known)]
-    std = [entry.std if entry else float(image[index].std()) for index, entry in enumerate(known)]
+    mean = [image[index].mean() if entry is None or entry.mean is None else entry.mean for index, entry in enumerate(known)]
+    std = [image[index].std() if entry is None or entry.std is None else entry.std for index, entry in enumerate(known)]
     return np.asarray(mean, np.float32), np.asarray(std, np.float32)
 
 

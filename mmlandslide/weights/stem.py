@@ -10,26 +10,32 @@ from mmlandslide.errors import BandError, ConfigError
 Rule = Callable[[torch.Tensor, Sequence[str], Sequence[str], list[int | None]], torch.Tensor]
 
 
-def source_bands(count: int, stated: str | Sequence[str] | None = None) -> tuple[str, ...]:
+def source_bands(count: int, stated: str | Sequence[str] | None = None, where: object = 'the checkpoint') -> tuple[str, ...]:
     """Return the bands of a stem.
 
     Args:
         count: of its channels.
-        stated: names or groups; where `None`, three channels are red, green, blue, and fourteen Landslide4Sense's.
+        stated: names or groups; where `None`, three channels are red, green, blue, thirteen all of Sentinel-2 L1C's in their
+            order (as in SSL4EO-S12 and TorchGeo), and fourteen Landslide4Sense's.
+        where: the stem is, for the error.
 
     Raises:
         BandError: there are no names, or not as many.
     """
-    by_count = {3: GROUPS['photograph'], len(LANDSLIDE4SENSE): LANDSLIDE4SENSE}
+    by_count = {len(group): group for group in (GROUPS['photograph'], GROUPS['s2_l1c'], LANDSLIDE4SENSE)}
     found = by_count.get(count, ()) if stated is None else names(stated)
-    _check_count(count, found)
+    _check_count(count, found, where)
     return found
 
 
-def _check_count(count: int, source: Sequence[str]) -> None:
+def _check_count(count: int, source: Sequence[str], where: object = 'the checkpoint') -> None:
     if len(source) != count:
         raise BandError.mismatch(
-            'source bands', f'name the {count} channels of the stem', source, 'the checkpoint', 'Pass pretrained.source_bands'
+            'source bands',
+            f'name the {count} channels of the stem',
+            source,
+            where,
+            'Name them in their order with pretrained.source_bands, or --source-bands',
         )
 
 

@@ -6,7 +6,8 @@ from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError
-from mmlandslide.models.backbones import EfficientNet, ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.inverted_residuals import EfficientNet
 from mmlandslide.weights.bridge import load_pretrained
 
 NANO = SwinTransformer.arch_zoo['nano']
@@ -265,13 +266,23 @@ def test_bands_of_a_foreign_stem_can_be_stated(tmp_path):
 
 
 def test_thirteen_bands_of_sentinel_2_lose_b8a_and_gain_terrain(tmp_path):
-    sentinel_2 = ('B1', 'B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B8A', 'B9', 'B10', 'B11', 'B12')
-    theirs, ours = resnet(bands=sentinel_2), resnet(bands='all')
-    report = load_pretrained(ours, save(tmp_path / 'a.pth', theirs), source_bands=sentinel_2)
+    theirs, ours = resnet(bands='s2_l1c'), resnet(bands='all')
+    report = load_pretrained(ours, save(tmp_path / 'a.pth', theirs))
     assert report.names('widened') == ['conv1.weight']
     assert torch.equal(ours.conv1.weight[:, :12], theirs.conv1.weight[:, [*range(8), *range(9, 13)]])
     # Slope and DEM share the mean over the thirteen.
     close(ours.conv1.weight[:, 12:], theirs.conv1.weight.mean(1, keepdim=True).repeat(1, 2, 1, 1) / 2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('make', [resnet, lambda bands: vit(bands)], ids=['ResNet', 'ViT'])
+def test_thirteen_bands_with_an_empty_b8a_give_equal_features_on_fourteen(tmp_path, make):
+    theirs, ours = randomised(make('s2_l1c')), make('all')
+    theirs.get_parameter(theirs.stem_name)[:, 8] = 0
+    load_pretrained(ours, save(tmp_path / 'a.pth', theirs), stem='zero')
+    tile = torch.randn(1, 14, 32, 32)
+    b8a = torch.full((1, 1, 32, 32), 9.0)  # whatever it holds
+    close(ours(tile)[-1], theirs(torch.cat([tile[:, :8], b8a, tile[:, 8:12]], 1))[-1])
 
 
 def test_the_same_number_of_other_bands_does_not_pass_as_the_same(tmp_path):

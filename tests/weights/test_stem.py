@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
+from mmlandslide.bands import BANDS, GROUPS, LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.weights.stem import RULES, adapt, counterparts, source_bands
 
@@ -88,8 +88,9 @@ def test_the_table_has_each_colour_once_a_sensor():
     assert len(found) == len(set(found)) == 9
 
 
-def test_three_channels_are_colours_and_fourteen_are_landslide4senses():
+def test_three_channels_are_colours_thirteen_sentinel_2s_and_fourteen_landslide4senses():
     assert source_bands(3) == PHOTOGRAPH
+    assert source_bands(13) == GROUPS['s2_l1c']
     assert source_bands(14) == LANDSLIDE4SENSE
     assert source_bands(4, ('rgb', 'B8')) == ('B4', 'B3', 'B2', 'B8')
     with pytest.raises(BandError, match=r'name the 4 channels of the stem, got \(.B4., .B3., .B2.\)'):
