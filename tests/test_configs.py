@@ -18,17 +18,31 @@ CONFIGS = Path(__file__).parent.parent / 'configs'
 BASES = sorted(path for path in CONFIGS.rglob('*.py') if path.parent.name == '_base_')
 LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 
-#: Content -> its word in the file's name, in the order of the name.
-MODELS_BY_NAME = {'FasterRCNN': 'faster_rcnn', 'mmlandslide.SwinMAE': 'swin_mae'}
-BANDS_BY_NAME = {GROUPS['all']: [], GROUPS['photograph']: ['rgb'], GROUPS['mars']: ['mars']}
+#: Content -> its word in the file's name: (type, size) of a backbone, and its patch where the config names one.
 BACKBONES_BY_NAME = {
-    ('det', 'ResNet', 18): ['r18'],
-    ('det', 'SwinTransformer', 'nano'): ['demo'],
-    ('det', 'SwinTransformer', 'tiny'): ['swin_t'],
-    ('det', 'SwinTransformer', 'base'): ['swin_b'],
-    ('pretrain', 'SwinTransformer', 'nano'): ['demo'],
-    ('pretrain', 'SwinTransformer', 'tiny'): ['tiny'],
-    ('pretrain', 'SwinTransformer', 'base'): [],
+    ('ResNet', 18): 'r18',
+    ('ResNet', 50): 'r50',
+    ('EfficientNet', 'b0'): 'efficientnet_b0',
+    ('VisionTransformer', 'deit-tiny'): 'vit_t',
+    ('VisionTransformer', 'base'): 'vit_b',
+    ('VisionTransformer', 'large'): 'vit_l',
+    ('VisionTransformer', 'base', 32): 'clip_b32',
+    ('VisionTransformer', 'large', 14): 'clip_l14',
+    ('SwinTransformer', 'nano'): 'demo',
+    ('SwinTransformer', 'tiny'): 'swin_t',
+    ('SwinTransformer', 'base'): 'swin_b',
+}
+BANDS_BY_NAME = {GROUPS['all']: [], GROUPS['photograph']: ['rgb'], GROUPS['rgb']: ['rgb'], GROUPS['mars']: ['mars']}
+#: Photographs have three bands; their data's own word says so.
+DATA_BY_NAME = {'mmlandslide.Landslide4SenseClsDataset': ['l4s'], 'mmlandslide.ImageFolderDataset': ['imagenet']}
+SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
+#: Type of a model -> the words before those of its bands.
+MODELS_BY_NAME = {
+    'FasterRCNN': lambda cfg: ['faster_rcnn', backbone_word(cfg)],
+    'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
+    'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
+    'mmlandslide.ImageClassifier': lambda cfg: ['supervised', *data_words(cfg), backbone_word(cfg)],
+    'mmlandslide.DistilledClassifier': lambda cfg: ['kd', backbone_word(loaded(teacher_of(cfg))), 'to', backbone_word(cfg)],
 }
 
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -60,18 +74,45 @@ def views(cfg):
         return {key: DATASETS.build(dict(copy.deepcopy(cfg[key].dataset), lazy_init=True)) for key in keys}
 
 
-def backbone_facts(cfg):
+def backbone_word(cfg):
     backbone = cfg.model.backbone
-    return {key: backbone.get(key) for key in ('type', 'arch', 'depth', 'window_size', 'bands')}
+    size = backbone.get('arch', backbone.get('depth'))
+    kind = (backbone.type.removeprefix('mmlandslide.'), size)
+    return BACKBONES_BY_NAME.get((*kind, backbone.get('patch_size')), BACKBONES_BY_NAME.get(kind, f'unnamed {kind}'))
+
+
+def data_words(cfg):
+    return DATA_BY_NAME.get(cfg.train_dataloader.dataset.type, [])
+
+
+def teacher_of(cfg):
+    """Return the config of a student's teacher."""
+    return CONFIGS.parent / cfg.model.teacher.config
 
 
 def name_of(path):
     """Return the name that a config's content asks for."""
     cfg = loaded(path)
-    kind = cfg.model.backbone.type.removeprefix('mmlandslide.')
-    size = cfg.model.backbone.get('arch', cfg.model.backbone.get('depth'))
-    words = [MODELS_BY_NAME[cfg.model.type], *BACKBONES_BY_NAME[path.parent.name, kind, size]]
-    return '_'.join([*words, *BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]])
+    bands = [] if data_words(cfg) == ['imagenet'] else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
+    return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands])
+
+
+def pretrained_by(path):
+    """Return the config whose training a config starts from; `None` where that is a file, a package's weights, or nothing."""
+    made_by = (loaded(path).model.backbone.get('pretrained') or {}).get('made_by')
+    return made_by and CONFIGS.parent / made_by
+
+
+def bands_of(cfg):
+    return views(cfg)['train_dataloader'].bands
+
+
+def tiles_of(path):
+    """Return what names the tiles that a training sees; `None` where they are ImageNet's photographs, none of them a tile."""
+    data = loaded(path).train_dataloader.dataset
+    if data.type == 'mmlandslide.ImageFolderDataset':
+        return None
+    return [data.get(key) for key in ('data_root', 'split', 'folder', 'split_file')]
 
 
 def test_there_are_configs_of_both_stages():
@@ -130,12 +171,21 @@ def test_the_model_builds_and_all_its_parts_see_the_same_bands(path):
 
 @every_leaf
 def test_a_backbone_starts_from_a_pretraining_of_its_own_kind(path):
-    pretrained = loaded(path).model.backbone.get('pretrained')
-    if pretrained:
-        source = CONFIGS.parent / pretrained.made_by
-        assert pretrained.checkpoint == f'work_dirs/{source.stem}'
+    source = pretrained_by(path)
+    if source:
+        ours, theirs = loaded(path), loaded(source)
         assert source in LEAVES
-        assert backbone_facts(loaded(source)) == backbone_facts(loaded(path))
+        assert ours.model.backbone.pretrained.checkpoint == f'work_dirs/{source.stem}'
+        assert backbone_word(theirs) == backbone_word(ours)
+        assert theirs.model.backbone.get('window_size') == ours.model.backbone.get('window_size')
+        assert bands_of(theirs) in (bands_of(ours), GROUPS['photograph'])  # other bands widen the stem of photographs
+
+
+@every_leaf
+def test_weights_that_no_config_makes_are_a_file_or_in_a_package(path):
+    pretrained = loaded(path).model.backbone.get('pretrained')
+    if pretrained and not pretrained.get('made_by'):
+        assert re.fullmatch(r'data/weights/[^/]+|package://\w+/.+', pretrained.checkpoint)
 
 
 def test_the_configs_that_say_pretrained_name_their_pretraining():
@@ -146,11 +196,19 @@ def test_the_configs_that_say_pretrained_name_their_pretraining():
 
 @every_leaf
 def test_pretraining_sees_the_tiles_that_train_the_detector_and_no_other(path):
-    pretrained = loaded(path).model.backbone.get('pretrained')
-    if pretrained:
-        seen, trained = (loaded(each).train_dataloader.dataset for each in (CONFIGS.parent / pretrained.made_by, path))
-        keys = ('data_root', 'split', 'folder', 'split_file')
-        assert [seen.get(key) for key in keys] == [trained.get(key) for key in keys]
+    source = pretrained_by(path)
+    if source:
+        assert tiles_of(source) in (None, tiles_of(path))
+
+
+@every_leaf
+def test_a_teacher_has_seen_the_tiles_of_its_student_in_the_same_bands(path):
+    if 'teacher' in loaded(path).model:
+        teacher = teacher_of(loaded(path))
+        assert teacher in LEAVES
+        assert loaded(path).model.teacher.checkpoint == f'work_dirs/{teacher.stem}'
+        assert tiles_of(teacher) == tiles_of(path)
+        assert set(bands_of(loaded(teacher))) <= set(bands_of(loaded(path)))
 
 
 @every_leaf
