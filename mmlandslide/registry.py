@@ -38,7 +38,12 @@ MODELS = _mmengine.Registry(
     'model',
     parent=_mmengine.MODELS,
     scope=SCOPE,
-    locations=['mmlandslide.models.preprocessors', 'mmlandslide.models.backbones', 'mmlandslide.models.swin_mae'],
+    locations=[
+        'mmlandslide.models.preprocessors',
+        'mmlandslide.models.backbones',
+        'mmlandslide.models.inverted_residuals',
+        'mmlandslide.models.swin_mae',
+    ],
 )
 MODEL_WRAPPERS = _mmengine.Registry(
     'model_wrapper', parent=_mmengine.MODEL_WRAPPERS, scope=SCOPE, locations=['mmlandslide.engine.distributed']

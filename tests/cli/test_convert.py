@@ -107,7 +107,7 @@ def test_the_group_channel_satmae_is_not_taken_for_a_vit(tmp_path):
 def test_half_a_backbone_is_refused(tmp_path):
     state = {key: value for key, value in resnet().state_dict().items() if not key.startswith('layer4')}
     torch.save(state, tmp_path / 'a.pth')
-    assert 'must hold a whole ResNet, EfficientNet, Swin or ViT' in refusal(tmp_path, tmp_path / 'a.pth')
+    assert 'must hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT' in refusal(tmp_path, tmp_path / 'a.pth')
 
 
 def test_a_truncated_file_is_refused(tmp_path):

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 import transformers
 
-from mmlandslide.models.backbones import EfficientNet, ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.inverted_residuals import EfficientNet, EfficientNetLite, MobileNetV2
 
 SWIN = {'embed_dims': 48, 'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24]}
 VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}
@@ -35,6 +36,14 @@ def ours_resnet(**options):
 
 def ours_b0(**options):
     return EfficientNet(arch='b0', bands='photograph', **options)
+
+
+def ours_lite0(**options):
+    return EfficientNetLite(bands='photograph', **options)
+
+
+def ours_mobilenet_v2(**options):
+    return MobileNetV2(bands='photograph', **options)
 
 
 @dataclass(frozen=True)

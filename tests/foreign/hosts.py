@@ -15,6 +15,7 @@ from foreign.case import (
     channels_first,
     maps,
     ours_b0,
+    ours_mobilenet_v2,
     ours_resnet,
     ours_swin,
     ours_vit,
@@ -40,6 +41,13 @@ TORCHVISION = [
         'EfficientNet-B0',
         torchvision.models.efficientnet_b0,
         lambda: ours_b0(**PLAIN),
+        lambda theirs, x: theirs.features(x),
+    ),
+    Foreign(
+        'torchvision MobileNetV2',
+        'MobileNetV2',
+        torchvision.models.mobilenet_v2,
+        ours_mobilenet_v2,
         lambda theirs, x: theirs.features(x),
     ),
     Foreign(
@@ -73,6 +81,21 @@ OPENMMLAB = [
         maps,
     ),
     Foreign('MMPretrain EfficientNet', 'EfficientNet-B0', lambda: mmpretrain_backbones.EfficientNet('b0'), ours_b0, maps),
+    Foreign(
+        'MMPretrain EfficientNet',
+        'EfficientNet-B0, no head in ours',
+        lambda: mmpretrain_backbones.EfficientNet('b0', out_indices=(5,)),
+        lambda: ours_b0(out_indices=(5,)),
+        maps,
+    ),
+    Foreign('MMPretrain MobileNetV2', 'MobileNetV2', mmpretrain_backbones.MobileNetV2, ours_mobilenet_v2, maps),
+    Foreign(
+        'MMPretrain MobileNetV2',
+        'MobileNetV2, no head in ours',
+        lambda: mmpretrain_backbones.MobileNetV2(out_indices=(6,)),
+        lambda: ours_mobilenet_v2(out_indices=(6,)),
+        maps,
+    ),
     Foreign(
         'MMPretrain Swin',
         'MMPretrain Swin nano',

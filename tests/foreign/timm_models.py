@@ -2,7 +2,18 @@
 
 import timm
 
-from foreign.case import PLAIN, RESNET, Foreign, channels_first, ours_b0, ours_resnet, ours_swin, ours_vit
+from foreign.case import (
+    PLAIN,
+    RESNET,
+    Foreign,
+    channels_first,
+    ours_b0,
+    ours_lite0,
+    ours_mobilenet_v2,
+    ours_resnet,
+    ours_swin,
+    ours_vit,
+)
 
 
 def timm_vit(**options):
@@ -20,6 +31,21 @@ TIMM = [
     Foreign(
         'timm EfficientNet-B0', 'EfficientNet-B0', lambda: timm.create_model('efficientnet_b0'), lambda: ours_b0(**PLAIN), tokens
     ),
+    Foreign(
+        'timm EfficientNet-Lite0',
+        'EfficientNet-Lite0, TF padding',
+        lambda: timm.create_model('tf_efficientnet_lite0'),
+        ours_lite0,
+        tokens,
+    ),
+    Foreign(
+        'timm EfficientNet-Lite0',
+        'EfficientNet-Lite0',
+        lambda: timm.create_model('efficientnet_lite0'),
+        lambda: ours_lite0(**PLAIN),
+        tokens,
+    ),
+    Foreign('timm MobileNetV2', 'MobileNetV2', lambda: timm.create_model('mobilenetv2_100'), ours_mobilenet_v2, tokens),
     Foreign(
         'timm Swin',
         'Swin nano',
