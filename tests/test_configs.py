@@ -23,6 +23,8 @@ BACKBONES_BY_NAME = {
     ('ResNet', 18): 'r18',
     ('ResNet', 50): 'r50',
     ('EfficientNet', 'b0'): 'efficientnet_b0',
+    ('EfficientNetLite', 'lite0'): 'efficientnet_lite0',
+    ('MobileNetV2', None): 'mobilenet_v2',
     ('VisionTransformer', 'deit-tiny'): 'vit_t',
     ('VisionTransformer', 'base'): 'vit_b',
     ('VisionTransformer', 'large'): 'vit_l',
