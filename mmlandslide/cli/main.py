@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     'stats': 'Measure bands, boxes and anchors of a data set.',
     'inspect': 'Show what a checkpoint holds, without running anything in it.',
     'convert': 'Convert weights of any known source into a backbone of ours.',
+    'probe': 'Score frozen features by linear and nearest-neighbour probes.',
 }
 
 
