@@ -57,6 +57,10 @@ class MissingPathError(LandslideError, FileNotFoundError):
     """A file or folder that is needed is not there."""
 
 
+class SceneError(LandslideError, ValueError):
+    """A scene, its elevation model or its cloud mask does not hold what it must."""
+
+
 class BandError(LandslideError, KeyError):
     """A band name is not known, or not available in the data at hand."""
 

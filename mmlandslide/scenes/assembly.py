@@ -1,0 +1,169 @@
+"""From a catalogue of bands to a scene on one grid with the bands that a model asks for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from rasterio.enums import Resampling
+
+from mmlandslide.bands import BANDS, GROUPS
+from mmlandslide.errors import BandError, ConfigError, SceneError
+from mmlandslide.scenes.band_names import CIRRUS, canonical, is_reflectance, require_known
+from mmlandslide.scenes.catalogue import BandPlace, Catalogue
+from mmlandslide.scenes.coverage import require_cover
+from mmlandslide.scenes.frame import MapFrame, require_upright
+from mmlandslide.scenes.inspection import Inspection
+from mmlandslide.scenes.layers import BandLayer, CloudMask, TerrainLayer, cloud_kind
+from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, UNITS, InputOptions, dn_per_unit
+from mmlandslide.scenes.raster_scene import RasterScene
+from mmlandslide.scenes.rasters import RasterFile, own_frame
+from mmlandslide.scenes.scene import InputFile
+from mmlandslide.scenes.units import Units
+
+
+def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions) -> RasterScene:
+    """Return the scene that a catalogue and a user's options describe; what it raises is listed at `reader.open_scene`.
+
+    Args:
+        catalogue: which file holds which band.
+        bands: names that the model asks for.
+        options: of the user.
+    """
+    frame = own_frame(RasterFile(catalogue.grid_path).dataset)
+    require_upright(frame, catalogue.grid_path)
+    places = dict(catalogue.places)
+    if options.dem is not None:
+        places['DEM'] = BandPlace(Path(options.dem))
+        places.pop('slope', None)
+    fill = fill_values(options.fill, bands)
+    held = tuple(band for band in bands if band not in fill)
+    _require_bands(held, places, catalogue)
+    layers: list[BandLayer | TerrainLayer] = [*_light(held, places, frame, options)]
+    layers += _terrain(held, places, frame, catalogue.grid_path, options)
+    scene = RasterScene(
+        catalogue.name,
+        bands,
+        frame,
+        catalogue.acquired,
+        (),
+        tuple(layers),
+        Units(()),
+        fill,
+        _clouds(frame, options),
+    )
+    return replace(scene, inputs=_inputs(scene, catalogue), units=_units(scene, catalogue, options))
+
+
+def fill_values(fill: Mapping[str, str | float], bands: tuple[str, ...]) -> dict[str, float]:
+    """Return band -> constant in Landslide4Sense units, for the bands that a model asks for.
+
+    Raises:
+        ConfigError: a value that is neither a number nor `mean` (of a band in the table).
+        BandError: an unknown band.
+    """
+    require_known([canonical(name) for name in fill], bands, '--fill')
+    found = {}
+    for name, value in fill.items():
+        band = BANDS.get(canonical(name))
+        try:
+            number = float((band and band.mean) or 'nan') if value == 'mean' else float(value)
+        except ValueError:
+            number = np.nan
+        if not np.isfinite(number):
+            raise ConfigError.mismatch(f'fill of {name}', "be a number or 'mean'", repr(value), 'the options', 'Correct it')
+        found[canonical(name)] = number
+    return {band: value for band, value in found.items() if band in bands}
+
+
+def _require_bands(held: tuple[str, ...], places: Mapping[str, BandPlace], catalogue: Catalogue) -> None:
+    available = [*places, *(['slope'] if 'DEM' in places else [])]
+    missing = [band for band in held if band not in available]
+    if not missing:
+        return
+    fill = ' '.join(f'--fill {band}=mean' for band in missing)
+    remedy = f'Name their files with --band, fill them ({fill}, or =0.0), or use a model without them'
+    if CIRRUS in missing:
+        remedy = f'Get the level-1C product (level 2A has no {CIRRUS}). {remedy}'
+    if set(missing) & set(GROUPS['terrain']):
+        remedy = f'Add elevation with --dem FILE. {remedy}'
+    raise BandError.mismatch(
+        'scene', f'have the bands {list(held)}', f'{sorted(available)} without {missing}', _where(catalogue), remedy
+    )
+
+
+def _where(catalogue: Catalogue) -> Path:
+    return catalogue.metadata[0] if catalogue.metadata else catalogue.grid_path
+
+
+def _light(held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, options: InputOptions) -> Iterator[BandLayer]:
+    """Yield the layers of all bands that are read as they are; B10 by itself, for 0 is a value in it."""
+    direct = [band for band in held if band != 'DEM' and band in places]
+
+    def file_of(band: str) -> tuple[str, bool, bool]:
+        return str(places[band].path), band == CIRRUS, is_reflectance(band)
+
+    for (name, cirrus, light), group in groupby(sorted(direct, key=file_of), key=file_of):
+        bands = tuple(group)
+        file = RasterFile(Path(name), frame, nodata=options.nodata, zero_is_data=cirrus)
+        own = own_frame(file.dataset)
+        if own.crs is None:
+            require_upright(own, file.path)
+        if light and not cirrus and options.nodata is None and file.dataset.nodata is None:
+            file = replace(file, nodata=0.0)
+        yield BandLayer(file, bands, tuple(places[band].index for band in bands))
+
+
+def _terrain(
+    held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, grid_path: Path, options: InputOptions
+) -> Iterator[TerrainLayer]:
+    """Yield the layer of elevation and of the slope that is computed from it."""
+    bands = tuple(band for band in held if band == 'DEM' or (band == 'slope' and 'slope' not in places))
+    if not bands:
+        return
+    path, index = places['DEM'].path, places['DEM'].index
+    if path == grid_path:
+        metres = BANDS['DEM'].divisor if options.scale == LANDSLIDE4SENSE_UNITS else 1.0
+        yield TerrainLayer(RasterFile(path, frame), bands, index, frame, metres)
+        return
+    file = RasterFile(path, frame.padded(1), Resampling.cubic)
+    require_cover(frame, own_frame(file.dataset), path)
+    yield TerrainLayer(file, bands, index, frame, margin_px=1)
+
+
+def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
+    if options.cloud_mask is None:
+        return None
+    path = Path(options.cloud_mask)
+    file = RasterFile(path, frame, Resampling.nearest)
+    kind = cloud_kind(path.stem, options.cloud_kind)
+    needed = 2 if kind == 'msk_classi' else 1
+    if file.dataset.count < needed:
+        raise SceneError.mismatch(f'cloud mask of kind {kind}', f'have {needed} bands', file.dataset.count, path, 'Name its kind')
+    if file.dataset.crs is None:
+        require_upright(own_frame(file.dataset), path)
+    return CloudMask(file, kind)
+
+
+def _units(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> Units:
+    """Return the units of a scene: stated by the user or the product, or recognised from its values."""
+    direct = [band for layer in scene.layers if isinstance(layer, BandLayer) for band in layer.bands]
+    stored = direct if options.scale == LANDSLIDE4SENSE_UNITS else []
+    per_unit = dn_per_unit(options.scale)
+    if per_unit is None and catalogue.of_product:
+        per_unit = UNITS['reflectance'] / catalogue.quantification
+    offsets = catalogue.offsets
+    if options.dn_offset is not None:
+        offsets = dict.fromkeys(scene.held, options.dn_offset)
+    check = options.check_values and not catalogue.of_product
+    return Inspection(scene, catalogue.grid_path).units(per_unit, offsets, stored, check)
+
+
+def _inputs(scene: RasterScene, catalogue: Catalogue) -> tuple[InputFile, ...]:
+    """Return the files that a scene reads, sources of virtual rasters among them."""
+    files = [layer.file for layer in scene.layers]
+    if scene.clouds is not None:
+        files.append(scene.clouds.file)
+    paths = {Path(name) for file in files for name in file.dataset.files} | set(catalogue.metadata)
+    return tuple(InputFile.of(path) for path in sorted(paths) if path.is_file())

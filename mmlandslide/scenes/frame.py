@@ -1,0 +1,121 @@
+"""Where a scene lies: its grid of pixels, its place on the map, and how large its pixels are on the ground."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rasterio.coords import BoundingBox
+from rasterio.crs import CRS
+from rasterio.transform import Affine, array_bounds
+from rasterio.warp import transform as project
+
+from mmlandslide.errors import SceneError
+
+#: Row, column, height and width in pixels of a scene; it may reach beyond the scene.
+Window = tuple[int, int, int, int]
+
+_NO_MAP = Affine.identity()
+_WGS84 = CRS.from_epsg(4326)
+#: WGS 84: equatorial radius in metres and squared eccentricity.
+_RADIUS_M, _ECCENTRICITY2 = 6378137.0, 0.00669437999014
+
+
+@dataclass(frozen=True)
+class MapFrame:
+    """A grid of pixels, and its place on the map where it has one.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+        transform: from (column, row) to map coordinates; the identity where there is no map.
+        crs: of the map; `None` for a plain tile.
+    """
+
+    height: int
+    width: int
+    transform: Affine = _NO_MAP
+    crs: CRS | None = None
+
+    @property
+    def bounds(self) -> BoundingBox:
+        """Left, bottom, right and top in map coordinates."""
+        return BoundingBox(*array_bounds(self.height, self.width, self.transform))
+
+    def padded(self, margin_px: int) -> 'MapFrame':
+        """Return the frame with a margin on all four sides."""
+        transform = self.transform * Affine.translation(-margin_px, -margin_px)
+        return MapFrame(self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs)
+
+    def same_grid(self, other: 'MapFrame') -> bool:
+        """Return whether both have the same pixels: equal size and map, corners equal to a hundredth of a pixel."""
+        shift = np.abs(np.subtract(self.bounds, other.bounds)) / np.hypot(self.transform.a, self.transform.e)
+        return (self.height, self.width) == (other.height, other.width) and self.crs == other.crs and bool((shift < 0.01).all())
+
+    def inside(self, window: Window) -> Window:
+        """Return the part of a window that lies in the frame; its height or width is 0 where there is none."""
+        row, col, height, width = window
+        top, left = min(max(row, 0), self.height), min(max(col, 0), self.width)
+        bottom, right = max(min(row + height, self.height), top), max(min(col + width, self.width), left)
+        return top, left, bottom - top, right - left
+
+    def pixel_size_m(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how wide and how high a pixel is on the ground, row by row.
+
+        The pixel in the middle of each row is measured on the ellipsoid of WGS 84, so degrees, feet and the stretch of Web
+        Mercator all come out in metres.
+
+        Args:
+            rows: (N,) indices of rows.
+
+        Returns:
+            Widths (N,) and heights (N,) in metres; 1 without a map.
+        """
+        if self.crs is None:
+            return np.ones(len(rows)), np.ones(len(rows))
+        middle = self.width / 2
+        rows = np.asarray(rows, np.float64) + 0.5
+        across = self._distance_m((middle - 0.5, rows), (middle + 0.5, rows))
+        return across, self._distance_m((middle, rows - 0.5), (middle, rows + 0.5))
+
+    def _distance_m(
+        self, start: tuple[float | np.ndarray, float | np.ndarray], end: tuple[float | np.ndarray, float | np.ndarray]
+    ) -> np.ndarray:
+        """Return the length in metres of short lines between (column, row) positions."""
+        (lon1, lat1), (lon2, lat2) = self._lonlat(*start), self._lonlat(*end)
+        lat = (lat1 + lat2) / 2
+        curve = 1 - _ECCENTRICITY2 * np.sin(lat) ** 2
+        east = _RADIUS_M / np.sqrt(curve) * np.cos(lat) * ((lon2 - lon1 + np.pi) % (2 * np.pi) - np.pi)
+        north = _RADIUS_M * (1 - _ECCENTRICITY2) / curve**1.5 * (lat2 - lat1)
+        return np.hypot(east, north)
+
+    def _lonlat(self, col: float | np.ndarray, row: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return longitude and latitude in radians."""
+        x, y = self.transform * (np.broadcast_to(col, np.shape(row)), row)
+        lon, lat = project(self.crs, _WGS84, np.asarray(x), np.asarray(y))
+        return np.radians(np.asarray(lon)), np.radians(np.asarray(lat))
+
+    @property
+    def gsd_m(self) -> float:
+        """Ground sampling distance in metres: the geometric mean of the middle pixel's sides; 1 without a map."""
+        across, along = self.pixel_size_m(np.array([self.height // 2]))
+        return float(np.sqrt(across[0] * along[0]))
+
+
+def require_upright(frame: MapFrame, path: Path) -> None:
+    """Refuse a frame that detections cannot be placed on.
+
+    Args:
+        frame: of the file.
+        path: of the file, for the error.
+
+    Raises:
+        SceneError: no coordinate reference system, or rows and columns that do not run along the axes, north up.
+    """
+    if frame.crs is None:
+        remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
+        raise SceneError.mismatch('scene', 'have a coordinate reference system', 'none', path, remedy)
+    a, b, _, d, e, _ = frame.transform[:6]
+    if b or d or a <= 0 or e >= 0:
+        raise SceneError.mismatch(
+            'transform', 'have rows that run east and columns that run south', [a, b, d, e], path, 'Warp it with `gdalwarp`'
+        )

@@ -1,0 +1,154 @@
+"""What a few windows of a scene say about its units and the order of its bands."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.datasets.band_order import misplaced_by_law
+from mmlandslide.errors import SceneError
+from mmlandslide.scenes.band_names import CIRRUS, is_reflectance
+from mmlandslide.scenes.frame import Window
+from mmlandslide.scenes.layers import BandLayer
+from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, UNITS
+from mmlandslide.scenes.raster_scene import RasterScene
+from mmlandslide.scenes.units import Units
+
+_WINDOW_PX, _BLOCK_PX = 128, 512
+#: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); digital numbers of ground start near 100.
+_MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
+#: No ground is this bright over all bands; Landslide4Sense units are about 1.
+_BRIGHTEST_MEDIAN = 0.7
+#: What the offset of processing baseline 04.00 adds. Some pixel in some short-wave infrared band is always darker.
+_OFFSET_DN, _DARK_BANDS, _FEWEST_BANDS = 1000.0, ('B10', 'B11', 'B12'), 4
+
+
+class Inspection:
+    """Looks at windows spread over a scene: its middle, corners and sides.
+
+    Args:
+        scene: with any units.
+        where: the file to name in errors.
+    """
+
+    def __init__(self, scene: RasterScene, where: Path) -> None:
+        self.scene = scene
+        self.where = where
+
+    def units(self, per_unit: float | None, offsets: Mapping[str, float], stored: Sequence[str], check: bool = True) -> Units:
+        """Return the units of the scene's bands.
+
+        Args:
+            per_unit: digital numbers per unit of the file; `None` to recognise it.
+            offsets: band -> digital numbers to add; empty where nothing is known.
+            stored: bands in Landslide4Sense units.
+            check: refuse values that contradict names or units.
+
+        Raises:
+            SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody undid, or bands in the place of
+                others.
+        """
+        self._require_data()
+        if per_unit is None and not stored:
+            per_unit = self._recognised()
+        units = Units(self.scene.held, per_unit or 1.0, offsets, stored)
+        if check and not stored and not offsets:
+            self._require_dark_pixels(per_unit or 1.0)
+        if check:
+            self._require_order(units)
+        return units
+
+    def _require_data(self) -> None:
+        """Refuse a scene without one valid pixel; the middle of most scenes ends the search."""
+        if not any(self.scene.stored(window)[1].any() for window in self._search()):
+            kinds = 'no data' if self.scene.clouds is None else 'no data or under clouds'
+            raise SceneError.mismatch(
+                'scene', 'have at least one pixel with data', f'{kinds} everywhere', self.where, 'Check --nodata and --mask'
+            )
+
+    def _search(self) -> Iterator[Window]:
+        yield from self._windows()
+        for row in range(0, self.scene.height, _BLOCK_PX):
+            for col in range(0, self.scene.width, _BLOCK_PX):
+                yield self.scene.frame.inside((row, col, _BLOCK_PX, _BLOCK_PX))
+
+    def _windows(self) -> list[Window]:
+        """Return the windows that are looked at, the middle first."""
+        rows, cols = (
+            list(dict.fromkeys((max(length - _WINDOW_PX, 0) // 2, 0, max(length - _WINDOW_PX, 0))))
+            for length in (self.scene.height, self.scene.width)
+        )
+        return [self.scene.frame.inside((row, col, _WINDOW_PX, _WINDOW_PX)) for row in rows for col in cols]
+
+    @cached_property
+    def _samples(self) -> list[np.ndarray]:
+        """(C, h, w) values as stored, NaN where not valid, one a window."""
+        looked = (self.scene.stored(window) for window in self._windows())
+        return [np.where(valid, stored, np.nan) for stored, valid in looked]
+
+    def _light(self) -> dict[str, np.ndarray]:
+        """Return band -> valid values as stored, of Sentinel-2's bands."""
+        found = {}
+        for index, band in enumerate(self.scene.held):
+            if is_reflectance(band):
+                values = np.concatenate([sample[index].ravel() for sample in self._samples])
+                found[band] = values[~np.isnan(values)]
+        return {band: values for band, values in found.items() if values.size}
+
+    def _recognised(self) -> float:
+        """Return how many digital numbers a unit of the file is, by its type and range."""
+        light = [values for band, values in self._light().items() if band != CIRRUS]
+        if not light:
+            return UNITS['dn']
+        types = {layer.file.dataset.dtypes[0] for layer in self.scene.layers if isinstance(layer, BandLayer)}
+        values = np.concatenate(light)
+        peak, median = np.percentile(values, 99), np.median(values)
+        if peak >= _LEAST_DN and 'uint8' not in types:
+            return UNITS['dn']
+        if peak <= _MOST_REFLECTANCE and median <= _BRIGHTEST_MEDIAN and 'uint8' not in types:
+            return UNITS['reflectance']
+        raise SceneError.mismatch(
+            'values',
+            f'be digital numbers (from {_LEAST_DN:.0f}) or reflectance (to {_MOST_REFLECTANCE:.0f})',
+            f'{", ".join(sorted(types))} with median {median:.3g} and 99th percentile {peak:.3g}',
+            self.where,
+            f'State their unit: --scale dn, reflectance, {LANDSLIDE4SENSE_UNITS}, or digital numbers per unit',
+        )
+
+    def _require_dark_pixels(self, per_unit: float) -> None:
+        """Refuse light that is nowhere darker than the offset of processing baseline 04.00: nobody undid it."""
+        light = self._light()
+        if len(light) < _FEWEST_BANDS or not set(light) & set(_DARK_BANDS):
+            return
+        darkest = min(float(values.min()) for values in light.values()) * per_unit
+        if darkest >= _OFFSET_DN:
+            raise SceneError.mismatch(
+                'digital numbers',
+                f'be below {_OFFSET_DN:.0f} somewhere in {sorted(light)}',
+                f'a minimum of {darkest:.0f}',
+                self.where,
+                'Products of processing baseline 04.00 or later need --dn-offset -1000; if not, say --dn-offset 0',
+            )
+
+    def _require_order(self, units: Units) -> None:
+        """Refuse bands whose values contradict their names in most windows."""
+        said = [misplaced_by_law(self._tile(units.convert(sample))) for sample in self._samples if not np.isnan(sample).any()]
+        broken = [laws for laws in said if laws]
+        if len(broken) * 2 > len(said):
+            raise SceneError.mismatch(
+                'bands',
+                'have values that fit their names',
+                broken[0],
+                self.where,
+                'Correct --band-order or --band; --no-check-values if the names are right',
+            )
+
+    def _tile(self, values: np.ndarray) -> np.ndarray:
+        """Return (14, h, w) float32 in Landslide4Sense's order, 0 in bands that the scene lacks."""
+        tile = np.zeros((len(LANDSLIDE4SENSE), *values.shape[1:]), np.float32)
+        for band, value in zip(self.scene.held, values, strict=True):
+            if band in LANDSLIDE4SENSE:
+                tile[LANDSLIDE4SENSE.index(band)] = value
+        return tile

@@ -1,0 +1,113 @@
+"""Layers of a scene: bands that come from one file, terrain that is computed from elevation, and clouds that are cut out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.rasters import RasterFile
+from mmlandslide.scenes.slope import slope_deg
+
+#: Below the lowest land on earth (-430 m): what files hold where they have no elevation and do not say so.
+_LOWEST_M = -1000.0
+
+
+@dataclass(frozen=True)
+class BandLayer:
+    """Bands as one file stores them.
+
+    Attributes:
+        file: that holds them.
+        bands: names.
+        indexes: of the bands in the file, from 1.
+    """
+
+    file: RasterFile
+    bands: tuple[str, ...]
+    indexes: tuple[int, ...]
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return (C, h, w) float32, NaN where there are no data."""
+        return self.file.read(self.indexes, window)
+
+
+@dataclass(frozen=True)
+class TerrainLayer:
+    """Elevation in metres and its slope in degrees.
+
+    The slope is computed with a margin of one pixel around each window, so windows have no seams.
+
+    Attributes:
+        file: that holds the elevation.
+        bands: any of `DEM` and `slope`.
+        index: of the elevation in the file, from 1.
+        frame: of the scene.
+        metres: what one unit of the file is, in metres.
+        margin_px: by which the frame of `file` is larger than the scene's on each side, so that the slope of the scene's outermost
+            pixels draws on elevation beyond it.
+    """
+
+    file: RasterFile
+    bands: tuple[str, ...]
+    index: int
+    frame: MapFrame
+    metres: float = 1.0
+    margin_px: int = 0
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return (C, h, w) float32, NaN where there is no elevation."""
+        row, col, height, width = window
+        shift = self.margin_px - 1
+        dem_m = self.file.read((self.index,), (row + shift, col + shift, height + 2, width + 2))[0] * np.float32(self.metres)
+        dem_m[dem_m < _LOWEST_M] = np.nan
+        found = {'DEM': dem_m[1:-1, 1:-1]}
+        if 'slope' in self.bands:
+            found['slope'] = slope_deg(dem_m, *self.frame.pixel_size_m(np.arange(row, row + height)))
+        return np.stack([found[band] for band in self.bands])
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """QA60: bit 10 is opaque cloud, bit 11 cirrus."""
+    return (np.nan_to_num(values[0]).astype(np.int64) & 0b1100_0000_0000) > 0
+
+
+#: Kind of cloud mask -> whether its (C, h, w) values, NaN where unknown, mean no clear view of the ground.
+KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'nonzero': lambda values: np.nan_to_num(values[0]) != 0,
+    # Scene classification of level 2A: no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
+    'scl': lambda values: np.isin(values[0], (0, 1, 3, 8, 9, 10)),
+    'qa60': _bits,
+    # MSK_CLASSI_B00 of level 1C: bands for opaque cloud, cirrus and snow; snow is ground to be seen.
+    'msk_classi': lambda values: (np.nan_to_num(values[:2]) != 0).any(axis=0),
+}
+
+
+@dataclass(frozen=True)
+class CloudMask:
+    """Pixels whose ground cannot be seen. Where the mask has no value, the view counts as clear.
+
+    Attributes:
+        file: the mask.
+        kind: of `KINDS`.
+    """
+
+    file: RasterFile
+    kind: str
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return (h, w) bool, true where cloudy."""
+        indexes = (1, 2) if self.kind == 'msk_classi' else (1,)
+        return KINDS[self.kind](self.file.read(indexes, window))
+
+
+def cloud_kind(name: str, stated: str | None) -> str:
+    """Return the kind of a cloud mask: as stated, else by the name of its file, else `nonzero`.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    if stated is not None and stated not in KINDS:
+        raise ConfigError.mismatch('cloud kind', f'be one of {list(KINDS)}', repr(stated), 'the options', 'Name one of those')
+    return stated or next((kind for kind in KINDS if kind in name.lower()), 'nonzero')

@@ -1,0 +1,105 @@
+"""A scene as the detector sees it: named bands in Landslide4Sense units, read window by window."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from mmlandslide.scenes.frame import MapFrame, Window
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that a scene reads, as a run record states it.
+
+    Attributes:
+        path: absolute.
+        size_bytes: of the file.
+        mtime_ns: time of its last change.
+    """
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> 'InputFile':
+        """Return the record of a file that is there."""
+        status = path.stat()
+        return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Scene(ABC):
+    """A scene; nothing of it is in memory. It may be sent to other processes and read by several threads at once.
+
+    Attributes:
+        name: for the files that are made of it, such as `S2A_MSIL1C_20150711T100006_N0204_R122_T33TWM_20150711T100008`.
+        bands: names, in the order that `read` returns them.
+        frame: its grid and place on the map.
+        acquired: when it was taken, UTC; `None` where nothing says so.
+        inputs: the files that it reads.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    frame: MapFrame
+    acquired: datetime | None
+    inputs: tuple[InputFile, ...]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.frame.height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.frame.width
+
+    @property
+    def crs(self) -> CRS | None:
+        """Coordinate reference system; `None` for a plain tile."""
+        return self.frame.crs
+
+    @property
+    def transform(self) -> Affine:
+        """From (column, row) to map coordinates."""
+        return self.frame.transform
+
+    @property
+    def gsd_m(self) -> float:
+        """Ground sampling distance in metres, 1 for a plain tile."""
+        return self.frame.gsd_m
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Read a window.
+
+        Args:
+            window: row, column, height and width in pixels of the scene; it may reach beyond the scene.
+
+        Returns:
+            (C, h, w) float32 in Landslide4Sense units, 0 where not valid, and (h, w) bool, true where every band has data and no
+            cloud mask covers it.
+
+        Raises:
+            SceneError: a file cannot be read there.
+        """
+        row, col, height, width = window
+        values = np.zeros((len(self.bands), height, width), np.float32)
+        valid = np.zeros((height, width), bool)
+        top, left, rows, cols = inside = self.frame.inside(window)
+        if rows and cols:
+            part = np.s_[top - row : top - row + rows, left - col : left - col + cols]
+            found, seen = self._read(inside)
+            values[(slice(None), *part)] = np.where(seen, found, 0)
+            valid[part] = seen
+        return values, valid
+
+    @abstractmethod
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Read a window that lies in the scene, as `read` does; what is not valid may hold anything."""
