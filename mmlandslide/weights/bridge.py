@@ -33,6 +33,7 @@ def load_pretrained(
     source_bands: str | Sequence[str] | None = None,
     min_matched: float | None = None,
     made_by: str | None = None,
+    published_at: str | None = None,
 ) -> TransferReport:
     """Carry the weights of a checkpoint into a backbone.
 
@@ -45,6 +46,7 @@ def load_pretrained(
             three channels and Landslide4Sense's for fourteen.
         min_matched: share of backbone values in [0, 1] that suffices; where `None`, every parameter must be accounted for.
         made_by: config whose training makes the checkpoint, for the error, see `references.resolve`.
+        published_at: address of the checkpoint, likewise.
 
     Returns:
         The report, which is also logged.
@@ -54,7 +56,7 @@ def load_pretrained(
         CheckpointError: the file cannot be read safely.
         CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
     """
-    path = resolve(checkpoint, made_by)
+    path = resolve(checkpoint, made_by, published_at)
     translation, own = read(path, source)
     report = carry(backbone, translation, own, path, stem, source_bands, min_matched)
     print_log(report.render(), logger='current')
@@ -157,7 +159,8 @@ def transfer(
         if name not in found:
             report.fate[name] = 'new by design' if name.startswith(fresh) else 'missing'
             continue
-        fate, tensor = _fit(backbone, name, found[name], value, stem_rule, source_bands)
+        bands = _stem_bands(backbone, name, found[name], source_bands, path)
+        fate, tensor = _fit(name, found[name], value, bands, backbone.bands, stem_rule)
         report.fate[name] = fate
         if fate == 'missing':
             report.wrong_shape[name] = shapes(found, name, tuple(value.shape))
@@ -172,13 +175,19 @@ def transfer(
     return report
 
 
+def _stem_bands(
+    backbone: Any, name: str, theirs: torch.Tensor, stated: str | Sequence[str] | None, path: str
+) -> tuple[str, ...] | None:
+    """Return the bands of a checkpoint's tensor where it is the stem, `None` where its axes are no bands."""
+    return stem.source_bands(theirs.shape[1], stated, path) if name == backbone.stem_name and theirs.ndim == 4 else None
+
+
 def _fit(
-    backbone: Any, name: str, theirs: torch.Tensor, ours: torch.Tensor, rule: str, source_bands: str | Sequence[str] | None
+    name: str, theirs: torch.Tensor, ours: torch.Tensor, source: Sequence[str] | None, target: Sequence[str], rule: str
 ) -> tuple[str, torch.Tensor]:
-    """Return the fate of one tensor and what to copy."""
-    if name == backbone.stem_name and theirs.ndim == 4:
-        source = stem.source_bands(theirs.shape[1], source_bands)
-        wide = stem.adapt(theirs, source, backbone.bands, rule)
+    """Return the fate of one tensor and what to copy; `source` are its bands where it is the stem."""
+    if source is not None:
+        wide = stem.adapt(theirs, source, target, rule)
         if wide.shape == ours.shape:
             return ('matched' if wide is theirs else 'widened'), wide
     if theirs.shape == ours.shape:

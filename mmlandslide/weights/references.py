@@ -17,7 +17,7 @@ _PACKAGE = 'package://'
 _URLS = ('http://', 'https://')
 
 
-def resolve(checkpoint: str, made_by: str | None = None) -> Path:
+def resolve(checkpoint: str, made_by: str | None = None, published_at: str | None = None) -> Path:
     """Return the file that a reference names.
 
     Args:
@@ -25,6 +25,7 @@ def resolve(checkpoint: str, made_by: str | None = None) -> Path:
             `package://<import name>/<path in it>`, a file of an installed package, which is not imported.
         made_by: config whose training makes the checkpoint, for the error; it counts while `checkpoint` is that config's work
             dir.
+        published_at: address of the file in `data/weights/`, for the error.
 
     Raises:
         MissingPathError: nothing is there, or the URL cannot be fetched.
@@ -42,6 +43,8 @@ def resolve(checkpoint: str, made_by: str | None = None) -> Path:
     if made_by is not None and path == Path('work_dirs', Path(made_by).stem):
         where = f'{path} (asked for by a config that starts from {made_by})'
         remedy = f'Make it with `mim train mmpretrain {made_by}`'
+    elif published_at is not None and path.parent == Path('data', 'weights'):
+        remedy = f'Get {published_at} and put the checkpoint there'
     raise MissingPathError.mismatch('checkpoint', 'be a file or a work dir that holds one', 'nothing', where, remedy)
 
 

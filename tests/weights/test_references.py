@@ -28,6 +28,13 @@ def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(tmp_path
         resolve('work_dirs/swin_mae', made_by=MAE)
 
 
+def test_a_missing_file_of_weights_says_where_it_is_published():
+    with pytest.raises(MissingPathError, match=r'got nothing in data/weights/clip\.pt\. Get https://a\.org/clip\.zip and put the checkpoint'):
+        resolve('data/weights/clip.pt', published_at='https://a.org/clip.zip')
+    with pytest.raises(MissingPathError, match='got nothing in elsewhere/clip.pt. Check the path'):
+        resolve('elsewhere/clip.pt', published_at='https://a.org/clip.zip')
+
+
 @pytest.mark.parametrize('made_by', [None, MAE])
 def test_a_path_of_the_users_own_is_to_be_checked_and_not_made(tmp_path, made_by):
     with pytest.raises(MissingPathError, match=r'typo\.pth\. Check the path\.$'):
