@@ -73,18 +73,19 @@ def command(
     cfg, grid = Config.fromfile(config_path), Grid(cell_px if level == 'cell' else None)
     label = label or ('half' if level == 'cell' else 'any')
     views = two_sides(cfg, data_root, fit_split, score_split, input_px)
-    rows: list[dict[str, Any]] = []
-    random: dict[str, Probed] = {}
-    for weights in dict.fromkeys((RANDOM, *checkpoints)):
+    probed: dict[str, dict[str, Probed]] = {}
+    seen = {RANDOM: 0}
+    for weights in dict.fromkeys((*checkpoints, RANDOM)):  # what a user named comes first: it may be refused
         encoder = FrozenEncoder(cfg, stage, seed, device)
-        seen = 0 if weights == RANDOM else load(encoder, weights, views[1])
+        if weights != RANDOM:
+            seen[weights] = load(encoder, weights, views[1])
         fit, scored = labelled(places(encoder, views[0], grid, seed, fit_cells), places(encoder, views[1], grid, seed), label)
-        found = {'linear': linear_probe(fit, scored), 'k-NN': nearest_probe(fit, scored, neighbours)}
-        random = random or found
-        rows += [
-            {'weights': weights, 'probe': probe, **compared(found[probe], random[probe], seed), 'scored_tiles_seen': seen}
-            for probe in found
-        ]
+        probed[weights] = {'linear': linear_probe(fit, scored), 'k-NN': nearest_probe(fit, scored, neighbours)}
+    rows = [
+        {'weights': weights, 'probe': probe, **compared(found, probed[RANDOM][probe], seed), 'scored_tiles_seen': seen[weights]}
+        for weights in dict.fromkeys((RANDOM, *checkpoints))
+        for probe, found in probed[weights].items()
+    ]
     settings = {'config': str(config_path), 'level': level, 'label': label, 'stage': stage, 'seed': seed}
     numbers = {**settings, 'fit': counts(fit), 'scored': counts(scored), 'rows': rows}
     show(numbers)
@@ -93,8 +94,9 @@ def command(
 
 
 def load(encoder: 'FrozenEncoder', checkpoint: str, scored: 'TileView') -> int:
-    """Carry a checkpoint into an encoder; return how many of the scored tiles its training has seen, and warn of them."""
+    """Carry a checkpoint into an encoder and report; return how many of the scored tiles its training saw, and warn of them."""
     report = encoder.load(checkpoint)
+    click.echo(report.render())
     seen = len({*report.lineage.get('tile_ids', ())} & {*scored.tile_ids})
     if seen:
         click.echo(

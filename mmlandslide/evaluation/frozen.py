@@ -97,9 +97,20 @@ class FrozenEncoder:
             module.train(False)
 
     def load(self, checkpoint: str) -> TransferReport:
-        """Carry a checkpoint into the backbone, by the config's own rules (`stem`, `source`); see `bridge.load_pretrained`."""
+        """Carry a checkpoint into the backbone, by the config's own rules (`stem`, `source`).
+
+        Args:
+            checkpoint: as `bridge.load_pretrained` takes it.
+
+        Returns:
+            The report, not yet shown.
+
+        Raises:
+            LandslideError: as `bridge.load_pretrained` does.
+        """
         options = {name: value for name, value in self.pretrained.items() if name not in ('checkpoint', 'made_by')}
-        return bridge.load_pretrained(self.backbone, checkpoint, **options)
+        with _without_info():
+            return bridge.load_pretrained(self.backbone, checkpoint, **options)
 
     @torch.no_grad()
     def __call__(self, inputs: torch.Tensor, grid_hw: tuple[int, int]) -> np.ndarray:
@@ -253,9 +264,11 @@ def _mapped(backbone_cfg: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _without_info() -> Iterator[None]:
-    """Keep mmengine from printing a line for every parameter that it initialises."""
+    """Keep mmengine from printing each parameter that it initialises, and the bridge its report."""
     logger = MMLogger.get_current_instance()
     before = logger.level
     logger.setLevel(logging.WARNING)
-    yield
-    logger.setLevel(before)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
