@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mmlandslide.bands import GROUPS
-from mmlandslide.errors import BandError, LandslideError, MissingPathError, SceneError
+from mmlandslide.errors import BandError, LandslideError, SceneError
 from mmlandslide.scenes import sentinel2
 from mmlandslide.scenes.band_names import canonical, require_known
 from mmlandslide.scenes.frame import MapFrame
@@ -103,9 +103,8 @@ def _named_files(options: InputOptions, asked: Sequence[str]) -> dict[str, Path]
 def _of_folder(folder: Path) -> Catalogue:
     product = sentinel2.find_product(folder)
     if product is None:
-        raise MissingPathError.mismatch(
-            'scene folder', 'hold a Sentinel-2 product or band files such as *_B02.jp2', 'neither', folder, 'Check the path'
-        )
+        expected = 'hold one Sentinel-2 product or band files such as *_B02.jp2'
+        raise SceneError.mismatch('folder', expected, 'neither', folder, 'Pass one file, or read its tiles with `open_scenes`')
     places = {band: BandPlace(path) for band, path in product.files.items()}
     metadata = (product.metadata,) if product.metadata else ()
     return Catalogue(

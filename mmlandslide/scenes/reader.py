@@ -1,15 +1,21 @@
-"""Opens a scene for a model: finds the bands that it asks for and refuses what cannot be right."""
+"""Opens scenes for a model: finds the bands that it asks for and refuses what cannot be right."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmlandslide import bands as band_table
 from mmlandslide.bands import LANDSLIDE4SENSE
-from mmlandslide.errors import MissingPathError
+from mmlandslide.datasets import tiles
+from mmlandslide.datasets.index import require_inside
+from mmlandslide.errors import MissingPathError, SceneError
 from mmlandslide.scenes.assembly import assemble
 from mmlandslide.scenes.catalogue import catalogue_of
 from mmlandslide.scenes.options import InputOptions
+from mmlandslide.scenes.rasters import RasterFile
 from mmlandslide.scenes.scene import Scene
+from mmlandslide.scenes.sentinel2 import find_product
+from mmlandslide.scenes.tile_scene import open_tile
 
 _DEFAULTS = InputOptions()
 
@@ -22,8 +28,8 @@ def open_scene(source: str | Path | None, bands: str | Sequence[str] = LANDSLIDE
     own, or that of the finest band file: 10 m in Sentinel-2.
 
     Args:
-        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder, or a folder of band files; `None` where
-            `options.band_files` name them all.
+        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder, a folder of band files, or one tile (HDF5, `.npy` or an
+            image file); `None` where `options.band_files` name all files.
         bands: names or groups that the model asks for; only those are read.
         options: what the files do not say themselves.
 
@@ -34,11 +40,53 @@ def open_scene(source: str | Path | None, bands: str | Sequence[str] = LANDSLIDE
         MissingPathError: no such file or folder.
         SceneError: a file that cannot be read, without place on the map, rotated, without any data, a band in two files, an
             elevation model that does not cover the scene, or values that contradict names or units.
+        TileError: a tile that cannot be read.
         BandError: a band that the scene lacks, or an unknown name.
         ConfigError: an option that cannot be.
     """
     asked = band_table.names(bands)
     path = None if source is None else Path(source)
-    if path is not None and not path.exists():
+    if path is None:
+        return assemble(catalogue_of(None, options, asked), asked, options)
+    if not path.exists():
         raise MissingPathError.mismatch('scene', 'exist', 'nothing', path, 'Check the path')
+    if path.is_file() and path.suffix.lower() in (*tiles.HDF5, *tiles.NUMPY, *tiles.IMAGE):
+        return open_tile(path, asked, options)
     return assemble(catalogue_of(path, options, asked), asked, options)
+
+
+def open_scenes(
+    source: str | Path | None, bands: str | Sequence[str] = LANDSLIDE4SENSE, options: InputOptions = _DEFAULTS
+) -> Iterator[Scene]:
+    """Open one scene, or each tile of a folder in the order of the numbers in their names, one after the other.
+
+    Args:
+        source: as in `open_scene`, or a folder of tiles; a GeoTIFF in it keeps its place on the map, a TIFF may have none.
+        bands: as in `open_scene`.
+        options: for each of them.
+
+    Yields:
+        The scenes.
+
+    Raises:
+        SceneError: as in `open_scene`, or a folder without any tile.
+        LandslideError: as in `open_scene`.
+    """
+    folder = None if source is None else Path(source)
+    if folder is None or not folder.is_dir() or find_product(folder) is not None:
+        yield open_scene(source, bands, options)
+        return
+    paths = _tiles_in(folder)
+    if not paths:
+        expected = f'hold a Sentinel-2 product, band files such as *_B02.jp2, or tiles ({", ".join(tiles.SUFFIXES)})'
+        raise SceneError.mismatch('folder', expected, 'none', folder, 'Check the path')
+    for path in paths:
+        plain = path.suffix.lower() in tiles.TIFF and RasterFile(path).dataset.crs is None
+        yield open_tile(path, band_table.names(bands), options) if plain else open_scene(path, bands, options)
+
+
+def _tiles_in(folder: Path) -> list[Path]:
+    """Return the tiles in a folder, `image_2` before `image_10`."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in tiles.SUFFIXES and path.is_file()]
+    require_inside(folder, folder, found)
+    return sorted(found, key=lambda path: [(int(part or 0), part) for part in re.split(r'\D+', path.stem)] + [(0, path.name)])

@@ -1,0 +1,107 @@
+"""A tile without a place on the map, read whole: HDF5, `.npy`, an image file, or a TIFF without coordinates."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, positions
+from mmlandslide.datasets import tiles
+from mmlandslide.errors import BandError, ConfigError
+from mmlandslide.scenes.assembly import fill_values
+from mmlandslide.scenes.band_names import canonical, require_known
+from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
+from mmlandslide.scenes.scene import InputFile, Scene
+from mmlandslide.scenes.sentinel2 import date_in
+from mmlandslide.scenes.units import Units
+
+_DEFAULTS = InputOptions()
+
+
+@dataclass(frozen=True)
+class TileScene(Scene):
+    """A tile in memory.
+
+    Attributes:
+        values: (C, H, W) float32 in Landslide4Sense units, in the order of `bands`.
+        known: (H, W) bool, true where there are data.
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        row, col, height, width = window
+        part = np.s_[row : row + height, col : col + width]
+        return self.values[(slice(None), *part)], self.known[part]
+
+
+def scene_of(
+    values: np.ndarray, held: tuple[str, ...], bands: tuple[str, ...], options: InputOptions = _DEFAULTS, name: str = 'array'
+) -> TileScene:
+    """Return an array as a scene.
+
+    Args:
+        values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation models give them, unless
+            `options.scale` says otherwise.
+        held: names of its bands.
+        bands: names that the model asks for.
+        options: `scale`, `dn_offset`, `nodata` and `fill` count here.
+        name: of the scene.
+
+    Raises:
+        BandError: a band that is neither held nor filled.
+        ConfigError: a scale or a fill that cannot be.
+    """
+    fill = fill_values(options.fill, bands)
+    direct = tuple(band for band in bands if band not in fill)
+    chosen = np.asarray(values[positions(direct, held, name)] if direct else values[:0], np.float32)
+    known = np.ones(values.shape[1:], bool) if options.nodata is None else (chosen != np.float32(options.nodata)).all(axis=0)
+    stored = options.scale == LANDSLIDE4SENSE_UNITS or (options.scale is None and values.dtype.kind == 'f')
+    offsets = dict.fromkeys(direct, options.dn_offset or 0.0)
+    units = Units(direct, dn_per_unit(options.scale) or 1.0, offsets, direct if stored else ())
+    found = dict(zip(direct, units.convert(chosen), strict=True))
+    filled = np.stack([found[band] if band in found else np.full(known.shape, fill[band], np.float32) for band in bands])
+    return TileScene(name, bands, MapFrame(*known.shape), None, (), filled, known)
+
+
+def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:
+    """Read a tile.
+
+    Args:
+        path: in a format that `tiles.read_image` reads.
+        bands: names that the model asks for.
+        options: `band_order` names the bands of the file; without it 14 are Landslide4Sense's and the 3 of an image file R, G, B.
+
+    Raises:
+        MissingPathError: no such file.
+        TileError: as in `tiles.read_image`.
+        BandError: a band that is neither held nor filled, or a file whose bands have no names.
+        ConfigError: an option that only scenes on the map have.
+    """
+    for option in ('band_files', 'dem', 'cloud_mask'):
+        if getattr(options, option):
+            expected = 'belong to a scene on the map'
+            raise ConfigError.mismatch(option, expected, 'a tile without coordinates', path, 'Leave the option out')
+    held = _bands_of(path, options, bands)
+    tile = scene_of(tiles.read_image(path, held), held, bands, options, path.stem)
+    return replace(tile, acquired=date_in(path.stem), inputs=(InputFile.of(path),))
+
+
+def _bands_of(path: Path, options: InputOptions, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a tile's bands, in its order."""
+    if options.band_order is not None:
+        named = tuple(canonical(name) for name in options.band_order)
+        require_known(named, asked, '--band-order')
+        return named
+    array = tiles.read_array(path, 'img')
+    last = path.suffix.lower() in (*tiles.HDF5, *tiles.IMAGE)
+    count = array.shape[-1 if last else 0] if array.ndim == 3 else 1
+    if count == len(LANDSLIDE4SENSE):
+        return LANDSLIDE4SENSE
+    if count == 3 and path.suffix.lower() in tiles.IMAGE:
+        return GROUPS['photograph']
+    raise BandError.mismatch(
+        'tile', 'have the 14 bands of Landslide4Sense', f'shape {array.shape}', path, 'Name its bands with --band-order'
+    )
