@@ -15,6 +15,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 import mmlandslide.registry  # noqa: F401 (registers our scope)
+from mmlandslide.models.mixing import BatchMixing
+from mmlandslide.models.teacher import Teacher
 from mmlandslide.weights.bridge import load_pretrained
 
 #: Key -> the registry of the types below it; `model.` goes before the plain key. Other keys keep that of the dict around them.
@@ -44,7 +46,7 @@ BUILDERS = {
     mmcv.ops: {'split_thr', 'class_agnostic'},
 }
 #: Dicts whose keys are names of the config's own, and those whose values are such dicts.
-FREE = {'default_hooks', 'custom_keys', 'nodata'}
+FREE = {'default_hooks', 'custom_keys', 'nodata', 'substitutes'}
 
 
 def parameters(function):
@@ -70,6 +72,8 @@ TOP_LEVEL = parameters(Runner) - {'cfg', 'work_dir', 'launcher', 'experiment_nam
 OWNERS = {
     **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader'), parameters(DataLoader) | {'num_batch_per_epoch'}),
     'pretrained': parameters(load_pretrained) - {'backbone'},
+    'mixing': parameters(BatchMixing),
+    'teacher': parameters(Teacher.read),
     'log_processor': parameters(LogProcessor),
     'custom_cfg': {'data_src', 'method_name', 'window_size', 'log_name', 'reset'},
     'randomness': parameters(Runner.set_randomness),

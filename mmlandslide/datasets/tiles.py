@@ -249,6 +249,19 @@ def image_hw(path: Path) -> tuple[int, int]:
         return picture.height, picture.width
 
 
+def read_photograph(path: Path) -> np.ndarray:
+    """Return an image file as red, green and blue, (3, H, W) uint8, whatever its colours are kept as (grey, CMYK, palette).
+
+    Raises:
+        MissingPathError: no such file.
+        UnreadableTileError: not an image in one of `PICTURE_FORMATS`, or cut off.
+        TileShapeError: more than `MAX_ELEMENTS` values.
+    """
+    _require_file(path)
+    with _picture(path) as picture:
+        return np.asarray(picture.convert('RGB')).transpose(2, 0, 1)
+
+
 @contextmanager
 def _picture(path: Path) -> Iterator[Image.Image]:
     """Open an image file; nothing is decoded yet."""

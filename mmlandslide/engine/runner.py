@@ -16,9 +16,10 @@ from mmengine.runner import BaseLoop, Runner
 from mmlandslide import __version__
 from mmlandslide.engine import checkpoints, distributed
 from mmlandslide.engine.loops import ResumableLoop, resumable
-from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError, LandslideError, SplitOverlapError
+from mmlandslide.errors import CheckpointError, ConfigError, LandslideError, SplitOverlapError
 from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing
 from mmlandslide.registry import RUNNERS
+from mmlandslide.weights.filling import fill
 from mmlandslide.weights.lineage import record, tiles_seen
 from mmlandslide.weights.references import resolve
 
@@ -203,7 +204,7 @@ class LandslideRunner(Runner):
         if self._resume:
             _require_position(checkpoint, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        _fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
+        fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
         self._loaded_record = record(checkpoint)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
@@ -270,29 +271,6 @@ def _tiles_of(dataset: Any) -> list[str]:
         return list(dataset.tile_ids)
     inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
     return [tile for each in inner if each is not None for tile in _tiles_of(each)]
-
-
-def _fill(model: Any, state: dict[str, Any], path: Path) -> None:
-    """Load a state dict that must fill the model exactly."""
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError.mismatch(
-            'checkpoint', 'hold the tensors of a model', type(state).__name__, path, 'Pass a checkpoint of a training'
-        )
-    state = {str(key).removeprefix('module.'): value for key, value in state.items()}
-    own = model.state_dict()
-    missing = [key for key in own if key not in state]
-    unexpected = [key for key in state if key not in own]
-    misshapen = [key for key in own if key in state and own[key].shape != state[key].shape]
-    if missing or unexpected or misshapen:
-        raise CheckpointMismatchError.mismatch(
-            'checkpoint',
-            'fill the model exactly',
-            f'{len(missing)} keys missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, '
-            f'{len(misshapen)} of another shape {misshapen[:2]}',
-            path,
-            'Pass the checkpoint that this config trained; to start from other weights use model.backbone.pretrained',
-        )
-    model.load_state_dict(state)
 
 
 def _require_position(checkpoint: dict[str, Any], path: Path) -> None:

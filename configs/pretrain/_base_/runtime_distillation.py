@@ -1,0 +1,3 @@
+"""What a student runs with beside the rest: a look at its teacher before anything is learned from it."""
+
+custom_hooks = [dict(type='mmlandslide.TeacherHook')]

@@ -1,0 +1,4 @@
+"""Swin-B trained on ImageNet-1k, 224 px, 300 epochs, from scratch: not yet measured."""
+
+_base_ = './supervised_imagenet_swin_t.py'
+model = dict(backbone=dict(arch='base', drop_path_rate=0.5), head=dict(in_channels=1024))

@@ -1,0 +1,8 @@
+"""ResNet-18 trained to tell Landslide4Sense tiles with a landslide, 14 bands, 100 epochs, from scratch: not yet measured."""
+
+_base_ = [
+    './_base_/model_supervised_convnet.py',
+    './_base_/data_l4s_cls.py',
+    './_base_/optim_supervised_convnet.py',
+    './_base_/runtime_supervised.py',
+]
