@@ -6,6 +6,7 @@ runs no code.
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 import rasterio
 from defusedxml import ElementTree
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
@@ -126,7 +127,8 @@ class RasterFile:
         """The open file as it is; a process that was forked opens it again."""
         if getattr(self._opened, 'process', None) != os.getpid():
             driver = driver_of(self.path)
-            with reading(self.path):
+            with reading(self.path), warnings.catch_warnings():
+                warnings.simplefilter('ignore', NotGeoreferencedWarning)  # whoever needs a place on the map says so
                 self._opened.dataset = rasterio.open(self.path.absolute(), driver=driver)
             self._opened.on_frame = self._warped(self._opened.dataset)
             self._opened.process = os.getpid()

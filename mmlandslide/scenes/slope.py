@@ -32,4 +32,5 @@ def slope_deg(dem_m: np.ndarray, width_m: np.ndarray, height_m: np.ndarray) -> n
     south_west, south, south_east = neighbour(1, -1), neighbour(1, 0), neighbour(1, 1)
     rise_east = (north_east + 2 * east + south_east - north_west - 2 * west - south_west) / (8 * width_m[:, None])
     rise_south = (south_west + 2 * south + south_east - north_west - 2 * north - north_east) / (8 * height_m[:, None])
-    return np.degrees(np.arctan(np.hypot(rise_east, rise_south))).astype(np.float32)
+    slope = np.degrees(np.arctan(np.hypot(rise_east, rise_south)))
+    return np.where(np.isnan(centre), np.nan, slope).astype(np.float32)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+from rasterio.transform import Affine, from_origin
+
+from mmlandslide.errors import SceneError
+from mmlandslide.scenes.frame import MapFrame, require_upright
+
+UTM = MapFrame(40, 60, from_origin(500000.0, 5000000.0, 10.0, 10.0), CRS.from_epsg(32633))
+
+
+def test_a_window_is_cut_to_the_frame():
+    assert UTM.inside((-3, 50, 10, 20)) == (0, 50, 7, 10)
+    assert UTM.inside((10, 10, 5, 5)) == (10, 10, 5, 5)
+
+
+@pytest.mark.parametrize('window', [(-9, 0, 9, 5), (40, 0, 5, 5), (0, -80, 5, 5), (99, 99, 5, 5)])
+def test_a_window_beyond_the_frame_is_empty(window):
+    assert 0 in UTM.inside(window)[2:]
+
+
+def test_padding_moves_the_origin_and_keeps_the_pixels():
+    padded = UTM.padded(2)
+    assert (padded.height, padded.width) == (44, 64)
+    assert padded.transform * (2, 2) == UTM.transform * (0, 0)
+
+
+def test_pixels_of_utm_are_as_wide_as_they_say_but_for_the_scale_of_the_meridian():
+    # On the central meridian (x = 500000 m) one metre of the map is 1 / 0.9996 m of ground.
+    width_m, height_m = UTM.pixel_size_m(np.array([0, 39]))
+    assert np.allclose([width_m, height_m], 10 / 0.9996, rtol=1e-5)
+
+
+def test_pixels_of_degrees_narrow_with_latitude():
+    # At 60 degrees north one degree is 55 800 m of longitude and 111 412 m of latitude (WGS 84, National Geospatial-Intelligence
+    # Agency); at the equator 111 320 and 110 574 m.
+    for latitude, east_m, north_m in ((60.0, 55800.0, 111412.0), (0.0, 111320.0, 110574.0)):
+        frame = MapFrame(2, 2, from_origin(10.0, latitude + 1e-4, 1e-4, 1e-4), CRS.from_epsg(4326))
+        width_m, height_m = frame.pixel_size_m(np.array([0, 1]))
+        assert np.allclose(width_m, east_m * 1e-4, rtol=1e-4)
+        assert np.allclose(height_m, north_m * 1e-4, rtol=1e-4)
+
+
+def test_web_mercator_is_not_taken_at_its_word():
+    # It stretches by 1 / cos(latitude): 2 at y = 8399737.89 m, 60 degrees north (and 0.3 % of ellipsoid).
+    frame = MapFrame(1, 1, from_origin(0.0, 8399737.89, 10.0, 10.0), CRS.from_epsg(3857))
+    assert frame.gsd_m == pytest.approx(5.0, rel=5e-3)
+
+
+def test_a_pixel_across_the_date_line_is_small():
+    frame = MapFrame(1, 1, from_origin(180 - 5e-5, 0.0, 1e-4, 1e-4), CRS.from_epsg(4326))
+    assert frame.pixel_size_m(np.array([0]))[0] == pytest.approx(11.132, rel=1e-3)
+
+
+def test_the_same_grid_may_differ_by_rounding_only():
+    shifted = MapFrame(40, 60, UTM.transform * Affine.translation(0.002, 0), UTM.crs)
+    assert UTM.same_grid(shifted)
+    assert not UTM.same_grid(MapFrame(40, 60, UTM.transform * Affine.translation(0.5, 0), UTM.crs))
+    assert not UTM.same_grid(MapFrame(40, 60, UTM.transform, CRS.from_epsg(32634)))
+
+
+def test_a_frame_without_map_is_refused():
+    with pytest.raises(SceneError, match=r'coordinate reference system, got none in a\.tif\. Give it one with `gdal_edit\.py'):
+        require_upright(MapFrame(4, 4), Path('a.tif'))
+
+
+@pytest.mark.parametrize('turn', [Affine.rotation(30), Affine.scale(1, -1)])
+def test_a_rotated_or_flipped_frame_is_refused(turn):
+    with pytest.raises(SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'):
+        require_upright(MapFrame(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))
