@@ -48,6 +48,7 @@ def write_safe(root: Path, baseline='02.04', offsets=(), name=NAME, bands=SENTIN
     folder = root / f'{name}.SAFE'
     lossless = {'driver': 'JP2OpenJPEG', 'QUALITY': '100', 'REVERSIBLE': 'YES'}
     write_bands(folder / 'GRANULE' / 'L1C_T33TWM_A000253_20150711T100006' / 'IMG_DATA', bands, form='jp2', **lossless)
+    folder.mkdir(parents=True, exist_ok=True)
     stated = ''.join(f'<RADIO_ADD_OFFSET band_id="{number}">{offset}</RADIO_ADD_OFFSET>' for number, offset in enumerate(offsets))
     (folder / 'MTD_MSIL1C.xml').write_text(
         '<?xml version="1.0" encoding="UTF-8"?>'

@@ -107,9 +107,7 @@ def _light(held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFra
     for (name, cirrus, light), group in groupby(sorted(direct, key=file_of), key=file_of):
         bands = tuple(group)
         file = RasterFile(Path(name), frame, nodata=options.nodata, zero_is_data=cirrus)
-        own = own_frame(file.dataset)
-        if own.crs is None:
-            require_upright(own, file.path)
+        require_cover(frame, own_frame(file.dataset), file.path, f'file of {", ".join(bands)}')
         if light and not cirrus and options.nodata is None and file.dataset.nodata is None:
             file = replace(file, nodata=0.0)
         yield BandLayer(file, bands, tuple(places[band].index for band in bands))

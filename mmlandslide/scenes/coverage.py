@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from rasterio.crs import CRS
 from rasterio.warp import transform as project
 
 from mmlandslide.errors import SceneError
@@ -31,32 +32,37 @@ def uncovered_px(frame: MapFrame, other: MapFrame) -> float:
     return float(max(-cols.min(), -rows.min(), cols.max() - other.width, rows.max() - other.height, 0.0))
 
 
-def require_cover(frame: MapFrame, other: MapFrame, path: Path) -> None:
-    """Refuse an elevation model that leaves more than a pixel's width of the scene without elevation.
+def require_cover(frame: MapFrame, other: MapFrame, path: Path, subject: str = 'DEM') -> None:
+    """Refuse a raster that leaves more than one of its pixels along an edge of the scene without values.
 
     Args:
         frame: of the scene.
-        other: of the elevation model.
-        path: of the elevation model.
+        other: of the raster.
+        path: of the raster.
+        subject: what it holds.
 
     Raises:
         SceneError: it has no coordinate reference system, or does not cover the scene.
     """
     if other.crs is None:
+        remedy = 'Give it one with `gdal_edit.py -a_srs EPSG:...`'
+        raise SceneError.mismatch(subject, 'have a coordinate reference system', 'none', path, remedy)
+    if uncovered_px(frame, other) > 1:
         raise SceneError.mismatch(
-            'raster file', 'have a coordinate reference system', 'none', path, 'Give it one with `gdal_edit.py -a_srs EPSG:...`'
-        )
-    beyond = uncovered_px(frame, other)
-    if beyond > 1:
-        raise SceneError.mismatch(
-            'DEM',
-            f'cover the scene ({_corners(frame)} in {frame.crs})',
-            f'{_corners(other)} in {other.crs}',
+            subject,
+            f'cover the scene ({_corners(frame)} in {_crs(frame.crs)})',
+            f'{_corners(other)} in {_crs(other.crs)}',
             path,
-            'Get a DEM of the whole scene, or cut the scene to the DEM with `gdal_translate -projwin`',
+            'Get one of the whole scene, or cut the scene with `gdal_translate -projwin`',
         )
 
 
 def _corners(frame: MapFrame) -> str:
     left, bottom, right, top = frame.bounds
     return f'{left:.6g} {bottom:.6g} to {right:.6g} {top:.6g}'
+
+
+def _crs(crs: CRS) -> str:
+    """Return the name of a map: its EPSG code where it has one."""
+    code = crs.to_epsg()
+    return f'EPSG:{code}' if code else crs.to_wkt()

@@ -16,7 +16,8 @@ from mmlandslide.scenes.rasters import RasterFile, driver_of, own_frame
 
 GRID = MapFrame(6, 6, from_origin(*scene_files.ORIGIN_XY, 10.0, 10.0), rasterio.crs.CRS.from_epsg(32633))
 COUNT = np.arange(36, dtype=np.uint16).reshape(6, 6)
-VRT = '<VRTDataset rasterXSize="6" rasterYSize="6"><VRTRasterBand dataType="UInt16" band="1"{kind}>{inside}</VRTRasterBand></VRTDataset>'
+BAND = '<VRTRasterBand dataType="UInt16" band="1"{kind}>{inside}</VRTRasterBand>'
+VRT = f'<VRTDataset rasterXSize="6" rasterYSize="6">{BAND}</VRTDataset>'
 SOURCE = '<SimpleSource><SourceFilename relativeToVRT="{relative}">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
 
 
