@@ -28,6 +28,8 @@ BACKBONES_BY_NAME = {
     ('VisionTransformer', 'deit-tiny'): 'vit_t',
     ('VisionTransformer', 'base'): 'vit_b',
     ('VisionTransformer', 'large'): 'vit_l',
+    ('SatMAEViT', 'base'): 'satmae_b',
+    ('SatMAEViT', 'large'): 'satmae_l',
     ('VisionTransformer', 'base', 32): 'clip_b32',
     ('VisionTransformer', 'large', 14): 'clip_l14',
     ('SwinTransformer', 'nano'): 'demo',
@@ -169,6 +171,9 @@ def test_the_model_builds_and_all_its_parts_see_the_same_bands(path):
     with torch.no_grad():
         features = model.extract_feat(torch.zeros(1, len(model.backbone.bands), 64, 64))
     assert features[0].isfinite().all()
+    if path.parent.name == 'det':
+        strides = [stride for stride, _ in model.rpn_head.prior_generator.strides]
+        assert [level.shape[-1] for level in features] == [-(-64 // stride) for stride in strides]
 
 
 @every_leaf

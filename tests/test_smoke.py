@@ -68,7 +68,7 @@ def trained(cfg):
 
 
 def stem(model):
-    return model.backbone.get_parameter(model.backbone.stem_name)
+    return model.backbone.get_parameter(model.backbone.stem_name or 'cls_token')  # groups of bands have a stem each
 
 
 def all_finite(model):

@@ -1,7 +1,9 @@
 """`mmlandslide convert`: any known source of weights -> one file that every backbone of ours, and MMPretrain, reads."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,7 +38,7 @@ def command(
 def convert(
     checkpoint: str,
     out_path: Path,
-    bands: tuple[str, ...] | None = None,
+    bands: Sequence[str] | None = None,
     source_bands: tuple[str, ...] | None = None,
     stem: str = 'rgb',
     arch: str | None = None,
@@ -73,10 +75,10 @@ def convert(
     translation, own = bridge.read(path, source)
     cfg = architecture.deduce(translation.found, path) if arch is None else architecture.named(arch)
     cfg = {**cfg, 'type': f'mmlandslide.{cfg["type"]}'}
-    first = translation.found.get(MODELS.get(cfg['type']).stem_name)
-    if bands is None and first is not None:
-        bands = stems.source_bands(first.shape[1], source_bands or own.get('bands'))
-    backbone = MODELS.build({**cfg, 'bands': bands or 'all'})
+    first, stated = translation.found.get(MODELS.get(cfg['type']).stem_name), source_bands or own.get('bands')
+    if bands is None:
+        bands = _grouped(cfg, stated) if first is None else stems.source_bands(first.shape[1], stated, path)
+    backbone = MODELS.build({**cfg, 'bands': bands})
     report = bridge.carry(backbone, translation, own, path, stem, source_bands)
     record = {
         'version': __version__,
@@ -90,6 +92,11 @@ def convert(
     with replacing(out_path) as temporary:
         save_file(state, temporary, {'format': 'pt', lineage.METADATA_KEY: json.dumps(record, default=str)})
     return report.render()
+
+
+def _grouped(cfg: Mapping[str, Any], stated: Sequence[str] | None) -> Sequence[str]:
+    """Return the bands of a backbone without one stem of all bands: those stated, else those of its groups."""
+    return stated or tuple(dict.fromkeys(name for group in cfg.get('groups', ()) for name in group)) or ('all',)
 
 
 def _listed(bands: str | None) -> tuple[str, ...] | None:

@@ -19,6 +19,7 @@ NAMED: dict[str, Cfg] = {
     **{f'swin_{size}': {'type': 'SwinTransformer', 'arch': size} for size in ('tiny', 'small', 'base', 'large')},
     **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': f'deit-{size}'} for size in ('tiny', 'small')},
     **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': size} for size in ('base', 'large')},
+    **{f'satmae_{size}': {'type': 'SatMAEViT', 'arch': size} for size in ('base', 'large')},
     'clip_vit_base_32': {'type': 'VisionTransformer', 'arch': 'base', 'patch_size': 32, 'pre_norm': True},
     'clip_vit_large_14': {'type': 'VisionTransformer', 'arch': 'large', 'patch_size': 14, 'pre_norm': True},
 }
@@ -101,7 +102,9 @@ def _swin(found: Mapping[str, torch.Tensor]) -> Cfg:
 
 
 def _vit(found: Mapping[str, torch.Tensor]) -> Cfg:
-    width, _, patch_px, _ = found['patch_embed.projection.weight'].shape
+    codes = {match[1]: found[name] for name in found if (match := re.fullmatch(r'patch_embed\.(.+)\.channel_embed', name))}
+    stem = f'patch_embed.{next(iter(codes))}.projection.weight' if codes else 'patch_embed.projection.weight'
+    width, _, patch_px, _ = found[stem].shape
     with_cls_token = 'cls_token' in found
     grid = round((found['pos_embed'].shape[1] - with_cls_token) ** 0.5)
     arch = {
@@ -119,7 +122,16 @@ def _vit(found: Mapping[str, torch.Tensor]) -> Cfg:
         'pre_norm': 'pre_norm.weight' in found,
         'final_norm': 'ln1.weight' in found,
         'out_type': 'avg_featmap' if 'ln2.weight' in found else 'raw',
+        **_groups(codes),
     }
+
+
+def _groups(codes: Mapping[str, torch.Tensor]) -> Cfg:
+    """Return what groups of bands add to the config of a ViT, none to that of a plain one."""
+    if not codes:
+        return {}
+    groups = [group.split('-') for group in codes]
+    return {'type': 'SatMAEViT', 'groups': groups, 'channel_dims': next(iter(codes.values())).shape[2]}
 
 
 def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:

@@ -66,11 +66,13 @@ def architecture(state: Mapping[str, torch.Tensor], keymap: keymaps.KeyMap) -> d
         keymap: of that source.
 
     Returns:
-        `width` (channels after the stem), `in_channels` and `depths` (blocks of each stage), as far as they are known.
+        `width` (channels after the stem), `in_channels` (of all stems, where each group of bands has its own) and `depths`
+        (blocks of each stage), as far as they are known.
     """
     rename = keymaps.renamer(keymap)
     shapes = {ours: value.shape for key, value in state.items() if (ours := rename(key)) is not None}
-    stem = next((shape for shape in shapes.values() if len(shape) == 4), None)
+    stems = [shape for name, shape in shapes.items() if len(shape) == 4 and name.startswith('patch_embed.')]
+    stems = stems or [shape for shape in shapes.values() if len(shape) == 4][:1]
     blocks: dict[str, set[str]] = {}
     for name in shapes:
         parts = name.split('.')
@@ -78,7 +80,7 @@ def architecture(state: Mapping[str, torch.Tensor], keymap: keymaps.KeyMap) -> d
             blocks.setdefault(parts[1], set()).add(parts[3])
         elif parts[0].startswith('layer'):
             blocks.setdefault('' if parts[0] == 'layers' else parts[0], set()).add(parts[1])
-    known = {} if stem is None else {'width': stem[0], 'in_channels': stem[1]}
+    known = {'width': stems[0][0], 'in_channels': sum(shape[1] for shape in stems)} if stems else {}
     return {**known, 'depths': [len(blocks[stage]) for stage in sorted(blocks)]}
 
 

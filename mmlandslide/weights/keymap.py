@@ -1,8 +1,8 @@
 """A table from one source's parameter names to ours. Pure: no torch here."""
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 #: A pattern that must match from the start of a key, and what its match becomes.
 Rule = tuple[str, str]
@@ -20,6 +20,7 @@ class KeyMap:
         dropped: patterns of foreign keys that are no part of a backbone, such as the classifier, or that are computed.
         spare: patterns of our keys that a backbone may have no place for, such as the norm of a tap that is not asked for.
         new_by_design: beginnings of our names that this source cannot have, beside those that the backbone itself names.
+        rows: our name of a table that the source has in one piece -> our names of its rows (second axis), which we hold apart.
         merging: whether patch merging concatenates (0,0) (1,0) (0,1) (1,1) and must be reordered to channel-major.
     """
 
@@ -29,6 +30,7 @@ class KeyMap:
     dropped: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
     new_by_design: tuple[str, ...] = ()
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     merging: bool = False
 
     def fits(self, keys: Collection[str]) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Collection
 
 from mmlandslide.weights.convnet_keys import CONVNETS
 from mmlandslide.weights.keymap import KeyMap, renamer
+from mmlandslide.weights.satmae_keys import SATMAE
 from mmlandslide.weights.swin_keys import SWIN
 from mmlandslide.weights.vit_keys import VIT
 
 __all__ = ['KEYMAPS', 'KeyMap', 'by_name', 'recognise', 'renamer']
 
 #: In the order in which they are tried.
-KEYMAPS: tuple[KeyMap, ...] = (*SWIN, *VIT, *CONVNETS)
+KEYMAPS: tuple[KeyMap, ...] = (*SWIN, SATMAE, *VIT, *CONVNETS)
 
 
 def recognise(keys: Collection[str]) -> KeyMap | None:

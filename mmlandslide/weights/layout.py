@@ -44,8 +44,18 @@ def translate(state: State, keymap: KeyMap) -> Translation:
             result.clashing.append(key)
         else:
             result.found[ours] = value
-    result.found = {name: _reordered(name, value, keymap.merging) for name, value in _joined(result.found).items()}
+    found = _joined(_parted(result.found, keymap))
+    result.found = {name: _reordered(name, value, keymap.merging) for name, value in found.items()}
     return result
+
+
+def _parted(found: State, keymap: KeyMap) -> State:
+    """Take a table apart whose rows we hold apart; one of another number of rows stays as it is, for the bridge to refuse."""
+    out = dict(found)
+    for name, rows in keymap.rows.items():
+        if name in out and out[name].ndim == 3 and out[name].shape[1] == len(rows):
+            out.update(zip(rows, torch.split(out.pop(name), 1, dim=1), strict=True))  # (1, 1, E) each
+    return out
 
 
 def _joined(found: State) -> State:

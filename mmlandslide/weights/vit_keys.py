@@ -11,7 +11,7 @@ def _blocks(here: str, parts: dict[str, str]) -> tuple[Rule, ...]:
     return tuple((here + part, rf'layers.\1.{ours}') for part, ours in parts.items())
 
 
-_TIMM: tuple[Rule, ...] = (
+TIMM: tuple[Rule, ...] = (
     (r'patch_embed\.proj\.', 'patch_embed.projection.'),
     (r'norm_pre\.', 'pre_norm.'),
     *_blocks(
@@ -111,7 +111,7 @@ VIT: tuple[KeyMap, ...] = (
     KeyMap(
         'MAE or SatMAE pre-training',
         (*_TIMM_SIGNS, r'decoder_blocks\.0\.'),
-        _TIMM,
+        TIMM,
         (r'decoder_', r'mask_token$'),
         _SPARE,
     ),
@@ -119,12 +119,12 @@ VIT: tuple[KeyMap, ...] = (
     KeyMap(
         'ViT of timm or MAE that averages its tokens',
         (*_TIMM_SIGNS, r'fc_norm\.weight$'),
-        _TIMM,
+        TIMM,
         (r'head\.',),
         _SPARE,
         new_by_design=('ln1.',),
     ),
-    KeyMap('ViT of timm, MAE or SatMAE', _TIMM_SIGNS, _TIMM, (r'head\.',), _SPARE),
+    KeyMap('ViT of timm, MAE or SatMAE', _TIMM_SIGNS, TIMM, (r'head\.',), _SPARE),
     KeyMap(
         'OpenAI CLIP, open_clip or SkyScript',
         (r'class_embedding$', r'transformer\.resblocks\.0\.attn\.in_proj_weight$'),

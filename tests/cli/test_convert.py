@@ -8,10 +8,12 @@ from click.testing import CliRunner
 from factories import evaluated, randomised, truncate
 from foreign import FOREIGN
 from foreign.published import Mae
+from foreign.satmae import BANDS, SatMae, ours_satmae
 from safetensors import safe_open
 
 from mmlandslide.cli.main import main
-from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer
+from mmlandslide.models.vision_transformer import VisionTransformer
 from mmlandslide.weights import keymaps
 from mmlandslide.weights.bridge import load_pretrained
 
@@ -46,7 +48,7 @@ def test_a_converted_file_loads_as_the_backbone_that_it_was(foreign, tmp_path):
     load_pretrained(direct, str(path))
     converted.pretrained = {'checkpoint': str(out)}
     converted.init_weights()
-    x = torch.rand(1, 3, foreign.side_px, foreign.side_px)
+    x = torch.rand(1, foreign.channels, foreign.side_px, foreign.side_px)
     assert torch.equal(foreign.taken(direct(x)), foreign.taken(converted(x)))
 
 
@@ -97,11 +99,12 @@ def test_a_file_of_no_known_source_lists_what_it_holds_and_what_is_known(tmp_pat
     assert all(keymap.name in said for keymap in keymaps.KEYMAPS)
 
 
-def test_the_group_channel_satmae_is_not_taken_for_a_vit(tmp_path):
-    state = Mae().state_dict()
-    state['patch_embed.0.proj.weight'] = state.pop('patch_embed.proj.weight')
-    torch.save({'model': {**state, 'channel_embed': torch.zeros(1, 3, 4)}}, tmp_path / 'a.pth')
-    assert 'must have the keys of one of' in refusal(tmp_path, tmp_path / 'a.pth')
+def test_satmae_keeps_its_groups_of_bands(tmp_path):
+    torch.save({'model': randomised(SatMae()).state_dict()}, tmp_path / 'a.pth')
+    assert '(SatMAE over groups of bands): 100.00% of' in convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors').output
+    with safe_open(tmp_path / 'out.safetensors', 'pt') as file:
+        assert json.loads(file.metadata()['mmlandslide'])['bands'] == list(BANDS)
+    assert load_pretrained(ours_satmae(bands='all'), str(tmp_path / 'out.safetensors')).share('matched') == 1
 
 
 def test_half_a_backbone_is_refused(tmp_path):

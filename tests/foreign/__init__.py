@@ -6,8 +6,9 @@ from foreign.hosts import OPENMMLAB, TORCHVISION
 from foreign.huggingface import HUGGINGFACE
 from foreign.pip_packages import PIP_PACKAGES
 from foreign.published import PUBLISHED
+from foreign.satmae import GROUPED
 from foreign.timm_models import TIMM
 
 __all__ = ['FOREIGN', 'FULL_SIZE']
 
-FOREIGN = [*TORCHVISION, *OPENMMLAB, *TIMM, *PUBLISHED, *PIP_PACKAGES, *OPEN_CLIP, *HUGGINGFACE]
+FOREIGN = [*TORCHVISION, *OPENMMLAB, *TIMM, *PUBLISHED, *GROUPED, *PIP_PACKAGES, *OPEN_CLIP, *HUGGINGFACE]

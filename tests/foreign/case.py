@@ -8,8 +8,9 @@ from typing import Any
 import torch
 import transformers
 
-from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer
 from mmlandslide.models.inverted_residuals import EfficientNet, EfficientNetLite, MobileNetV2
+from mmlandslide.models.vision_transformer import VisionTransformer
 
 SWIN = {'embed_dims': 48, 'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24]}
 VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}
@@ -60,6 +61,8 @@ class Foreign:
         rename: the foreign model's keys as published, where they are not its own.
         beside: tensors that a published file has beside them.
         new: parameters of ours that this source cannot have.
+        side_px: of the input.
+        channels: of the input.
     """
 
     source: str
@@ -72,6 +75,7 @@ class Foreign:
     beside: dict[str, torch.Tensor] = field(default_factory=dict)
     new: tuple[str, ...] = ()
     side_px: int = 64
+    channels: int = 3
 
     def published(self, theirs: Model) -> dict[str, torch.Tensor]:
         """Return the state dict as it is published."""

@@ -2,14 +2,17 @@ import pytest
 import torch
 from foreign.case import VIT
 
+from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
-from mmlandslide.models import backbones
+from mmlandslide.registry import MODELS
 from mmlandslide.weights.architecture import NAMED, deduce, named
 
 BACKBONES = [
     {'type': 'ResNet', 'depth': 34, 'stem_channels': 64, 'base_channels': 64},
     {'type': 'ResNet', 'depth': 50, 'stem_channels': 16, 'base_channels': 8},
-    {'type': 'EfficientNet', 'arch': 'b0'},
+    {'type': 'EfficientNet', 'arch': 'b0', 'out_indices': (6,)},
+    {'type': 'EfficientNetLite', 'arch': 'lite0', 'out_indices': (5,)},
+    {'type': 'MobileNetV2', 'widen_factor': 0.5, 'out_indices': (6,)},
     {
         'type': 'SwinTransformer',
         'arch': {'embed_dims': 32, 'depths': [1, 2, 3, 1], 'num_heads': [1, 2, 4, 8]},
@@ -26,11 +29,23 @@ BACKBONES = [
         'final_norm': True,
         'out_type': 'raw',
     },
+    {
+        'type': 'SatMAEViT',
+        'arch': {**VIT, 'num_heads': 1},
+        'patch_size': 8,
+        'img_size': 96,
+        'with_cls_token': True,
+        'pre_norm': False,
+        'final_norm': True,
+        'out_type': 'raw',
+        'groups': [['B11', 'B12'], ['DEM']],
+        'channel_dims': 4,
+    },
 ]
 
 
 def build(cfg):
-    return getattr(backbones, cfg['type'])(bands='rgb', **{key: value for key, value in cfg.items() if key != 'type'})
+    return MODELS.build({**cfg, 'type': f'mmlandslide.{cfg["type"]}', 'bands': 'all'})
 
 
 @pytest.mark.parametrize('cfg', BACKBONES, ids=lambda cfg: cfg['type'])
@@ -49,9 +64,9 @@ def test_a_name_that_is_not_known_lists_those_that_are():
         named('resnet19')
 
 
-@pytest.mark.parametrize('name', ['resnet18', 'efficientnet_b0', 'vit_tiny', 'swin_tiny'])
+@pytest.mark.parametrize('name', ['resnet18', 'efficientnet_b0', 'vit_tiny', 'swin_tiny', 'mobilenet_v2'])
 def test_a_name_builds(name):
-    assert build(NAMED[name]).bands == ('B4', 'B3', 'B2')
+    assert build(NAMED[name]).bands == LANDSLIDE4SENSE
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 import torch
+from foreign.case import VIT
 from safetensors.torch import save_file
 
 from mmlandslide.registry import MODELS
@@ -18,6 +19,12 @@ SWIN = {'type': 'mmlandslide.SwinTransformer', 'arch': {'embed_dims': 12, 'depth
             {'type': 'mmlandslide.ResNet', 'depth': 18},
             'ResNet of torchvision or MMPretrain',
             {'width': 64, 'in_channels': 14, 'depths': [2, 2, 2, 2]},
+        ),
+        # Four, four and two bands.
+        (
+            {'type': 'mmlandslide.SatMAEViT', 'arch': VIT, 'channel_dims': 4},
+            'SatMAE over groups of bands',
+            {'width': 16, 'in_channels': 10, 'depths': [2]},
         ),
     ],
 )
