@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     'inspect': 'Show what a checkpoint holds, without running anything in it.',
     'convert': 'Convert weights of any known source into a backbone of ours.',
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
+    'detect': 'Find landslides in a whole scene, as layers of the map.',
 }
 
 

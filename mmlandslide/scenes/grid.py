@@ -61,6 +61,7 @@ class Grid:
     block_windows: int = 8
 
     def __post_init__(self) -> None:
+        """Refuse what cannot be laid."""
         if self.window_px < 1:
             raise ConfigError.mismatch('window', 'be at least 1 px', f'{self.window_px} px', 'the grid', 'Pass for example 128')
         if not 0 <= self.overlap_px < self.window_px:

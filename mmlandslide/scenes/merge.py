@@ -163,9 +163,7 @@ def _cut_apart(found: Detections, grid: Grid) -> tuple[NDArray[np.int64], NDArra
     return _pairs(found.boxes_xyxy, parts)
 
 
-def _gathered(
-    found: Detections, kept: NDArray[np.int64], group: NDArray[np.int64], weight: NDArray[np.float64]
-) -> Detections:
+def _gathered(found: Detections, kept: NDArray[np.int64], group: NDArray[np.int64], weight: NDArray[np.float64]) -> Detections:
     """Return the best detection of each group with what is known of the ground under all of it."""
     table = found[kept].table.copy()
     whole = Detections(table)

@@ -1,0 +1,96 @@
+"""Finished blocks of a scene on disk: what an interrupted run goes on from, and how several processes hand over what they found."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmlandslide.errors import StorageError
+from mmlandslide.files import remove_leftovers, replacing
+from mmlandslide.scenes.detections import COLUMNS, Detections
+
+_NAMES = 'block-*.npy'
+
+
+class Blocks(Protocol):
+    """Where finished blocks are kept."""
+
+    def read(self, index: int) -> Detections | None:
+        """Return what was found in a block, `None` where it is not finished."""
+
+    def write(self, index: int, found: Detections) -> None:
+        """Note what was found in a block."""
+
+
+class BlocksInMemory:
+    """Finished blocks of a run that writes no file."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Detections] = {}
+
+    def read(self, index: int) -> Detections | None:
+        """Return what was found in a block, `None` where it is not finished."""
+        return self._found.get(index)
+
+    def write(self, index: int, found: Detections) -> None:
+        """Note what was found in a block."""
+        self._found[index] = found
+
+
+class BlockFolder:
+    """A folder beside the output, one file a finished block, whole or not there.
+
+    Its name holds a digest of all that decides what is found: a run with other parameters finds another folder.
+
+    Args:
+        out: the output file.
+        parameters: what decides what is found, of types that JSON has.
+    """
+
+    def __init__(self, out: Path, parameters: Mapping[str, Any]) -> None:
+        text = json.dumps(parameters, sort_keys=True, default=str)
+        self.path = out.with_name(f'{out.name}.blocks') / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def read(self, index: int) -> Detections | None:
+        """Return what was found in a block, `None` where it is not finished."""
+        with suppress(OSError, ValueError, EOFError):  # a file that is not there, or that something else has spoiled
+            table = np.load(self._file(index), allow_pickle=False)
+            if table.dtype == np.float64 and table.ndim == 2 and table.shape[1] == COLUMNS:
+                return Detections(table)
+        return None
+
+    def write(self, index: int, found: Detections) -> None:
+        """Note what was found in a block.
+
+        Raises:
+            StorageError: the disk is full, or nobody may write there.
+        """
+        try:
+            with replacing(self._file(index)) as temporary, temporary.open('wb') as file:
+                np.save(file, found.table, allow_pickle=False)
+        except OSError as error:
+            remedy = 'Free space or allow writing there, then run the same command again: it goes on from the finished blocks'
+            reason = repr(error.strerror or str(error))
+            raise StorageError.mismatch('finished block', 'be written whole', reason, self.path, remedy) from error
+
+    def clear_leftovers(self) -> None:
+        """Delete what killed processes have left half-written; none may be writing now."""
+        remove_leftovers(self.path, _NAMES)
+
+    def remove(self) -> None:
+        """Delete the folder, and the one around it where no other run has left blocks there."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()
+
+    def __str__(self) -> str:
+        """Return the path."""
+        return str(self.path)
+
+    def _file(self, index: int) -> Path:
+        return self.path / _NAMES.replace('*', f'{index:06d}')

@@ -1,0 +1,105 @@
+"""The files that a run leaves: all of them whole, or none."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+
+from mmlandslide import files
+from mmlandslide.errors import ConfigError, LandslideError, StorageError
+from mmlandslide.scenes import vector
+from mmlandslide.scenes.scene import Scene
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has found.
+
+    Attributes:
+        layer: the detections, see `vector.to_geodataframe`.
+        scene: that was searched.
+        record: of the run, of types that JSON has.
+    """
+
+    layer: gpd.GeoDataFrame
+    scene: Scene
+    record: Mapping[str, Any]
+
+
+#: Writes one file of a result; takes the result and the path.
+Writer = Callable[[Result, Path], None]
+
+
+def _write_layer(result: Result, path: Path) -> None:
+    vector.write(result.layer, path)
+
+
+def _write_record(result: Result, path: Path) -> None:
+    files.write_json(path, result.record)
+
+
+#: Suffix -> what writes it, for scenes on the map and for plain tiles.
+ON_THE_MAP: dict[str, Writer] = {'.gpkg': _write_layer, '.geojson': _write_layer, '.run.json': _write_record}
+WITHOUT_MAP: dict[str, Writer] = {suffix: ON_THE_MAP[suffix] for suffix in ('.gpkg', '.run.json')}
+
+
+def writers_for(scene: Scene) -> dict[str, Writer]:
+    """Return what writes the files of a scene; without a place on the map there is no GeoJSON."""
+    return ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
+
+
+def require_free(out: Path, suffixes: Mapping[str, Writer], overwrite: bool) -> None:
+    """Refuse an output that is there already.
+
+    Args:
+        out: path of the GeoPackage; the other files stand beside it under the same name.
+        suffixes: of all files.
+        overwrite: whether they may be replaced.
+
+    Raises:
+        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay.
+        StorageError: a folder bears the name of a file.
+    """
+    if out.suffix != '.gpkg':
+        raise ConfigError.mismatch('output', 'end in .gpkg', repr(out.name), '--out', 'The GeoJSON is written beside it')
+    there = [path.name for path in map(out.with_suffix, suffixes) if path.exists()]
+    if there and not overwrite:
+        raise ConfigError.mismatch('output', 'not be there yet', there, out.parent, 'Name another, or replace it with --overwrite')
+    folders = [path.name for path in map(out.with_suffix, suffixes) if path.is_dir()]
+    if folders:
+        raise StorageError.mismatch('output', 'be a file', f'folders {folders}', out.parent, 'Name another')
+
+
+def write(result: Result, out: Path, writers: Mapping[str, Writer]) -> list[Path]:
+    """Write all files of a result; they get their names when all of them are whole.
+
+    Args:
+        result: of the run.
+        out: path of the GeoPackage.
+        writers: suffix -> what writes that file.
+
+    Returns:
+        The paths.
+
+    Raises:
+        StorageError: the disk is full, or nobody may write there; older files are then as they were.
+    """
+    targets = {suffix: out.with_suffix(suffix) for suffix in writers}
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', suffix='.tmp', dir=out.parent) as folder, ExitStack() as placed:
+            # Everything is written before the first name is given, so no error of a writer leaves a part.
+            for suffix, writer in writers.items():
+                writer(result, Path(folder, f'{out.stem}{suffix}'))
+            for suffix, target in targets.items():
+                Path(folder, f'{out.stem}{suffix}').replace(placed.enter_context(files.replacing(target)))
+    except OSError as error:
+        if isinstance(error, LandslideError):
+            raise
+        remedy = 'Free space or allow writing there, then run the same command again'
+        raise StorageError.mismatch('output', 'be written whole', repr(error.strerror or str(error)), out, remedy) from error
+    return list(targets.values())

@@ -1,0 +1,62 @@
+"""Scenes in memory with planted rectangles, and what each of several processes does to them for `scenes/test_processes.py`.
+
+Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT BATCH`.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+
+from mmlandslide.scenes.components import ComponentPredictor
+from mmlandslide.scenes.detector import SceneDetector
+from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.processes import joined
+from mmlandslide.scenes.search import Settings
+from mmlandslide.scenes.tile_scene import TileScene
+
+BANDS = ('B4', 'slope', 'DEM')
+UTM = CRS.from_epsg(32633)
+ORIGIN_XY = (500000.0, 5000000.0)
+SETTINGS = Settings(window_px=32, overlap_px=12, score_thr=0.0)
+
+
+def scene(height=90, width=110, boxes=(), valid=None, crs=UTM):
+    """Return a scene whose B4 is 2 in each half-open box and 0 elsewhere; the ground slopes by 1 and rises from left to right."""
+    values = np.zeros((3, height, width), np.float32)
+    values[1], values[2] = 1, np.arange(width)
+    for x1, y1, x2, y2 in boxes:
+        values[0, y1:y2, x1:x2] = 2
+    known = np.ones((height, width), bool) if valid is None else valid
+    frame = MapFrame(height, width, from_origin(*ORIGIN_XY, 10, 10), crs) if crs else MapFrame(height, width)
+    return TileScene('planted', BANDS, frame, None, (), values, known)
+
+
+def boxes(seed=0, height=90, width=110, largest_px=12):
+    """Return rectangles that do not touch, one at most in each cell of a grid, (N, 4) xyxy, sorted."""
+    draws, cell = np.random.default_rng(seed), largest_px + 2
+    found = []
+    for top in range(0, height - cell, cell):
+        for left in range(0, width - cell, cell):
+            w, h = draws.integers(2, largest_px + 1, 2)
+            found.append((left, top, left + w, top + h))
+    return sorted(found)
+
+
+def predictor():
+    return ComponentPredictor(BANDS, 'B4', 1.5)
+
+
+def detector():
+    return SceneDetector(predictor(), {'name': 'components'})
+
+
+def main():
+    with joined() as place:
+        detector().write(scene(boxes=boxes()), Path(sys.argv[1]), SETTINGS, place=place)
+
+
+if __name__ == '__main__':
+    main()
