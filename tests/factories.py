@@ -88,12 +88,12 @@ def write_dataset(root: Path, counts: Mapping[str, int] | None = None, layout='B
     return root
 
 
-def write_voc(root: Path, counts: Mapping[str, int] | None = None, size_px=64):
+def write_voc(root: Path, counts: Mapping[str, int] | None = None, size_px=64, first=1):
     """Write photographs `N.jpg` with one 30 x 20 px landslide each in `N.xml`, one folder a split, as the original study's."""
     corners = {'xmin': 10, 'ymin': 20, 'xmax': 40, 'ymax': 40}
     box = ''.join(f'<{name}>{value}</{name}>' for name, value in corners.items())
     for folder, count in (counts or {'train': 2, 'valid': 2}).items():
-        for number in range(1, count + 1):
+        for number in range(first, first + count):
             values = np.random.default_rng(number).integers(0, 256, (3, size_px, size_px), np.uint8)
             path = write_array(root / folder / f'{number}.jpg', values)
             text = f'<annotation><object><name>landslides</name><bndbox>{box}</bndbox></object></annotation>'
@@ -108,6 +108,17 @@ def write_mask_folder(root: Path, count=2, size_px=64):
         write_array(root / 'images' / f'Image_patch_1_{number}.tif', values)
         landslide = mask((10, 20, 40, 40), size_px=size_px).astype(np.float32)
         write_array(root / 'masks' / f'Mask_patch_1_{number}.tif', landslide)
+    return root
+
+
+def write_image_folder(root: Path, counts: Mapping[str, int] | None = None, classes=('n01', 'n02'), height_px=48, width_px=40):
+    """Write photographs `<folder>/<class>/N.JPEG`, N from 0, in the layout of ImageNet."""
+    for folder, count in (counts or {'train': 2, 'val': 2}).items():
+        for name in classes:
+            for number in range(count):
+                values = np.random.default_rng(number).integers(0, 256, (3, height_px, width_px), np.uint8)
+                path = write_array(root / folder / name / f'{number}.jpeg', values)
+                path.rename(path.with_suffix('.JPEG'))
     return root
 
 

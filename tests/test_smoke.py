@@ -2,19 +2,15 @@
 
 import json
 import sys
-from pathlib import Path
 
-import factories
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from one_step import CONFIGS, small, write_data
 
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.files import read_checkpoint
-from mmlandslide.recipes import cosine
 
-CONFIGS = Path(__file__).parent.parent / 'configs'
 DEMO = ('swin_mae_demo', 'faster_rcnn_demo')
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -26,28 +22,11 @@ def leaves(stage):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Stand in a folder where every data root that the configs name holds 64 px tiles; keep what a runner sets for a process."""
-    for root in ('data', 'demo'):
-        factories.write_dataset(tmp_path / root / 'landslide4sense', {'train': 2, 'validation': 2, 'test': 2}, size_px=64)
-    factories.write_voc(tmp_path / 'data' / 'l4s_rgb')
-    for split in ('train', 'validation'):
-        factories.write_mask_folder(tmp_path / 'data' / 'mars_mmls' / split)
+    write_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
     with DefaultScope.overwrite_default_scope('mmengine'):
         yield tmp_path
-
-
-def small(path):
-    """Return a config for one step of two 64 px tiles in one process; nothing else is changed."""
-    cfg = Config.fromfile(path)
-    for loader in (value for key, value in cfg.items() if key.endswith('_dataloader')):
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        for step in loader.dataset.pipeline:
-            step.update({'size_px': 64} if 'size_px' in step else {})
-    cfg.train_cfg, cfg.param_scheduler = cosine(epochs=1, val_interval=1 if 'val_cfg' in cfg else None)
-    cfg.work_dir = f'work_dirs/{path.stem}'
-    cfg.experiment_name = f'{Path.cwd()}_{path.stem}'
-    return cfg
 
 
 def unsaved(cfg):
