@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from mmcv.cnn import build_conv_layer
 from mmpretrain.models import backbones as host
 from mmpretrain.models.utils import resize_pos_embed
 from torch import nn
 
 from mmlandslide import bands as band_table
 from mmlandslide.errors import ConfigError
+from mmlandslide.models.visible_tokens import VisibleUnits
 from mmlandslide.models.window_attention import replace_attention
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import bridge
@@ -67,33 +67,6 @@ class ResNet(BandBackbone, host.ResNet):
 
 
 @MODELS.register_module()
-class EfficientNet(BandBackbone, host.EfficientNet):
-    """EfficientNet (Tan and Le 2019) over named bands; MMPretrain's takes three channels only."""
-
-    stem_name = 'layers.0.conv.weight'
-
-    def host_arguments(self, in_channels: int, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of MMPretrain's class, which has none for the channels."""
-        return kwargs
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        stem = self.layers[0]
-        old = stem.conv
-        stem.conv = build_conv_layer(
-            self.conv_cfg, len(self.bands), old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None
-        )
-
-
-@MODELS.register_module()
-class VisionTransformer(BandBackbone, host.VisionTransformer):
-    """ViT (Dosovitskiy et al. 2021) over named bands."""
-
-    stem_name = 'patch_embed.projection.weight'
-    new_by_design = ('ln2.',)
-
-
-@MODELS.register_module()
 class SwinTransformer(BandBackbone, host.SwinTransformer):
     """Swin (Liu et al. 2021) over named bands, for maps of any size (`WindowAttention`).
 
@@ -142,21 +115,60 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         """
         tokens, map_hw = self.patch_embed(x)  # (B, L, D)
         if self.use_abs_pos_embed:
-            grid = self.patch_resolution
-            tokens = tokens + resize_pos_embed(self.absolute_pos_embed, grid, map_hw, self.interpolate_mode, 0)
+            tokens = tokens + self._positions(map_hw)
         if masked is not None:
             assert mask_token is not None, 'masked tokens need the token that replaces them'
             tokens = torch.where(masked[..., None], mask_token.to(tokens.dtype), tokens)
-        tokens = self.drop_after_pos(tokens)
+        return self._dense_stages(self.drop_after_pos(tokens), map_hw, 0)
+
+    def forward_visible(self, x: torch.Tensor, units: VisibleUnits, mask_token: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the same of a masked tile, computing visible tokens alone until a token is a unit.
+
+        Equal to dense Swin in which no token attends to a masked one, and whose masked tokens are replaced once a unit has become
+        one token. The later stages are dense.
+
+        Args:
+            x: (B, C, H, W), normalised; H and W are multiples of the unit.
+            units: that are visible. A unit has a power of two of tokens down and across, at most 2 ** (stages - 1).
+            mask_token: (1, 1, D_i), of the stage at which a token is a unit.
+
+        Returns:
+            One (B, D_i, H_i, W_i) for each stage named by `out_indices` at or after that one.
+        """
+        batch, side = len(x), x.shape[2] // units.grid_hw[0] // self.patch_embed.projection.stride[0]
+        tokens = self.patch_embed(units.cut(x))[0].view(batch, -1, self.embed_dims)  # (B, U * side * side, D)
+        if self.use_abs_pos_embed:
+            places = units.tokens(side, x.device)
+            at = (places.rows * places.map_hw[1] + places.columns).to(x.device)
+            tokens = tokens + self._positions(places.map_hw)[0][at]
+        tokens, index = self.drop_after_pos(tokens), 0
+        while side > 1:
+            stage = self.stages[index]
+            tokens, _ = stage(tokens, units.tokens(side, x.device), do_downsample=False)
+            squares = tokens.view(-1, side * side, tokens.shape[-1])  # (B * U, side * side, D_i)
+            tokens = stage.downsample(squares, (side, side))[0].view(batch, -1, 2 * tokens.shape[-1])
+            side, index = side // 2, index + 1
+        tokens, _ = self.stages[index](tokens, units.tokens(1, x.device), do_downsample=False)
+        return self._dense_stages(units.fill(tokens, mask_token), units.grid_hw, index, done=True)
+
+    def _dense_stages(
+        self, tokens: torch.Tensor, map_hw: tuple[int, int], first: int, done: bool = False
+    ) -> tuple[torch.Tensor, ...]:
+        """Run the stages from `first` on, whose blocks may be `done`, on whole maps (B, H * W, D)."""
         outs = []
-        for index, stage in enumerate(self.stages):
-            tokens, map_hw = stage(tokens, map_hw, do_downsample=False)
+        for index, stage in enumerate(self.stages[first:], first):
+            if index > first or not done:
+                tokens, map_hw = stage(tokens, map_hw, do_downsample=False)
             if index in self.out_indices:
                 out = getattr(self, f'norm{index}')(tokens)
                 outs.append(out.transpose(1, 2).unflatten(2, map_hw).contiguous())
             if stage.downsample is not None:
                 tokens, map_hw = stage.downsample(tokens, map_hw)
         return tuple(outs)
+
+    def _positions(self, map_hw: tuple[int, int]) -> torch.Tensor:
+        """Return the absolute position embedding of a map, (1, H * W, D)."""
+        return resize_pos_embed(self.absolute_pos_embed, self.patch_resolution, map_hw, self.interpolate_mode, 0)
 
 
 def init_linear(model: nn.Module) -> None:

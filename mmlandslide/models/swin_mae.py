@@ -1,8 +1,9 @@
 """Swin-MAE: masked autoencoding with a Swin encoder (Xu et al. 2023, arXiv 2212.13805), for any number of bands.
 
-Written from the paper. Units of `unit_px` pixels are masked whole; their tokens are replaced in place by one learnable token,
-so the encoder keeps its dense maps; the decoder is Swin blocks with patch expanding and no skips; the loss is the mean squared
-error of the masked pixels alone.
+Written from the paper. Units of `unit_px` pixels are masked whole; the decoder is Swin blocks with patch expanding and no skips;
+the loss is the mean squared error of the masked pixels alone. The encoder has two forms. `all`, the paper's: masked tokens are
+replaced in place by one learnable token and computed like any other. `visible`: visible tokens alone are computed until a token is
+a unit (see `SwinTransformer.forward_visible`), at a fraction of the cost (tools/benchmark/swin_mae_time.py).
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,18 @@ import torch
 from mmengine.model import BaseModule, ModuleList
 from mmengine.model.weight_init import trunc_normal_
 from mmpretrain.models.backbones.swin_transformer import SwinBlockSequence
-from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from torch import nn
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.backbones import init_linear
-from mmlandslide.models.masking import masked_units, to_tokens
+from mmlandslide.models.masked_autoencoder import HW, MaskedAutoencoder, patchify, unpatchify
+from mmlandslide.models.masking import to_tokens
+from mmlandslide.models.visible_tokens import VisibleUnits
 from mmlandslide.models.window_attention import replace_attention
 from mmlandslide.registry import MODELS
 
-HW = tuple[int, int]
+#: What the encoder computes of a masked tile.
+ENCODERS = ('all', 'visible')
 
 
 class PatchExpanding(BaseModule):
@@ -58,12 +61,15 @@ class PatchExpanding(BaseModule):
 
 @MODELS.register_module()
 class SwinMAEDecoder(BaseModule):
-    """Patch expanding and Swin blocks from the last stage's map to the patches of the first.
+    """Patch expanding and Swin blocks from the last stage's map, then a linear layer to pixels.
+
+    With an expanding for each merging of the encoder it ends at the encoder's patches, as in the paper. With fewer it is light: one
+    ends at the units of 16 px, none is SimMIM's single layer (Xie et al. 2022, arXiv 2111.09886).
 
     Args:
         in_channels: of the last stage's map, 8 C for an embedding of C.
         num_heads: of the blocks after each expanding; its length is the number of expandings.
-        patch_values: values of one patch, patch height x width x bands.
+        patch_values: values of one patch at the end, patch height x width x bands.
         depth: blocks after each expanding.
         window_size: of the blocks, in tokens.
     """
@@ -90,7 +96,7 @@ class SwinMAEDecoder(BaseModule):
 
 
 @MODELS.register_module()
-class SwinMAE(BaseSelfSupervisor):
+class SwinMAE(MaskedAutoencoder):
     """Pre-train a Swin backbone by reconstructing masked units of a tile.
 
     Args:
@@ -100,11 +106,14 @@ class SwinMAE(BaseSelfSupervisor):
         masked_ratio: share of units masked, in (0, 1).
         norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels and bands (He et al.
             2021, section 4.1).
+        encoder: `all` tokens, or `visible` ones alone.
         decoder_depth: Swin blocks after each patch expanding.
+        decoder_expandings: of the decoder, at most one for each merging of the encoder; `None` for as many.
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a unit that is no multiple of the patch, or a ratio outside (0, 1).
+        ConfigError: a unit that is no multiple of the patch, and for visible tokens no power of two of them; a ratio outside
+            (0, 1); no such encoder; more expandings than there are mergings.
     """
 
     def __init__(
@@ -114,27 +123,40 @@ class SwinMAE(BaseSelfSupervisor):
         unit_px: int = 16,
         masked_ratio: float = 0.75,
         norm_target: bool = False,
+        encoder: str = 'all',
         decoder_depth: int = 2,
+        decoder_expandings: int | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(backbone=backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        encoder = self.backbone
-        self.patch_px: int = encoder.patch_embed.projection.stride[0]
-        if unit_px % self.patch_px or unit_px < self.patch_px:
-            raise ConfigError.mismatch(
-                'unit_px', f'be a multiple of the patch ({self.patch_px} px)', unit_px, 'model.unit_px', 'Choose such a multiple'
-            )
-        if not 0 < masked_ratio < 1:
-            raise ConfigError.mismatch('masked_ratio', 'lie between 0 and 1', masked_ratio, 'model.masked_ratio', 'Take .75')
-        self.unit_px, self.masked_ratio, self.norm_target = unit_px, masked_ratio, norm_target
-        self.mask_token = nn.Parameter(torch.zeros(1, 1, encoder.embed_dims))
+        super().__init__(backbone, data_preprocessor, masked_ratio, norm_target, init_cfg)
+        swin, mergings = self.backbone, len(self.backbone.stages) - 1
+        self.patch_px: int = swin.patch_embed.projection.stride[0]
+        self.unit_px, self.encoder = unit_px, encoder
+        expandings = mergings if decoder_expandings is None else decoder_expandings
+        self._check(mergings, expandings)
+        # The token stands for masked ones where they are filled in: before the first stage, or where a token is a unit.
+        stage = 0 if encoder == 'all' else (unit_px // self.patch_px).bit_length() - 1
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, swin.num_features[stage]))
+        self.decoded_px = self.patch_px << (mergings - expandings)
         self.decoder = SwinMAEDecoder(
-            in_channels=encoder.num_features[-1],
-            num_heads=tuple(reversed(encoder.num_heads[:-1])),
-            patch_values=self.patch_px**2 * len(encoder.bands),
+            in_channels=swin.num_features[-1],
+            num_heads=tuple(reversed(swin.num_heads[:-1]))[:expandings],
+            patch_values=self.decoded_px**2 * len(swin.bands),
             depth=decoder_depth,
-            window_size=encoder.stages[0].blocks[0].attn.window_size,
+            window_size=swin.stages[0].blocks[0].attn.window_size,
         )
+
+    def _check(self, mergings: int, expandings: int) -> None:
+        """Refuse what cannot be."""
+        unit_tokens, patch, most = self.unit_px / self.patch_px, f'{self.patch_px} px', 2**mergings
+        if unit_tokens < 1 or unit_tokens % 1:
+            raise _fault('unit_px', f'be a multiple of the patch ({patch})', self.unit_px)
+        if self.encoder not in ENCODERS:
+            raise _fault('encoder', f'be one of {ENCODERS}', repr(self.encoder))
+        if self.encoder == 'visible' and unit_tokens not in [2**stage for stage in range(mergings + 1)]:
+            raise _fault('unit_px', f'be {patch} times a power of two up to {most} where visible tokens are encoded', self.unit_px)
+        if not 0 <= expandings <= mergings:
+            raise _fault('decoder_expandings', f'lie between 0 and {mergings}', expandings)
 
     def init_weights(self) -> None:
         """Initialise the decoder's linear layers as the encoder's, the mask token from a truncated normal, then the backbone."""
@@ -142,15 +164,15 @@ class SwinMAE(BaseSelfSupervisor):
         trunc_normal_(self.mask_token, std=0.02)
         super().init_weights()
 
-    def masked_tokens(self, inputs: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        """Choose the masked tokens of each tile by its key.
+    def masked_units(self, inputs: torch.Tensor, keys: torch.Tensor) -> tuple[torch.Tensor, HW]:
+        """Choose the masked units of each tile by its key.
 
         Args:
             inputs: (B, C, H, W), for its size.
             keys: (B,) int64, one a tile.
 
         Returns:
-            (B, L) bool over the patches, True = masked.
+            (B, h * w) bool, True = masked, where the keys are, and the units' (h, w).
 
         Raises:
             ConfigError: the tile is no multiple of the unit or of the encoder's stride, or the ratio masks none or all of its
@@ -166,101 +188,36 @@ class SwinMAE(BaseSelfSupervisor):
                     'the training pipeline',
                     'Resize or crop the tiles to such a size',
                 )
-        grid = (inputs.shape[2] // self.unit_px, inputs.shape[3] // self.unit_px)
-        num_units = grid[0] * grid[1]
-        if not 0 < round(self.masked_ratio * num_units) < num_units:
-            raise ConfigError.mismatch(
-                'masked_ratio', f'mask some and not all of the {num_units} units of a tile', self.masked_ratio, 'model', 'Take .75'
-            )
-        units = masked_units(keys, num_units, self.masked_ratio)
-        return to_tokens(units, grid, self.unit_px // self.patch_px)
+        grid_hw = (inputs.shape[2] // self.unit_px, inputs.shape[3] // self.unit_px)
+        return self.choose(keys, grid_hw[0] * grid_hw[1]), grid_hw
+
+    def masked_tokens(self, inputs: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Return the same over the patches, (B, L) bool, True = masked."""
+        units, grid_hw = self.masked_units(inputs, keys)
+        return to_tokens(units, grid_hw, self.unit_px // self.patch_px)
 
     def reconstruct(self, inputs: torch.Tensor, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mask, encode and decode.
 
         Args:
             inputs: (B, C, H, W), normalised by band.
-            keys: (B,) int64, one a tile.
+            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is never waited for.
 
         Returns:
             Predicted patches (B, L, values) and the masked tokens (B, L) bool, True = masked.
         """
-        masked = self.masked_tokens(inputs, keys)
-        features = self.backbone(inputs, masked=masked, mask_token=self.mask_token)[-1]
-        return self.decoder(features), masked
-
-    def target(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return what each patch is compared with, (B, L, values), from normalised tiles."""
-        patches = patchify(inputs, self.patch_px)
-        if self.norm_target:
-            mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
-            patches = (patches - mean) / (variance + 1e-6).sqrt()
-        return patches
-
-    def loss(self, inputs: torch.Tensor, data_samples: Sequence[Any], **_: Any) -> dict[str, torch.Tensor]:
-        """Return the mean squared error over the masked patches, and beside it the target's variance there.
-
-        `target_variance` is what a model would score that predicts each band's mean: a loss that stays there has learnt
-        nothing (`VarianceHook` warns).
-        """
-        keys = torch.tensor([sample.sample_key for sample in data_samples], device=inputs.device)
-        predicted, masked = self.reconstruct(inputs, keys)
-        wanted = self.target(inputs)[masked]  # (masked, values)
-        error = (predicted[masked] - wanted).square().mean()
-        by_band = wanted.view(len(wanted), -1, inputs.shape[1]).detach()
-        return {'loss': error, 'target_variance': by_band.var((0, 1), correction=0).mean()}
-
-    @torch.no_grad()
-    def panels(self, inputs: torch.Tensor, data_samples: Sequence[Any]) -> dict[str, torch.Tensor]:
-        """Return pictures of what is learnt, each (B, C, H, W) in stored units.
-
-        Returns:
-            `original`; `masked`, NaN where the encoder did not look; `reconstruction`, the prediction in masked patches and the
-            original elsewhere. With `norm_target` a prediction is given its true patch's mean and variance back, which the
-            model does not predict.
-        """
-        keys = torch.tensor([sample.sample_key for sample in data_samples], device=inputs.device)
-        predicted, masked = self.reconstruct(inputs, keys)
-        patches = patchify(inputs, self.patch_px)
-        if self.norm_target:
-            predicted = predicted * (patches.var(-1, keepdim=True) + 1e-6).sqrt() + patches.mean(-1, keepdim=True)
-        hidden = patches.masked_fill(masked[..., None], float('nan'))
-        mixed = torch.where(masked[..., None], predicted, patches)
-        size = (inputs.shape[2], inputs.shape[3])
-        restore = self.data_preprocessor.denormalise
-        return {
-            'original': restore(inputs),
-            'masked': restore(unpatchify(hidden, self.patch_px, size)),
-            'reconstruction': restore(unpatchify(mixed, self.patch_px, size)),
-        }
+        units, grid_hw = self.masked_units(inputs, keys)
+        masked = to_tokens(units, grid_hw, self.unit_px // self.patch_px).to(inputs.device, non_blocking=True)
+        if self.encoder == 'visible':
+            features = self.backbone.forward_visible(inputs, VisibleUnits.of(units, grid_hw), self.mask_token)[-1]
+        else:
+            features = self.backbone(inputs, masked=masked, mask_token=self.mask_token)[-1]
+        predicted = self.decoder(features)
+        if self.decoded_px != self.patch_px:
+            predicted = patchify(unpatchify(predicted, self.decoded_px, (inputs.shape[2], inputs.shape[3])), self.patch_px)
+        return predicted, masked
 
 
-def patchify(images: torch.Tensor, patch_px: int) -> torch.Tensor:
-    """Cut images into patches.
-
-    Args:
-        images: (B, C, H, W), H and W multiples of the patch.
-        patch_px: side of a patch.
-
-    Returns:
-        (B, H / p * W / p, p * p * C), values row by row, bands last.
-    """
-    batch, bands, height, width = images.shape
-    grid = images.view(batch, bands, height // patch_px, patch_px, width // patch_px, patch_px)
-    return grid.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, patch_px**2 * bands)
-
-
-def unpatchify(patches: torch.Tensor, patch_px: int, size_hw: HW) -> torch.Tensor:
-    """Put patches back: the inverse of `patchify`.
-
-    Args:
-        patches: (B, L, p * p * C).
-        patch_px: side of a patch.
-        size_hw: height and width of the images.
-
-    Returns:
-        (B, C, H, W).
-    """
-    rows, columns = size_hw[0] // patch_px, size_hw[1] // patch_px
-    grid = patches.view(len(patches), rows, columns, patch_px, patch_px, -1)
-    return grid.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, *size_hw)
+def _fault(argument: str, expected: str, got: object) -> Exception:
+    """Return the error of an argument of the model."""
+    return ConfigError.mismatch(argument, expected, got, f'model.{argument}', 'Change it in the config')

@@ -1,4 +1,7 @@
-"""Shifted-window attention for maps of any size: the window shrinks to a small map, and padding is never attended to."""
+"""Shifted-window attention for maps of any size: the window shrinks to a small map, and padding is never attended to.
+
+The same layer attends among the visible tokens of a masked map alone, see `visible_tokens`.
+"""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -7,6 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.utils import ShiftWindowMSA
+
+from mmlandslide.models.visible_tokens import VisibleTokens, join, split
 
 HW = tuple[int, int]
 
@@ -21,16 +26,18 @@ class WindowAttention(ShiftWindowMSA):
     side where one is no longer than the window, here (as in torchvision) each side goes by itself.
     """
 
-    def forward(self, query: torch.Tensor, hw_shape: HW) -> torch.Tensor:
+    def forward(self, query: torch.Tensor, hw_shape: HW | VisibleTokens) -> torch.Tensor:
         """Attend within windows.
 
         Args:
-            query: (B, H * W, C) tokens, row by row.
-            hw_shape: (H, W) of the map.
+            query: (B, H * W, C) tokens, row by row; or (B, L, C), the visible ones.
+            hw_shape: (H, W) of the map; or where the visible tokens stand on theirs.
 
         Returns:
-            (B, H * W, C).
+            The same shape as `query`.
         """
+        if isinstance(hw_shape, VisibleTokens):
+            return self.drop(self._attend_visible(query, hw_shape))
         height, width = hw_shape
         window = (min(self.window_size, height), min(self.window_size, width))
         shift = tuple(self.shift_size if side > self.window_size else 0 for side in hw_shape)
@@ -47,14 +54,51 @@ class WindowAttention(ShiftWindowMSA):
     def _attend(self, tokens: torch.Tensor, window: HW, apart: torch.Tensor | None) -> torch.Tensor:
         """Attend within each window: (B * nW, N, C) -> the same; `apart` (nW, N, N) is True where attention is forbidden."""
         msa: Any = self.w_msa
-        count, length, channels = tokens.shape
-        qkv = msa.qkv(tokens).reshape(count, length, 3, msa.num_heads, channels // msa.num_heads).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)  # each (B * nW, heads, N, C / heads)
-        scores = (q * msa.scale) @ k.transpose(-2, -1) + relative_bias(msa, window)
+        bias = relative_bias(msa, window)[None]  # (1, heads, N, N)
         if apart is not None:
-            scores = scores.view(-1, len(apart), *scores.shape[1:]).masked_fill(apart[:, None], float('-inf')).flatten(0, 1)
-        mixed = msa.attn_drop(scores.softmax(-1)) @ v
-        return msa.proj_drop(msa.proj(mixed.transpose(1, 2).reshape(count, length, channels)))
+            bias = bias.masked_fill(apart[:, None], float('-inf'))  # (nW, heads, N, N)
+        return msa.proj_drop(msa.proj(self._mixed(msa.qkv(tokens), bias)))
+
+    @torch.compiler.disable  # how many windows hold how many tokens changes with every batch
+    def _attend_visible(self, tokens: torch.Tensor, places: VisibleTokens) -> torch.Tensor:
+        """Attend among the visible tokens (B, L, C) of each window."""
+        msa: Any = self.w_msa
+        windows = places.windows(self.window_size, self.shift_size)
+        mixed = []
+        for qkv, table_rows in zip(split(msa.qkv(tokens).flatten(0, 1), windows), windows.table_rows, strict=True):
+            bias = F.embedding(table_rows, msa.relative_position_bias_table)  # (nW, N, N, heads)
+            mixed.append(self._mixed(qkv, bias.permute(0, 3, 1, 2)))
+        return msa.proj_drop(msa.proj(join(mixed, windows).view(tokens.shape)))
+
+    def _mixed(self, qkv: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """Return each window's values (n, N, C), mixed by attention, from (n, N, 3 C) and a bias as `attention` takes it."""
+        msa: Any = self.w_msa
+        count, length, channels = qkv.shape
+        q, k, v = qkv.view(count, length, 3, msa.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)  # each (n, heads, N, C / heads)
+        dropped = msa.attn_drop.p if self.training else 0.0
+        return attention(q, k, v, bias, msa.scale, dropped).transpose(1, 2).reshape(count, length, channels // 3)
+
+
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor, scale: float, dropped: float) -> torch.Tensor:
+    """Return scaled dot-product attention with a bias.
+
+    On GPUs this is torch's fused kernel. On CPUs torch has none for a bias that needs gradients, and three plain operations are
+    faster than its general path (1.2 to 1.6 times in tools/benchmark/attention.py).
+
+    Args:
+        q: (n, heads, N, D).
+        k: likewise.
+        v: likewise.
+        bias: (m, heads, N, N) where m divides n, added to the scores of every m in a row; -inf forbids.
+        scale: of the products of q and k.
+        dropped: share of the attention weights that are dropped.
+    """
+    if q.is_cuda:
+        bias = bias if len(bias) == 1 else bias.repeat(len(q) // len(bias), 1, 1, 1)
+        return F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), dropped, scale=scale)
+    scores = (q * scale) @ k.transpose(-2, -1)
+    scores = (scores.view(-1, *bias.shape) + bias).view_as(scores)
+    return F.dropout(scores.softmax(-1), dropped) @ v
 
 
 def relative_bias(msa: Any, window: HW) -> torch.Tensor:
@@ -67,7 +111,7 @@ def relative_bias(msa: Any, window: HW) -> torch.Tensor:
     index = msa.relative_position_index.view(full_h, full_w, full_h, full_w)
     index = index[: window[0], : window[1], : window[0], : window[1]].reshape(-1)
     length = window[0] * window[1]
-    return msa.relative_position_bias_table[index].view(length, length, -1).permute(2, 0, 1)
+    return F.embedding(index, msa.relative_position_bias_table).view(length, length, -1).permute(2, 0, 1)
 
 
 def partition(tokens: torch.Tensor, window: HW) -> torch.Tensor:

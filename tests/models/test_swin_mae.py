@@ -5,8 +5,9 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmlandslide.errors import ConfigError
+from mmlandslide.models.masked_autoencoder import patchify, unpatchify
 from mmlandslide.models.masking import hashed_noise
-from mmlandslide.models.swin_mae import PatchExpanding, SwinMAE, patchify, unpatchify
+from mmlandslide.models.swin_mae import ENCODERS, PatchExpanding, SwinMAE
 
 FIVE = tuple('abcde')
 STATISTICS = {'mean': [1, 2, 3, 4, 5], 'std': [1, 2, 1, 2, 1]}
@@ -28,16 +29,6 @@ def samples(*keys):
 
 def tiles(batch=2, bands=5, size_px=64, seed=3):
     return torch.randn(batch, bands, size_px, size_px, generator=torch.Generator().manual_seed(seed))
-
-
-def test_patches_hold_rows_of_pixels_with_bands_last():
-    image = torch.arange(2 * 2 * 4).view(1, 2, 2, 4)  # band 0: rows 0 1 2 3 | 4 5 6 7, band 1: 8 more each
-    assert patchify(image, 2).tolist() == [[[0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]]]
-
-
-def test_unpatchify_is_the_inverse_of_patchify():
-    images = torch.rand(2, 5, 8, 12)
-    assert torch.equal(unpatchify(patchify(images, 4), 4, (8, 12)), images)
 
 
 def test_patch_expanding_puts_the_channels_of_a_token_into_its_own_2_by_2_block():
@@ -76,8 +67,9 @@ def test_the_target_of_visible_patches_does_not_count(norm_target, monkeypatch):
 
 
 @torch.no_grad()
-def test_masked_pixels_do_not_influence_the_prediction_and_visible_ones_do():
-    mae, images, keys = model(), tiles(), torch.tensor([1, 2])
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_masked_pixels_do_not_influence_the_prediction_and_visible_ones_do(encoder):
+    mae, images, keys = model(encoder=encoder), tiles(), torch.tensor([1, 2])
     predicted, masked = mae.reconstruct(images, keys)
     patches = patchify(images, 4)
     hidden = unpatchify(patches + 1e4 * masked[..., None], 4, (64, 64))
@@ -174,15 +166,18 @@ def test_swin_t_and_swin_b_have_their_published_depths(arch, dims, depths):
     assert [len(stage.blocks) for stage in mae.decoder.stages] == [2, 2, 2]
 
 
-def test_the_gradient_reaches_every_parameter():
-    mae = model()
+@pytest.mark.parametrize('encoder', ENCODERS)
+@pytest.mark.parametrize('expandings', [0, 1, None])
+def test_the_gradient_reaches_every_parameter(encoder, expandings):
+    mae = model(encoder=encoder, decoder_expandings=expandings)
     mae.loss(tiles(), samples(1, 2))['loss'].backward()
     dead = [name for name, value in mae.named_parameters() if value.grad is None or not value.grad.abs().sum()]
     assert not dead
 
 
-def test_a_step_of_the_optimiser_lowers_the_loss():
-    mae, images, keys = model(), tiles(), samples(1, 2)
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_a_step_of_the_optimiser_lowers_the_loss(encoder):
+    mae, images, keys = model(encoder=encoder), tiles(), samples(1, 2)
     optimiser = torch.optim.AdamW(mae.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
@@ -217,3 +212,76 @@ def test_untrained_patch_expanding_gives_a_token_four_equal_children():
     first, other = grid[0, [0, 1, 4, 5]], grid[0, 2]
     assert torch.allclose(first, first[:1].expand(4, -1))
     assert not torch.allclose(first[0], other)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('expandings', 'values'), [(3, 4**2 * 5), (1, 16**2 * 5), (0, 32**2 * 5)])
+def test_a_lighter_decoder_ends_at_larger_patches_and_predicts_the_same_pixels(expandings, values):
+    mae = model(decoder_expandings=expandings)
+    predicted, _ = mae.reconstruct(tiles(), torch.tensor([1, 2]))
+    assert (len(mae.decoder.stages), mae.decoder.to_pixels.out_features) == (expandings, values)
+    assert predicted.shape == (2, 256, 4**2 * 5)
+
+
+@torch.no_grad()
+def test_a_light_decoder_puts_pixels_where_their_tokens_are():
+    mae = model(decoder_expandings=0)
+    torch.nn.init.zeros_(mae.decoder.to_pixels.weight)
+    mae.decoder.to_pixels.bias.copy_(torch.arange(32 * 32 * 5.0))  # pixel by pixel, bands last
+    predicted, _ = mae.reconstruct(tiles(), torch.tensor([1, 2]))
+    assert unpatchify(predicted, 4, (64, 64))[0, 3, 33, 2] == (1 * 32 + 2) * 5 + 3
+
+
+@torch.no_grad()
+def test_the_mask_token_of_visible_tokens_stands_for_masked_units_and_changes_only_what_is_decoded():
+    mae, images = model(encoder='visible'), tiles()
+    assert mae.mask_token.shape == (1, 1, 192)  # of stage 3, where a unit is one token
+    before = mae.reconstruct(images, torch.tensor([1, 2]))[0]
+    mae.mask_token.add_(torch.randn(192))
+    assert not torch.allclose(mae.reconstruct(images, torch.tensor([1, 2]))[0], before)
+
+
+def test_both_forms_have_the_same_encoder_so_that_their_checkpoints_serve_the_same_detector():
+    one, two = model(), model(encoder='visible')
+    assert {name: value.shape for name, value in one.backbone.state_dict().items()} == {
+        name: value.shape for name, value in two.backbone.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'encoder': 'some'}, r"encoder must be one of \('all', 'visible'\), got 'some'"),
+        ({'encoder': 'visible', 'unit_px': 12}, 'unit_px must be 4 px times a power of two up to 8 where visible .*, got 12'),
+        ({'encoder': 'visible', 'unit_px': 64}, 'unit_px must be 4 px times a power of two up to 8 where visible .*, got 64'),
+        ({'decoder_expandings': 4}, 'decoder_expandings must lie between 0 and 3, got 4'),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        model(**options)
+
+
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_a_step_in_bfloat16_agrees_with_one_in_single_precision(encoder):
+    mae, images, keys = model(encoder=encoder), tiles(), samples(1, 2)
+    with torch.autocast('cpu', torch.bfloat16):
+        short = mae.loss(images, keys)['loss']
+    short.backward()
+    assert short.item() == pytest.approx(mae.loss(images, keys)['loss'].item(), rel=0.02)
+    assert all(value.grad.isfinite().all() for value in mae.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_a_compiled_step_gives_the_loss_and_the_gradients_of_a_plain_one(encoder):
+    mae, images = model(encoder=encoder), tiles()
+    compiled = torch.compile(mae.loss)
+    for keys in (samples(1, 2), samples(3, 4)):  # other masks: other numbers of tokens a window
+        found = {}
+        for name, loss in (('plain', mae.loss), ('compiled', compiled)):
+            mae.zero_grad()
+            loss(images, keys)['loss'].backward()
+            found[name] = [value.grad.clone() for value in mae.parameters()]
+        for one, two in zip(found['plain'], found['compiled'], strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-6)
