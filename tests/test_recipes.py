@@ -9,8 +9,9 @@ from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.swin_mae import SwinMAE
-from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, loggers
+from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, imagenet_from_pip, loggers
 from mmlandslide.registry import VISBACKENDS
+from mmlandslide.weights.references import resolve
 
 ARCH = {'embed_dims': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 2, 4, 8]}
 
@@ -97,6 +98,18 @@ def test_a_backbone_names_the_work_dir_that_its_pretraining_config_makes(path):
 def test_a_backbone_takes_the_bridges_options():
     found = backbone_from('swin_mae', stem='zero', min_matched=0.9)
     assert (found['stem'], found['min_matched']) == ('zero', 0.9)
+
+
+@pytest.mark.parametrize('name', ['efficientnet_lite0', 'mobilenet_v2'])
+def test_imagenet_weights_lie_in_the_packages_of_the_extra_weights(name):
+    found = imagenet_from_pip(name, stem='zero')
+    assert resolve(found['checkpoint']).is_file()
+    assert found['stem'] == 'zero'
+
+
+def test_other_imagenet_weights_are_not_to_be_had_from_pip():
+    with pytest.raises(ConfigError, match=r"must be one of \['efficientnet_lite0', 'mobilenet_v2'\], got 'resnet18'"):
+        imagenet_from_pip('resnet18')
 
 
 def test_loggers_are_back_ends_that_exist():

