@@ -11,6 +11,7 @@ import mmcv.ops
 from mmengine import registry as host
 from mmengine.hub import get_config
 from mmengine.runner import LogProcessor, Runner
+from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
@@ -74,6 +75,7 @@ OWNERS = {
     'pretrained': parameters(load_pretrained) - {'backbone'},
     'mixing': parameters(BatchMixing),
     'teacher': parameters(Teacher.read),
+    'layer_cfgs': parameters(TransformerEncoderLayer),
     'log_processor': parameters(LogProcessor),
     'custom_cfg': {'data_src', 'method_name', 'window_size', 'log_name', 'reset'},
     'randomness': parameters(Runner.set_randomness),

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule, ModuleList
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
-from mmpretrain.models.utils import build_2d_sincos_position_embedding
 from torch import nn
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.backbones import init_linear
 from mmlandslide.models.masked_autoencoder import HW, MaskedAutoencoder
+from mmlandslide.models.vision_transformer import sine_cosine
 from mmlandslide.registry import MODELS
 
 
@@ -58,8 +58,7 @@ class MAEDecoder(BaseModule):
         batch, width = len(embedded), embedded.shape[2]
         tokens = self.mask_token.to(embedded.dtype).expand(batch, map_hw[0] * map_hw[1], width)
         tokens = tokens.scatter(1, visible_index[..., None].expand(-1, -1, width), embedded[:, 1:])
-        positions = build_2d_sincos_position_embedding(map_hw, width, cls_token=True).to(tokens)
-        tokens = torch.cat([embedded[:, :1], tokens], 1) + positions  # (B, 1 + L, width)
+        tokens = torch.cat([embedded[:, :1], tokens + sine_cosine(map_hw, width).to(tokens)], 1)  # (B, 1 + L, width)
         for layer in self.layers:
             tokens = layer(tokens)
         return self.to_pixels(self.norm(tokens[:, 1:]))

@@ -51,9 +51,17 @@ class SimpleFPN(BaseModule):
         self.levels = nn.ModuleList(_level(in_channels, out_channels, in_stride, stride) for stride in strides)
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """Return `num_outs` maps (B, out_channels, H_i, W_i) from the backbone's only one, finest first."""
-        (features,) = inputs
-        outs = [level(features) for level in self.levels]
+        """Return `num_outs` maps (B, out_channels, H_i, W_i), finest first.
+
+        Args:
+            inputs: the backbone's only map, (B, in_channels, H, W).
+
+        Raises:
+            ConfigError: the backbone gives more than one.
+        """
+        if len(inputs) != 1:
+            raise ConfigError.mismatch('backbone', 'give one map', len(inputs), 'model.backbone.out_indices', 'Name one block')
+        outs = [level(inputs[0]) for level in self.levels]
         while len(outs) < self.num_outs:
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))
         return tuple(outs)

@@ -8,7 +8,7 @@ from foreign.case import QUICK, RESNET, Foreign, channels_first, ours_resnet, ou
 from foreign.clip import CLIP, class_token
 from foreign.published import Mae, forward, official_swin
 from foreign.timm_models import tokens
-from mmlandslide.models.backbones import VisionTransformer
+from mmlandslide.models.vision_transformer import VisionTransformer
 
 
 def full_clip(name, **options):

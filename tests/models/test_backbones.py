@@ -5,8 +5,9 @@ from mmpretrain.models import backbones as host
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
-from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer
 from mmlandslide.models.inverted_residuals import EfficientNet
+from mmlandslide.models.vision_transformer import VisionTransformer
 
 FIVE = tuple('abcde')
 TINY_VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}

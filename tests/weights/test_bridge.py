@@ -6,8 +6,9 @@ from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError
-from mmlandslide.models.backbones import ResNet, SwinTransformer, VisionTransformer
+from mmlandslide.models.backbones import ResNet, SwinTransformer
 from mmlandslide.models.inverted_residuals import EfficientNet
+from mmlandslide.models.vision_transformer import VisionTransformer
 from mmlandslide.weights.bridge import load_pretrained
 
 NANO = SwinTransformer.arch_zoo['nano']
