@@ -99,7 +99,8 @@ class DistilledClassifier(ImageClassifier):
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'DistilledClassifier':
         """Move the teacher along wherever the student goes."""
-        for module in (super(), *self._read_teacher):
+        moved: tuple[Any, ...] = (super(), *self._read_teacher)
+        for module in moved:
             module._apply(fn, recurse)
         return self
 
