@@ -16,6 +16,8 @@ from mmlandslide.registry import MODELS
 class InvertedResiduals(BandBackbone):
     """What the backbones of this module add to `BandBackbone`: the stem, which MMPretrain's classes hard-code."""
 
+    layers: Any
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         stem = cast('Any', self).get_submodule(self.stem_name.removesuffix('.conv.weight'))  # a `ConvModule`
