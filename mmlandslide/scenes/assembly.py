@@ -12,7 +12,7 @@ from mmlandslide.bands import BANDS, GROUPS
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.band_names import CIRRUS, canonical, is_reflectance, require_known
 from mmlandslide.scenes.catalogue import BandPlace, Catalogue
-from mmlandslide.scenes.coverage import require_cover
+from mmlandslide.scenes.coverage import no_map, require_cover
 from mmlandslide.scenes.frame import MapFrame, require_upright
 from mmlandslide.scenes.inspection import Inspection
 from mmlandslide.scenes.layers import BandLayer, CloudMask, TerrainLayer, cloud_kind
@@ -140,7 +140,7 @@ def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
     if file.dataset.count < needed:
         raise SceneError.mismatch(f'cloud mask of kind {kind}', f'have {needed} bands', file.dataset.count, path, 'Name its kind')
     if file.dataset.crs is None:
-        require_upright(own_frame(file.dataset), path)
+        raise no_map('cloud mask', path)
     return CloudMask(file, kind)
 
 

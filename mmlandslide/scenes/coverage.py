@@ -6,7 +6,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.warp import transform as project
 
-from mmlandslide.errors import SceneError
+from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.frame import MapFrame
 
 #: Positions along each side of a scene that are looked at; sides of one map bend in another.
@@ -45,8 +45,7 @@ def require_cover(frame: MapFrame, other: MapFrame, path: Path, subject: str = '
         SceneError: it has no coordinate reference system, or does not cover the scene.
     """
     if other.crs is None:
-        remedy = 'Give it one with `gdal_edit.py -a_srs EPSG:...`'
-        raise SceneError.mismatch(subject, 'have a coordinate reference system', 'none', path, remedy)
+        raise no_map(subject, path)
     if uncovered_px(frame, other) > 1:
         raise SceneError.mismatch(
             subject,
@@ -55,6 +54,12 @@ def require_cover(frame: MapFrame, other: MapFrame, path: Path, subject: str = '
             path,
             'Get one of the whole scene, or cut the scene with `gdal_translate -projwin`',
         )
+
+
+def no_map(subject: str, path: Path) -> LandslideError:
+    """Return the error for a raster without coordinate reference system."""
+    remedy = 'Give it one with `gdal_edit.py -a_srs EPSG:...`'
+    return SceneError.mismatch(subject, 'have a coordinate reference system', 'none', path, remedy)
 
 
 def _corners(frame: MapFrame) -> str:

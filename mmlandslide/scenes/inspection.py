@@ -17,6 +17,8 @@ from mmlandslide.scenes.raster_scene import RasterScene
 from mmlandslide.scenes.units import Units
 
 _WINDOW_PX, _BLOCK_PX = 128, 512
+#: Share of a window that may lack data where the order of bands is looked at.
+_MOST_MISSING = 0.25
 #: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); digital numbers of ground start near 100.
 _MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
 #: No ground is this bright over all bands; Landslide4Sense units are about 1.
@@ -134,7 +136,8 @@ class Inspection:
 
     def _require_order(self, units: Units) -> None:
         """Refuse bands whose values contradict their names in most windows."""
-        said = [misplaced_by_law(self._tile(units.convert(sample))) for sample in self._samples if not np.isnan(sample).any()]
+        samples = [sample for sample in self._samples if np.isnan(sample[0]).mean() < _MOST_MISSING]
+        said = [misplaced_by_law(self._tile(units.convert(sample))) for sample in samples]
         broken = [laws for laws in said if laws]
         if len(broken) * 2 > len(said):
             raise SceneError.mismatch(
@@ -142,13 +145,13 @@ class Inspection:
                 'have values that fit their names',
                 broken[0],
                 self.where,
-                'Correct --band-order or --band; --no-check-values if the names are right',
+                'Correct --band-order or --band, or say --no-check if the names are right',
             )
 
     def _tile(self, values: np.ndarray) -> np.ndarray:
-        """Return (14, h, w) float32 in Landslide4Sense's order, 0 in bands that the scene lacks."""
+        """Return (14, h, w) float32 in Landslide4Sense's order, 0 in bands that the scene lacks, the median where data lack."""
         tile = np.zeros((len(LANDSLIDE4SENSE), *values.shape[1:]), np.float32)
         for band, value in zip(self.scene.held, values, strict=True):
             if band in LANDSLIDE4SENSE:
-                tile[LANDSLIDE4SENSE.index(band)] = value
+                tile[LANDSLIDE4SENSE.index(band)] = np.where(np.isnan(value), np.nanmedian(value), value)
         return tile

@@ -108,6 +108,8 @@ def cloud_kind(name: str, stated: str | None) -> str:
     Raises:
         ConfigError: no such kind.
     """
-    if stated is not None and stated not in KINDS:
+    if stated is None:
+        return next((kind for kind in KINDS if kind in name.lower()), 'nonzero')
+    if stated.lower() not in KINDS:
         raise ConfigError.mismatch('cloud kind', f'be one of {list(KINDS)}', repr(stated), 'the options', 'Name one of those')
-    return stated or next((kind for kind in KINDS if kind in name.lower()), 'nonzero')
+    return stated.lower()

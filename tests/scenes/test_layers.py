@@ -81,7 +81,7 @@ def test_snow_is_no_cloud_in_the_masks_of_level_1c(tmp_path):
 )
 def test_the_name_of_a_mask_says_what_its_values_mean(name, kind):
     assert cloud_kind(name, None) == kind
-    assert cloud_kind(name, 'qa60') == 'qa60'
+    assert cloud_kind(name, 'QA60') == 'qa60'
 
 
 def test_an_unknown_kind_of_mask_is_refused():
