@@ -11,9 +11,9 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from mmlandslide.scenes.components import ComponentPredictor
-from mmlandslide.scenes.detector import SceneDetector
 from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.processes import joined
+from mmlandslide.scenes.run import SceneDetector
 from mmlandslide.scenes.search import Settings
 from mmlandslide.scenes.tile_scene import TileScene
 

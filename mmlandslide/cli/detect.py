@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mmlandslide.errors import LandslideError
 
 if TYPE_CHECKING:
-    from mmlandslide.scenes.detector import Advance, LandslideDetector
+    from mmlandslide.scenes.detector import LandslideDetector
     from mmlandslide.scenes.options import InputOptions
     from mmlandslide.scenes.processes import Place
+    from mmlandslide.scenes.run import Advance
     from mmlandslide.scenes.scene import Scene
     from mmlandslide.scenes.search import Settings
 

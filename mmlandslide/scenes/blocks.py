@@ -1,6 +1,7 @@
 """Finished blocks of a scene on disk: what an interrupted run goes on from, and how several processes hand over what they found."""
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmlandslide.errors import StorageError
-from mmlandslide.files import remove_leftovers, replacing
+from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.scenes.detections import COLUMNS, Detections
 
 _NAMES = 'block-*.npy'
@@ -71,8 +72,10 @@ class BlockFolder:
             StorageError: the disk is full, or nobody may write there.
         """
         try:
-            with replacing(self._file(index)) as temporary, temporary.open('wb') as file:
-                np.save(file, found.table, allow_pickle=False)
+            # Not into the file itself: NumPy writes that with C's buffers and would not notice that the last of them found no room.
+            content = io.BytesIO()
+            np.save(content, found.table, allow_pickle=False)
+            write_atomic(self._file(index), content.getvalue())
         except OSError as error:
             remedy = 'Free space or allow writing there, then run the same command again: it goes on from the finished blocks'
             reason = repr(error.strerror or str(error))

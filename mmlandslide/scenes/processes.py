@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from torch import distributed
-
 #: How long the first process to finish waits for the last one.
 _PATIENCE = timedelta(days=7)
 
@@ -34,6 +32,8 @@ class Place:
     def wait(self) -> None:
         """Wait until all processes have come here."""
         if self.size > 1:
+            from torch import distributed
+
             distributed.barrier()
 
 
@@ -50,6 +50,8 @@ def joined() -> Iterator[Place]:
     if size == 1 or 'RANK' not in os.environ:
         yield Place()
         return
+    from torch import distributed  # seconds, which a process that is alone need not spend
+
     distributed.init_process_group('gloo', timeout=_PATIENCE)
     place = Place(distributed.get_rank(), size, int(os.environ.get('LOCAL_RANK', '0')))
     yield place

@@ -49,7 +49,7 @@ def test_a_full_disk_says_how_to_go_on_and_leaves_nothing(tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     blocks = folder(tmp_path)
-    monkeypatch.setattr('mmlandslide.scenes.blocks.np.save', full)
+    monkeypatch.setattr('pathlib.Path.write_bytes', full)
     with pytest.raises(StorageError, match=r"got 'No space left on device' in .*the same command again: it goes on"):
         blocks.write(0, FOUND)
     assert list(blocks.path.iterdir()) == []

@@ -1,0 +1,81 @@
+import errno
+import json
+from dataclasses import replace
+
+import geopandas as gpd
+import planted_scene
+import pytest
+
+from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.scenes import outputs
+from mmlandslide.scenes.outputs import ON_THE_MAP, Result, require_free, write, writers_for
+
+SUFFIXES = ['.geojson', '.gpkg', '.run.json']
+
+
+def result(boxes=((5, 5, 9, 9),)):
+    scene = planted_scene.scene(boxes=boxes)
+    return Result(planted_scene.detector().find(scene, planted_scene.SETTINGS), scene, {'seconds': 1.5})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_all_files_stand_beside_each_other(tmp_path):
+    paths = write(result(), tmp_path / 'new' / 'b.gpkg', ON_THE_MAP)
+    assert names(tmp_path / 'new') == [f'b{suffix}' for suffix in SUFFIXES] == sorted(path.name for path in paths)
+    assert json.loads((tmp_path / 'new' / 'b.run.json').read_text()) == {'seconds': 1.5}
+    assert len(gpd.read_file(tmp_path / 'new' / 'b.gpkg')) == len(gpd.read_file(tmp_path / 'new' / 'b.geojson')) == 1
+
+
+def test_a_name_with_dots_keeps_them(tmp_path):
+    write(result(), tmp_path / 'S2A.20150711.gpkg', ON_THE_MAP)
+    assert names(tmp_path) == [f'S2A.20150711{suffix}' for suffix in SUFFIXES]
+
+
+@pytest.mark.parametrize('failing', SUFFIXES)
+@pytest.mark.parametrize('older', [False, True])
+def test_an_error_of_any_writer_leaves_what_was_there(tmp_path, failing, older):
+    def full(result, path):
+        path.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    if older:
+        write(result(), tmp_path / 'b.gpkg', ON_THE_MAP)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(StorageError, match="be written whole, got 'No space left on device'"):
+        write(result(boxes=()), tmp_path / 'b.gpkg', {**ON_THE_MAP, failing: full})
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_output_that_is_there_must_be_overwritten_on_purpose(tmp_path):
+    (tmp_path / 'b.geojson').write_text('mine')
+    with pytest.raises(ConfigError, match=r"not be there yet, got \['b.geojson'\].*--overwrite"):
+        require_free(tmp_path / 'b.gpkg', ON_THE_MAP, overwrite=False)
+    require_free(tmp_path / 'b.gpkg', ON_THE_MAP, overwrite=True)
+
+
+def test_a_folder_is_never_overwritten(tmp_path):
+    (tmp_path / 'b.gpkg').mkdir()
+    with pytest.raises(StorageError, match=r"be a file, got folders \['b.gpkg'\]"):
+        require_free(tmp_path / 'b.gpkg', ON_THE_MAP, overwrite=True)
+
+
+def test_another_kind_of_file_is_not_promised(tmp_path):
+    with pytest.raises(ConfigError, match=r"end in \.gpkg, got 'b\.shp'"):
+        require_free(tmp_path / 'b.shp', ON_THE_MAP, overwrite=False)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(StorageError, match="be written whole, got 'File exists' in .*file/b.gpkg|got 'Not a directory'"):
+        write(result(), tmp_path / 'file' / 'b.gpkg', ON_THE_MAP)
+
+
+def test_a_plain_tile_has_no_geojson(tmp_path):
+    one = result()
+    tile = replace(one.scene, frame=planted_scene.scene(crs=None).frame)
+    write(replace(one, scene=tile), tmp_path / 'b.gpkg', writers_for(tile))
+    assert names(tmp_path) == ['b.gpkg', 'b.run.json']
+    assert writers_for(one.scene) is outputs.ON_THE_MAP
