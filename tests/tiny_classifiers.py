@@ -12,7 +12,8 @@ ARCH = {'embed_dims': 16, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels
 def parts(bands='all', num_classes=2, head=None):
     """Return the configs of a classifier at 32 px."""
     vit = {'type': 'mmlandslide.VisionTransformer', 'arch': ARCH, 'img_size': 32, 'out_type': 'avg_featmap', 'bands': bands}
-    head = {'type': 'mmpretrain.LinearClsHead', 'num_classes': num_classes, 'in_channels': 16, **(head or {})}
+    loss = {'type': 'mmpretrain.CrossEntropyLoss'}
+    head = {'type': 'mmpretrain.LinearClsHead', 'num_classes': num_classes, 'in_channels': 16, 'loss': loss, **(head or {})}
     return {'backbone': vit, 'head': head, 'data_preprocessor': {'type': 'mmlandslide.TilePreprocessor', 'bands': bands}}
 
 
