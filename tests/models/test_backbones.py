@@ -6,7 +6,6 @@ from mmpretrain.models import backbones as host
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.models.backbones import ResNet, SwinTransformer
-from mmlandslide.models.inverted_residuals import EfficientNet
 from mmlandslide.models.vision_transformer import VisionTransformer
 
 FIVE = tuple('abcde')
@@ -14,7 +13,6 @@ TINY_VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_chan
 #: class, arguments, (channels, side) of each map at 64 px
 CASES = [
     (ResNet, {'depth': 18, 'out_indices': (0, 1, 2, 3)}, [(64, 16), (128, 8), (256, 4), (512, 2)]),
-    (EfficientNet, {'arch': 'b0', 'out_indices': (2, 3, 4, 5)}, [(24, 16), (40, 8), (112, 4), (320, 2)]),
     (SwinTransformer, {'arch': 'nano', 'out_indices': (0, 1, 2, 3)}, [(48, 16), (96, 8), (192, 4), (384, 2)]),
     (VisionTransformer, {'arch': TINY_VIT, 'img_size': 64, 'patch_size': 16, 'out_type': 'featmap'}, [(16, 4)]),
 ]
@@ -56,7 +54,7 @@ def test_a_band_named_twice_is_refused():
 @torch.no_grad()
 def test_over_three_bands_each_class_computes_what_mmpretrain_does():
     x = torch.rand(1, 3, 64, 64)
-    for kind, options, _ in CASES[:2] + CASES[3:]:
+    for kind, options, _ in CASES[:1] + CASES[2:]:
         ours, theirs = evaluated(kind(bands='rgb', **options)), evaluated(getattr(host, kind.__name__)(**options))
         theirs.load_state_dict(ours.state_dict())
         for one, two in zip(ours(x), theirs(x), strict=True):

@@ -53,15 +53,17 @@ def test_any_bands_give_maps_of_strides_4_to_32(kind, taps, channels, bands):
 
 
 @every_class
-def test_every_parameter_of_a_detectors_backbone_gets_a_gradient(kind, taps, channels):
-    backbone = kind(bands=FIVE, out_indices=taps)
-    sum(out.square().sum() for out in backbone(torch.rand(2, 5, 64, 64))).backward()
+def test_every_parameter_of_a_detectors_backbone_and_every_band_gets_a_gradient(kind, taps, channels):
+    backbone, x = kind(bands=FIVE, out_indices=taps), torch.rand(2, 5, 64, 64, requires_grad=True)
+    sum(out.square().sum() for out in backbone(x)).backward()
     assert [name for name, value in backbone.named_parameters() if value.grad is None] == []
+    assert (x.grad.abs().sum((0, 2, 3)) > 0).all()
 
 
 @torch.no_grad()
-def test_mobilenet_v2_computes_what_mmpretrain_does():
-    ours, theirs = evaluated(MobileNetV2(bands='rgb')), evaluated(host.MobileNetV2())
+@pytest.mark.parametrize('kind', [EfficientNet, MobileNetV2])
+def test_over_three_bands_each_class_computes_what_mmpretrain_does(kind):
+    ours, theirs = evaluated(kind(bands='rgb')), evaluated(getattr(host, kind.__name__)())
     theirs.load_state_dict(ours.state_dict())
     x = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(ours(x)[0], theirs(x)[0])
