@@ -47,7 +47,7 @@ def test_a_14_px_patch_with_a_stride_of_16_sees_256_px_at_224():
     x = tiles(256, 256)
     seen = F.interpolate(x, (224, 224), mode='bilinear')
     assert backbone.patch_resolution == (16, 16)
-    torch.testing.assert_close(whole_patches(x, 14, 16), seen, rtol=0, atol=1e-4)
+    torch.testing.assert_close(whole_patches(x, 14, 16), seen, rtol=0, atol=1e-3)
     torch.testing.assert_close(backbone(x)[0], vit(patch_size=14, img_size=224)(seen)[0], rtol=0, atol=1e-3)
 
 
