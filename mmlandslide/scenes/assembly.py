@@ -1,6 +1,6 @@
 """From a catalogue of bands to a scene on one grid with the bands that a model asks for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmlandslide.scenes.inspection import Inspection
 from mmlandslide.scenes.layers import BandLayer, CloudMask, TerrainLayer, cloud_kind
 from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.raster_scene import RasterScene
-from mmlandslide.scenes.rasters import RasterFile, own_frame
+from mmlandslide.scenes.rasters import RasterFile
 from mmlandslide.scenes.scene import InputFile
 from mmlandslide.scenes.units import Units
 
@@ -31,15 +31,16 @@ def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions
         bands: names that the model asks for.
         options: of the user.
     """
-    frame = own_frame(RasterFile(catalogue.grid_path).dataset)
+    frame = RasterFile(catalogue.grid_path).own_frame
     require_upright(frame, catalogue.grid_path)
     places = dict(catalogue.places)
     if options.dem is not None:
         places['DEM'] = BandPlace(Path(options.dem))
         places.pop('slope', None)
-    fill = fill_values(options.fill, bands)
+    available = [*places, *(['slope'] if 'DEM' in places else [])]
+    fill = fill_values(options.fill, bands, available)
     held = tuple(band for band in bands if band not in fill)
-    _require_bands(held, places, catalogue)
+    _require_bands(held, available, catalogue)
     layers: list[BandLayer | TerrainLayer] = [*_light(held, places, frame, options)]
     layers += _terrain(held, places, frame, catalogue.grid_path, options)
     scene = RasterScene(
@@ -56,8 +57,8 @@ def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions
     return replace(scene, inputs=_inputs(scene, catalogue), units=_units(scene, catalogue, options))
 
 
-def fill_values(fill: Mapping[str, str | float], bands: tuple[str, ...]) -> dict[str, float]:
-    """Return band -> constant in Landslide4Sense units, for the bands that a model asks for.
+def fill_values(fill: Mapping[str, str | float], bands: Sequence[str], available: Sequence[str]) -> dict[str, float]:
+    """Return band -> constant in Landslide4Sense units, for the bands that a model asks for and a scene lacks.
 
     Raises:
         ConfigError: a value that is neither a number nor `mean` (of a band in the table).
@@ -74,11 +75,10 @@ def fill_values(fill: Mapping[str, str | float], bands: tuple[str, ...]) -> dict
         if not np.isfinite(number):
             raise ConfigError.mismatch(f'fill of {name}', "be a number or 'mean'", repr(value), 'the options', 'Correct it')
         found[canonical(name)] = number
-    return {band: value for band, value in found.items() if band in bands}
+    return {band: value for band, value in found.items() if band in bands and band not in available}
 
 
-def _require_bands(held: tuple[str, ...], places: Mapping[str, BandPlace], catalogue: Catalogue) -> None:
-    available = [*places, *(['slope'] if 'DEM' in places else [])]
+def _require_bands(held: tuple[str, ...], available: list[str], catalogue: Catalogue) -> None:
     missing = [band for band in held if band not in available]
     if not missing:
         return
@@ -107,7 +107,7 @@ def _light(held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFra
     for (name, cirrus, light), group in groupby(sorted(direct, key=file_of), key=file_of):
         bands = tuple(group)
         file = RasterFile(Path(name), frame, nodata=options.nodata, zero_is_data=cirrus)
-        require_cover(frame, own_frame(file.dataset), file.path, f'file of {", ".join(bands)}')
+        require_cover(frame, file.own_frame, file.path, f'file of {", ".join(bands)}')
         if light and not cirrus and options.nodata is None and file.dataset.nodata is None:
             file = replace(file, nodata=0.0)
         yield BandLayer(file, bands, tuple(places[band].index for band in bands))
@@ -126,7 +126,7 @@ def _terrain(
         yield TerrainLayer(RasterFile(path, frame), bands, index, frame, metres)
         return
     file = RasterFile(path, frame.padded(1), Resampling.cubic)
-    require_cover(frame, own_frame(file.dataset), path)
+    require_cover(frame, file.own_frame, path)
     yield TerrainLayer(file, bands, index, frame, margin_px=1)
 
 

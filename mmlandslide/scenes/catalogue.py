@@ -11,7 +11,7 @@ from mmlandslide.scenes import sentinel2
 from mmlandslide.scenes.band_names import canonical, require_known
 from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.options import InputOptions
-from mmlandslide.scenes.rasters import RasterFile, own_frame
+from mmlandslide.scenes.rasters import RasterFile
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _nameless(path: Path, count: int) -> LandslideError:
 def _finest(places: dict[str, BandPlace]) -> Path:
     """Return the file with the smallest pixels on the ground; of equals the first."""
     paths = {place.path for band, place in places.items() if band not in GROUPS['terrain']}
-    frames = {path: own_frame(RasterFile(path).dataset) for path in sorted(paths)}
+    frames = {path: RasterFile(path).own_frame for path in sorted(paths)}
     if not frames:
         raise SceneError.mismatch(
             'scene', 'have a band of light', f'only {list(places)}', 'the options', 'Name the files of such bands with --band'

@@ -114,6 +114,10 @@ def require_upright(frame: MapFrame, path: Path) -> None:
     if frame.crs is None:
         remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
         raise SceneError.mismatch('scene', 'have a coordinate reference system', 'none', path, remedy)
+    if not (frame.crs.is_projected or frame.crs.is_geographic):
+        got = frame.crs.to_wkt()[:60]
+        remedy = 'Give it a projected or geographic one with `gdal_edit.py -a_srs EPSG:...`'
+        raise SceneError.mismatch('coordinate reference system', 'say where on earth it lies', got, path, remedy)
     a, b, _, d, e, _ = frame.transform[:6]
     if b or d or a <= 0 or e >= 0:
         raise SceneError.mismatch(

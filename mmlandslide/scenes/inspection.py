@@ -19,7 +19,8 @@ from mmlandslide.scenes.units import Units
 _WINDOW_PX, _BLOCK_PX = 128, 512
 #: Share of a window that may lack data where the order of bands is looked at.
 _MOST_MISSING = 0.25
-#: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); digital numbers of ground start near 100.
+#: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); the median of digital numbers is some hundreds, over water too, and
+#: that of reflectance in percent some ten.
 _MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
 #: No ground is this bright over all bands; Landslide4Sense units are about 1.
 _BRIGHTEST_MEDIAN = 0.7
@@ -107,7 +108,7 @@ class Inspection:
         types = {layer.file.dataset.dtypes[0] for layer in self.scene.layers if isinstance(layer, BandLayer)}
         values = np.concatenate(light)
         peak, median = np.percentile(values, 99), np.median(values)
-        if peak >= _LEAST_DN and 'uint8' not in types:
+        if median >= _LEAST_DN and 'uint8' not in types:
             return UNITS['dn']
         if peak <= _MOST_REFLECTANCE and median <= _BRIGHTEST_MEDIAN and 'uint8' not in types:
             return UNITS['reflectance']

@@ -17,12 +17,12 @@ import numpy as np
 import rasterio
 from defusedxml import ElementTree
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from mmlandslide.errors import MissingPathError, SceneError
+from mmlandslide.errors import LandslideError, MissingPathError, SceneError
 from mmlandslide.scenes.frame import MapFrame, Window
 
 _GDAL = {'GDAL_DISABLE_READDIR_ON_OPEN': 'EMPTY_DIR', 'GDAL_VRT_ENABLE_PYTHON': 'NO', 'GDAL_CACHEMAX': 2**28}
@@ -45,7 +45,9 @@ def reading(path: Path) -> Iterator[None]:
     try:
         with rasterio.Env(**_GDAL):
             yield
-    except RasterioError as error:
+    except LandslideError:
+        raise
+    except Exception as error:  # GDAL's errors come as classes of rasterio, of its private modules and of Python
         reason = ' '.join(str(error.__cause__ or error).split())
         raise SceneError.mismatch('raster file', 'be readable', repr(reason), path, 'Get the file again') from error
 
@@ -72,9 +74,8 @@ def driver_of(path: Path, depth: int = 0) -> str:
     if start.lstrip().startswith(b'<VRTDataset'):
         _check_vrt(path, depth)
         return 'VRT'
-    raise SceneError.mismatch(
-        'raster file', 'be GeoTIFF, JPEG 2000 or VRT', f'first bytes {start[:12]!r}', path, 'Convert it with `gdal_translate`'
-    )
+    remedy = 'Unpack it' if start.startswith(b'PK') else 'Convert it with `gdal_translate`'
+    raise SceneError.mismatch('raster file', 'be GeoTIFF, JPEG 2000 or VRT', f'first bytes {start[:12]!r}', path, remedy)
 
 
 def _check_vrt(path: Path, depth: int) -> None:
@@ -134,8 +135,13 @@ class RasterFile:
             self._opened.process = os.getpid()
         return self._opened.dataset
 
+    @property
+    def own_frame(self) -> MapFrame:
+        """The frame that the file states."""
+        return _frame_of(self.dataset, self.path)
+
     def _warped(self, dataset: DatasetReader) -> DatasetReader | WarpedVRT:
-        if self.frame is None or self.frame.same_grid(own_frame(dataset)):
+        if self.frame is None or self.frame.same_grid(_frame_of(dataset, self.path)):
             return dataset
         with reading(self.path):
             return WarpedVRT(
@@ -171,7 +177,7 @@ class RasterFile:
         row, col, height, width = window
         values = np.full((len(indexes), height, width), np.nan, np.float32)
         dataset = self.dataset
-        top, left, rows, cols = (self.frame or own_frame(dataset)).inside(window)
+        top, left, rows, cols = (self.frame or self.own_frame).inside(window)
         if rows and cols:
             part = self._part(indexes, RasterWindow(left, top, cols, rows))
             values[:, top - row : top - row + rows, left - col : left - col + cols] = part
@@ -192,6 +198,6 @@ class RasterFile:
         return known
 
 
-def own_frame(dataset: DatasetReader) -> MapFrame:
-    """Return the frame that a file states."""
-    return MapFrame(dataset.height, dataset.width, dataset.transform, dataset.crs)
+def _frame_of(dataset: DatasetReader, path: Path) -> MapFrame:
+    with reading(path):
+        return MapFrame(dataset.height, dataset.width, dataset.transform, dataset.crs)

@@ -14,7 +14,7 @@ from mmlandslide.scenes.catalogue import catalogue_of
 from mmlandslide.scenes.options import InputOptions
 from mmlandslide.scenes.rasters import RasterFile
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.scenes.sentinel2 import find_product
+from mmlandslide.scenes.sentinel2 import METADATA, find_product
 from mmlandslide.scenes.tile_scene import open_tile
 
 _DEFAULTS = InputOptions()
@@ -28,8 +28,8 @@ def open_scene(source: str | Path | None, bands: str | Sequence[str] = LANDSLIDE
     own, or that of the finest band file: 10 m in Sentinel-2.
 
     Args:
-        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder, a folder of band files, or one tile (HDF5, `.npy` or an
-            image file); `None` where `options.band_files` name all files.
+        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder or the metadata in it, a folder of band files, or one
+            tile (HDF5, `.npy` or an image file); `None` where `options.band_files` name all files.
         bands: names or groups that the model asks for; only those are read.
         options: what the files do not say themselves.
 
@@ -50,6 +50,8 @@ def open_scene(source: str | Path | None, bands: str | Sequence[str] = LANDSLIDE
         return assemble(catalogue_of(None, options, asked), asked, options)
     if not path.exists():
         raise MissingPathError.mismatch('scene', 'exist', 'nothing', path, 'Check the path')
+    if METADATA.fullmatch(path.name):
+        path = path.parent
     if path.is_file() and path.suffix.lower() in (*tiles.HDF5, *tiles.NUMPY, *tiles.IMAGE):
         return open_tile(path, asked, options)
     return assemble(catalogue_of(path, options, asked), asked, options)

@@ -54,7 +54,7 @@ def scene_of(
         BandError: a band that is neither held nor filled.
         ConfigError: a scale or a fill that cannot be.
     """
-    fill = fill_values(options.fill, bands)
+    fill = fill_values(options.fill, bands, held)
     direct = tuple(band for band in bands if band not in fill)
     chosen = np.asarray(values[positions(direct, held, name)] if direct else values[:0], np.float32)
     known = np.ones(values.shape[1:], bool) if options.nodata is None else (chosen != np.float32(options.nodata)).all(axis=0)

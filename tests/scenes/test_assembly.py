@@ -124,13 +124,19 @@ def test_a_band_may_be_filled(tmp_path):
     assert valid.all()
 
 
+def test_a_band_that_is_there_is_not_filled(tmp_path):
+    values, _ = scene_of(stack(tmp_path), ('B4', 'slope'), fill={'B4': 0.25, 'slope': 0.25}).read((0, 0, 8, 8))
+    assert np.allclose(values[0], 900 / BANDS['B4'].divisor)
+    assert not values[1].any()
+
+
 def test_a_fill_is_a_number_or_the_mean_of_its_band():
-    assert fill_values({'B10': 'mean', 'b11': '0.5', 'B1': 2}, ('B10', 'B11')) == {'B10': BANDS['B10'].mean, 'B11': 0.5}
+    assert fill_values({'B10': 'mean', 'b11': '0.5', 'B1': 2}, ('B10', 'B11'), ()) == {'B10': BANDS['B10'].mean, 'B11': 0.5}
     for value in ('most', float('nan')):
         with pytest.raises(ConfigError, match=rf"fill of B10 must be a number or 'mean', got {value!r}"):
-            fill_values({'B10': value}, ('B10',))
+            fill_values({'B10': value}, ('B10',), ())
     with pytest.raises(BandError, match=r"be known, got \['B13'\] in --fill"):
-        fill_values({'B13': 0.0}, ('B10',))
+        fill_values({'B13': 0.0}, ('B10',), ())
 
 
 def test_a_scene_without_map_or_north_is_refused(tmp_path):

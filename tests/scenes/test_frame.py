@@ -66,6 +66,12 @@ def test_a_frame_without_map_is_refused():
         require_upright(MapFrame(4, 4), Path('a.tif'))
 
 
+def test_a_frame_of_a_local_survey_is_refused():
+    local = CRS.from_wkt('LOCAL_CS["quarry",UNIT["metre",1]]')
+    with pytest.raises(SceneError, match=r'say where on earth it lies, got .*quarry.* in a\.tif\. Give it a projected'):
+        require_upright(MapFrame(4, 4, UTM.transform, local), Path('a.tif'))
+
+
 @pytest.mark.parametrize('turn', [Affine.rotation(30), Affine.scale(1, -1)])
 def test_a_rotated_or_flipped_frame_is_refused(turn):
     with pytest.raises(SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'):

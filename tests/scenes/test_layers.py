@@ -6,12 +6,12 @@ import scene_files
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.layers import CloudMask, TerrainLayer, cloud_kind
-from mmlandslide.scenes.rasters import RasterFile, own_frame
+from mmlandslide.scenes.rasters import RasterFile
 
 
 def terrain(path, bands=('slope', 'DEM'), **options):
     file = RasterFile(path)
-    return TerrainLayer(file, bands, 1, own_frame(file.dataset), **options)
+    return TerrainLayer(file, bands, 1, file.own_frame, **options)
 
 
 def hills(rows=60, cols=50):

@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from mmlandslide.errors import MissingPathError, SceneError
 from mmlandslide.scenes.frame import MapFrame
-from mmlandslide.scenes.rasters import RasterFile, driver_of, own_frame
+from mmlandslide.scenes.rasters import RasterFile, driver_of
 
 GRID = MapFrame(6, 6, from_origin(*scene_files.ORIGIN_XY, 10.0, 10.0), rasterio.crs.CRS.from_epsg(32633))
 COUNT = np.arange(36, dtype=np.uint16).reshape(6, 6)
@@ -112,6 +112,12 @@ def test_another_format_is_refused(tmp_path):
         driver_of(tmp_path / 'a.png')
 
 
+def test_a_packed_product_is_to_be_unpacked(tmp_path):
+    (tmp_path / 'S2A.zip').write_bytes(b'PK\x03\x04')
+    with pytest.raises(SceneError, match=r'in .*S2A\.zip\. Unpack it\.'):
+        driver_of(tmp_path / 'S2A.zip')
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingPathError, match=r'got no file in .*a\.tif\. Check the path'):
         driver_of(tmp_path / 'a.tif')
@@ -149,4 +155,4 @@ def test_a_virtual_raster_that_holds_itself_is_refused(tmp_path):
 
 
 def test_the_frame_of_a_file_is_what_it_states(tmp_path):
-    assert own_frame(RasterFile(scene_files.write_raster(tmp_path / 'a.tif', COUNT)).dataset).same_grid(GRID)
+    assert RasterFile(scene_files.write_raster(tmp_path / 'a.tif', COUNT)).own_frame.same_grid(GRID)

@@ -29,6 +29,7 @@ def test_a_scene_is_a_file_a_product_a_folder_of_bands_or_a_list_of_files(tmp_pa
     bands = scene_files.write_bands(tmp_path / 'bands')
     scenes = [
         open_scene(scene_files.write_safe(tmp_path), 's2'),
+        open_scene(tmp_path / f'{scene_files.NAME}.SAFE' / 'MTD_MSIL1C.xml', 's2'),
         open_scene(bands, 's2'),
         open_scene(None, 's2', InputOptions(band_files=[(path.stem.rsplit('_', 1)[1], path) for path in bands.iterdir()])),
     ]
