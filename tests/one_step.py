@@ -25,7 +25,7 @@ def write_data(root):
     factories.write_voc(root / 'data' / 'l4s_rgb', {'valid': 2}, first=3)
     for split in ('train', 'validation'):
         factories.write_mask_folder(root / 'data' / 'mars_mmls' / split)
-    factories.write_image_folder(root / 'data' / 'imagenet')
+    factories.write_image_folder(root / 'data' / 'imagenet', {'train': 1, 'val': 1})  # of each of two classes
     return root
 
 
