@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     table = Table('config', 'starts from', 'backbone parameters', 'matched', 'loss', 's')
     for row in rows:
         if 'error' in row:
-            table.add_row(row['config'], f'[red]failed[/red]: {row["error"]}')
+            table.add_row(row['config'], f'[red]failed[/red]: {escape(row["error"])}')
             continue
         matched = '' if row['carried'] is None else f'{row["carried"]:.2%}'
         seconds = row['seconds_train'] + row['seconds_test']
