@@ -171,6 +171,8 @@ def _refuse_opcodes(stream: BytesIO, path: Path) -> None:
         if opcode.name == 'GLOBAL' and not _named(str(argument)):
             named = str(argument).replace(' ', '.')
             raise _mismatch('hold tensors and plain types only', repr(f'GLOBAL {named}'), path)
+        if opcode.name == 'STACK_GLOBAL':  # of pickle's protocol 4, which torch neither writes nor reads
+            raise _mismatch('hold tensors and plain types only', repr('STACK_GLOBAL, which names code'), path)
         tuples = _step(opcode, argument, stack, memo)
         if tuples > MAX_TUPLES:
             raise _mismatch(f'nest at most {MAX_TUPLES} tuples', 'more', path)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mmlandslide import __version__
+from mmlandslide.errors import CheckpointMismatchError
 
 
 @click.command('convert')
@@ -30,7 +31,12 @@ def command(
     """
     if out_path.suffix != '.safetensors':
         raise click.BadParameter(f'must end in .safetensors, got {out_path.name!r}', param_hint='--out')
-    report = convert(checkpoint, out_path, _listed(bands), _listed(source_bands), stem, arch, source)
+    try:
+        report = convert(checkpoint, out_path, _listed(bands), _listed(source_bands), stem, arch, source)
+    except CheckpointMismatchError as error:
+        sentence, _, report = str(error).partition('\n')
+        click.echo(report, err=True)
+        raise CheckpointMismatchError(sentence) from error
     click.echo(report)
     click.echo(f'wrote {out_path} ({out_path.stat().st_size:,} bytes)')
 

@@ -66,6 +66,16 @@ def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
     raise _unknown(found, where)
 
 
+def described(found: Mapping[str, torch.Tensor]) -> str:
+    """Return in a few words which backbone tensors are of, for an error."""
+    try:
+        cfg = deduce(found, 'a checkpoint')
+    except CheckpointMismatchError:
+        return 'no whole backbone'
+    stated = {key: cfg[key] for key in ('depth', 'arch', 'widen_factor', 'patch_size', 'pre_norm', 'groups') if key in cfg}
+    return f'{cfg["type"]}({", ".join(f"{key}={value}" for key, value in stated.items())})'
+
+
 def _unknown(found: Mapping[str, torch.Tensor], where: object) -> Exception:
     expected = 'hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT'
     got = f'{len(found)} tensors such as {list(found)[:3]}'

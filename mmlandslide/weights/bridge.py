@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
-from mmlandslide.errors import CheckpointMismatchError, ConfigError
+from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError
 from mmlandslide.files import read_checkpoint
-from mmlandslide.weights import keymaps, lineage, stem
+from mmlandslide.weights import architecture, keymaps, lineage, stem
 from mmlandslide.weights.keymap import KeyMap
 from mmlandslide.weights.layout import Translation, translate
 from mmlandslide.weights.nesting import State, backbone_state
@@ -53,7 +53,7 @@ def load_pretrained(
 
     Raises:
         MissingPathError: there is no such checkpoint.
-        CheckpointError: the file cannot be read safely.
+        CheckpointError: the file cannot be read safely, or holds values that are not finite.
         CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
     """
     path = resolve(checkpoint, made_by, published_at)
@@ -71,7 +71,7 @@ def read(path: Path, source: str = 'auto') -> tuple[Translation, dict[str, Any]]
         source: name of a key map, or `auto` to recognise it by its keys.
 
     Raises:
-        CheckpointError: the file cannot be read safely.
+        CheckpointError: the file cannot be read safely, or holds values that are not finite.
         CheckpointMismatchError: it is of no known source.
     """
     content = read_checkpoint(path)
@@ -80,7 +80,22 @@ def read(path: Path, source: str = 'auto') -> tuple[Translation, dict[str, Any]]
     origin = keymaps.by_name(str(own.get('source')))  # of a file that `mmlandslide convert` wrote
     if origin is not None:
         keymap = replace(keymap, new_by_design=(*keymap.new_by_design, *origin.new_by_design))
-    return translate(state, keymap), own
+    translation = translate(state, keymap)
+    _refuse_broken(translation.found, path)
+    return translation, own
+
+
+def _refuse_broken(found: State, path: Path) -> None:
+    """Refuse values that are not finite: a training that has diverged goes on saving them."""
+    broken = [name for name, value in found.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if broken:
+        raise CheckpointError.mismatch(
+            'weights',
+            'be finite',
+            f'NaN or infinite values in {len(broken)} of {len(found)} parameters such as {broken[:3]}',
+            path,
+            'Use a checkpoint from before its training diverged; `mmlandslide inspect` counts them',
+        )
 
 
 def carry(
@@ -95,7 +110,7 @@ def carry(
     """Carry what `read` returned into a backbone, and refuse where it does not fit; arguments as `load_pretrained`'s."""
     report = transfer(backbone, translation, str(path), stem_rule, source_bands or own.get('bands'))
     report.lineage = {**lineage.inherited(own), 'checkpoint': str(path), 'source': report.source, 'carried': report.carried}
-    _judge(report, type(backbone).__name__, min_matched)
+    _judge(report, type(backbone).__name__, architecture.described(translation.found), min_matched)
     return report
 
 
@@ -109,14 +124,22 @@ def keymap_of(state: State, source: str, path: Path) -> KeyMap:
 
     Raises:
         ConfigError: no key map has that name.
-        CheckpointMismatchError: the keys are of no known source.
+        CheckpointMismatchError: the keys are of no known source, or not of the one asked for.
     """
     known = [keymap.name for keymap in keymaps.KEYMAPS]
     if source != 'auto':
         keymap = keymaps.by_name(source)
         if keymap is None:
             raise ConfigError.mismatch(
-                'weights source', f"be 'auto' or one of {known}", repr(source), 'pretrained.source', 'Choose one of them'
+                'weights source',
+                f"be 'auto' or one of {known}",
+                repr(source),
+                f'what is asked of {path}',
+                'Choose one of them with pretrained.source, or --source',
+            )
+        if not keymap.fits(state.keys()):  # another source's layout would be reordered without a word
+            raise CheckpointMismatchError.mismatch(
+                'checkpoint', f'have the keys of {source!r}', f'keys such as {list(state)[:3]}', path, "Leave the source to 'auto'"
             )
         return keymap
     keymap = keymaps.recognise(state.keys())
@@ -196,22 +219,29 @@ def _fit(
     return ('missing', theirs) if other is None else ('resized', other)
 
 
-def _judge(report: TransferReport, kind: str, min_matched: float | None) -> None:
-    """Refuse a transfer that leaves parameters random, or that has parameters over which no list accounts for."""
+def _judge(report: TransferReport, kind: str, held: str, min_matched: float | None) -> None:
+    """Refuse a transfer that leaves parameters random, or that has parameters over which no list accounts for.
+
+    Args:
+        report: of the transfer.
+        kind: of the backbone.
+        held: what the checkpoint is of, see `architecture.described`.
+        min_matched: as `load_pretrained` takes it.
+    """
     missing = report.names('missing')
     if min_matched is not None and report.carried >= min_matched:
         return
     if not missing and not report.unexpected:
         return
-    if report.carried == 0:
+    if report.carried == 0 and not held.startswith(f'{kind}('):
         expected, got = f'be of a {kind}', f'0.00% of it from {report.source!r}'
     elif not missing:
         expected = 'be of this architecture'
-        got = f'{len(report.unexpected)} parameters more than the backbone has, such as {report.unexpected[:3]},'
+        got = f'{len(report.unexpected)} parameters more than the backbone has, such as {report.unexpected[:3]}, from {held}'
     else:
         expected = 'carry every backbone parameter' if min_matched is None else f'carry {min_matched:.2%} of the backbone'
         shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]
-        got = f'{report.carried:.2%} with {len(missing)} parameters missing, such as {shown},'
+        got = f'{report.carried:.2%} with {len(missing)} parameters missing, such as {shown}, from {held}'
     raise CheckpointMismatchError(
         f'checkpoint must {expected}, got {got} in {report.path}. Use a checkpoint of this architecture, or accept the loss with '
         f'pretrained.min_matched.\n{report.render()}'

@@ -64,14 +64,14 @@ def _joined(found: State) -> State:
     for name in found:
         match = _QUERY.fullmatch(name)
         parts = [f'{match[1]}{part}.{match[2]}' for part in 'qkv'] if match else []
-        if match and all(part in found for part in parts):
+        if match and all(part in found and found[part].ndim in (1, 2) for part in parts):
             out[f'{match[1]}qkv.{match[2]}'] = torch.cat([out.pop(part) for part in parts])
     return out
 
 
 def _reordered(name: str, value: torch.Tensor, merging: bool) -> torch.Tensor:
     """Return one tensor in our layout."""
-    if merging and '.downsample.' in name:
+    if merging and '.downsample.' in name and value.ndim in (1, 2) and value.shape[-1] % 4 == 0:
         return _channel_major(value)
     if name == 'cls_token' and value.ndim == 1:  # CLIP's (D,)
         return value.reshape(1, 1, -1)

@@ -7,7 +7,9 @@ import torchvision
 from foreign.case import QUICK, RESNET, Foreign, channels_first, ours_resnet, ours_swin
 from foreign.clip import CLIP, class_token
 from foreign.published import Mae, forward, official_swin
+from foreign.satmae import BANDS, SATMAE, SatMae
 from foreign.timm_models import tokens
+from mmlandslide.models.satmae import SatMAEViT
 from mmlandslide.models.vision_transformer import VisionTransformer
 
 
@@ -40,6 +42,15 @@ FULL_SIZE = [
         lambda: full_vit('large'),
         forward,
         side_px=224,
+    ),
+    Foreign(
+        SATMAE,
+        'SatMAE ViT-B/8, three groups',
+        lambda: SatMae(768, 12, 12, 3072, 8, 12, 256, 512),
+        lambda: SatMAEViT(arch='base', bands=BANDS, out_type='raw'),
+        forward,
+        side_px=96,
+        channels=10,
     ),
     Foreign(CLIP, 'open_clip ViT-B/32', lambda: full_clip('ViT-B-32'), lambda: full_tower('base', 32), class_token, side_px=224),
     Foreign(
