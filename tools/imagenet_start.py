@@ -56,7 +56,7 @@ def trained(config: str, work_dir: Path, chosen: dict[str, Any]) -> dict[str, fl
 @click.command(epilog='Example: python tools/imagenet_start.py --data-root data/l4s_rgb')
 @click.option('--config', default='configs/det/faster_rcnn_mobilenet_v2_rgb.py', show_default=True)
 @click.option('--data-root', default='data/l4s_rgb', show_default=True)
-@click.option('--epochs', default=4, show_default=True, help='At least 2.')
+@click.option('--epochs', type=click.IntRange(2), default=4, show_default=True, help='The first is the warm-up.')
 @click.option('--lr', default=6e-4, show_default=True)
 @click.option('--seed', default=0, show_default=True)
 @click.option('--tiles', type=int, help='Of each split; default: all.')
