@@ -11,7 +11,7 @@ from mmlandslide.scenes import sentinel2
 from mmlandslide.scenes.band_names import canonical, require_known
 from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.options import InputOptions
-from mmlandslide.scenes.rasters import RasterFile
+from mmlandslide.scenes.rasters import RasterFile, reading
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def _of_raster(path: Path, options: InputOptions, asked: Sequence[str]) -> Catal
                 '--band-order', f'name all {dataset.count} bands', f'{len(names)} names', path, 'Name each band of the file'
             )
     else:
-        names = [canonical(name or '') for name in dataset.descriptions]
+        with reading(path):
+            names = [canonical(name or '') for name in dataset.descriptions]
     wanted = [name for name in names if name]
     if len(set(wanted)) != len(wanted):
         twice = next(name for name in wanted if wanted.count(name) > 1)

@@ -4,29 +4,30 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.warp import transform as project
 
 from mmlandslide.errors import LandslideError, SceneError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import MapFrame, project
 
 #: Positions along each side of a scene that are looked at; sides of one map bend in another.
 _STEPS = 21
 
 
 def uncovered_px(frame: MapFrame, other: MapFrame) -> float:
-    """Return by how many pixels of `other` a scene reaches beyond it; 0 where it is covered.
+    """Return by how many pixels of `other` a scene reaches beyond it; 0 where it is covered, infinite where nothing can be said.
 
     Args:
         frame: of the scene, on a map.
         other: of the raster, on a map.
     """
+    if other.transform.is_degenerate:
+        return float('inf')
     along = np.linspace(0, 1, _STEPS)
     zero, one = np.zeros(_STEPS), np.ones(_STEPS)
     cols = np.concatenate([along, one, along, zero]) * frame.width
     rows = np.concatenate([zero, along, one, along]) * frame.height
     x, y = frame.transform * (cols, rows)
     x, y = project(frame.crs, other.crs, x, y)
-    cols, rows = ~other.transform * (np.asarray(x), np.asarray(y))
+    cols, rows = ~other.transform * (x, y)
     if not (np.isfinite(cols).all() and np.isfinite(rows).all()):
         return float('inf')
     return float(max(-cols.min(), -rows.min(), cols.max() - other.width, rows.max() - other.height, 0.0))

@@ -7,7 +7,7 @@ import numpy as np
 from rasterio.coords import BoundingBox
 from rasterio.crs import CRS
 from rasterio.transform import Affine, array_bounds
-from rasterio.warp import transform as project
+from rasterio.warp import transform as warp_positions
 
 from mmlandslide.errors import SceneError
 
@@ -92,13 +92,22 @@ class MapFrame:
         """Return longitude and latitude in radians."""
         x, y = self.transform * (np.broadcast_to(col, np.shape(row)), row)
         lon, lat = project(self.crs, _WGS84, np.asarray(x), np.asarray(y))
-        return np.radians(np.asarray(lon)), np.radians(np.asarray(lat))
+        return np.radians(lon), np.radians(lat)
 
     @property
     def gsd_m(self) -> float:
         """Ground sampling distance in metres: the geometric mean of the middle pixel's sides; 1 without a map."""
         across, along = self.pixel_size_m(np.array([self.height // 2]))
         return float(np.sqrt(across[0] * along[0]))
+
+
+def project(source: CRS, target: CRS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions of one map on another, (N,) each; NaN for all where the maps have no such place in common."""
+    try:
+        x, y = warp_positions(source, target, x, y)[:2]
+    except Exception:  # PROJ's errors come as classes of private modules; a place that cannot be is no crash
+        return np.full(np.shape(x), np.nan), np.full(np.shape(y), np.nan)
+    return np.asarray(x), np.asarray(y)
 
 
 def require_upright(frame: MapFrame, path: Path) -> None:
@@ -114,10 +123,10 @@ def require_upright(frame: MapFrame, path: Path) -> None:
     if frame.crs is None:
         remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
         raise SceneError.mismatch('scene', 'have a coordinate reference system', 'none', path, remedy)
-    if not (frame.crs.is_projected or frame.crs.is_geographic):
-        got = frame.crs.to_wkt()[:60]
-        remedy = 'Give it a projected or geographic one with `gdal_edit.py -a_srs EPSG:...`'
-        raise SceneError.mismatch('coordinate reference system', 'say where on earth it lies', got, path, remedy)
+    if not np.isfinite(frame.gsd_m):
+        got = f'{", ".join(f"{edge:.6g}" for edge in frame.bounds)} in {frame.crs.to_wkt()[:60]}'
+        remedy = 'Give it the right coordinate reference system with `gdal_edit.py -a_srs EPSG:...`'
+        raise SceneError.mismatch('bounds', 'lie somewhere on earth', got, path, remedy)
     a, b, _, d, e, _ = frame.transform[:6]
     if b or d or a <= 0 or e >= 0:
         raise SceneError.mismatch(

@@ -85,7 +85,7 @@ def _check_vrt(path: Path, depth: int) -> None:
         raise SceneError.mismatch('VRT', expected, 'too many bytes or levels', path, remedy)
     try:
         elements = list(ElementTree.parse(path).iter())
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise SceneError.mismatch('VRT', 'be XML', repr(str(error)), path, remedy) from error
     for element in elements:
         if element.get('subClass', _VRT_KINDS[0]) not in _VRT_KINDS:

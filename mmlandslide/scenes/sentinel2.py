@@ -105,7 +105,7 @@ def _facts(metadata: Path) -> dict[str, str]:
         if metadata.stat().st_size > _MAX_METADATA_BYTES:
             raise ValueError(f'more than {_MAX_METADATA_BYTES} bytes')
         elements: Iterable[Element] = list(ElementTree.parse(metadata).iter())
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise SceneError.mismatch('metadata', 'be XML', repr(str(error)), metadata, 'Get the product again') from error
     facts: dict[str, str] = {}
     for element in elements:

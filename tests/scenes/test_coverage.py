@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from rasterio.crs import CRS
-from rasterio.transform import from_origin
+from rasterio.transform import Affine, from_origin
 from rasterio.warp import transform_bounds
 
 from mmlandslide.errors import SceneError
@@ -38,6 +38,12 @@ def test_coverage_is_found_across_projections():
     beside = MapFrame(40, 40, from_origin(left + 10, top, degrees, degrees), CRS.from_epsg(4326))
     assert uncovered_px(SCENE, inside) == 0
     assert uncovered_px(SCENE, beside) > 1000
+
+
+def test_a_raster_on_a_map_of_nowhere_covers_nothing():
+    local = CRS.from_wkt('LOCAL_CS["quarry",UNIT["metre",1]]')
+    assert uncovered_px(SCENE, raster(crs=local)) == float('inf')
+    assert uncovered_px(SCENE, MapFrame(20, 30, Affine.scale(0.0), UTM)) == float('inf')
 
 
 def test_an_elevation_model_that_ends_within_the_scene_is_refused():

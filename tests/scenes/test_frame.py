@@ -66,10 +66,13 @@ def test_a_frame_without_map_is_refused():
         require_upright(MapFrame(4, 4), Path('a.tif'))
 
 
-def test_a_frame_of_a_local_survey_is_refused():
-    local = CRS.from_wkt('LOCAL_CS["quarry",UNIT["metre",1]]')
-    with pytest.raises(SceneError, match=r'say where on earth it lies, got .*quarry.* in a\.tif\. Give it a projected'):
-        require_upright(MapFrame(4, 4, UTM.transform, local), Path('a.tif'))
+@pytest.mark.parametrize(
+    ('crs', 'left'), [('LOCAL_CS["quarry",UNIT["metre",1]]', 500000.0), ('EPSG:32633', 1e30)], ids=['local survey', 'nowhere']
+)
+def test_a_frame_that_lies_nowhere_on_earth_is_refused(crs, left):
+    frame = MapFrame(4, 4, from_origin(left, 5000000.0, 10.0, 10.0), CRS.from_user_input(crs))
+    with pytest.raises(SceneError, match=r'bounds must lie somewhere on earth, got .* in a\.tif\. Give it the right'):
+        require_upright(frame, Path('a.tif'))
 
 
 @pytest.mark.parametrize('turn', [Affine.rotation(30), Affine.scale(1, -1)])

@@ -61,7 +61,13 @@ def test_a_product_without_bands_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'text', ['<cut', '<a><PROCESSING_BASELINE>four</PROCESSING_BASELINE></a>', '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>']
+    'text',
+    [
+        '<cut',
+        '<?xml version="1.0" encoding="UTF-E"?><a/>',
+        '<a><PROCESSING_BASELINE>four</PROCESSING_BASELINE></a>',
+        '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    ],
 )
 def test_broken_metadata_are_named(tmp_path, text):
     folder = scene_files.write_safe(tmp_path, bands=('B2',))
