@@ -1,0 +1,85 @@
+import json
+
+import factories
+import geopandas as gpd
+import numpy as np
+import pytest
+import tiny_detector
+from click.testing import CliRunner
+
+from mmlandslide.bands import BANDS
+from mmlandslide.cli.main import main
+
+OPTIONS = ['--window', '32', '--overlap', '12', '--score-thr', '0.2', '--device', 'cpu', '--scale', 'landslide4sense', '--no-check']
+ORDER = ['--band-order', ','.join(tiny_detector.BANDS)]
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    config, checkpoint = tiny_detector.write(tmp_path_factory.mktemp('tiny'))
+    return ['--config', str(config), '--checkpoint', str(checkpoint)]
+
+
+def detect(*arguments):
+    return CliRunner().invoke(main, ['detect', *map(str, arguments)])
+
+
+def scene(folder, **options):
+    return factories.write_tiff(folder / 'scene.tif', tiny_detector.image(50, 60), **options)
+
+
+def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
+    result = detect(scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg', '--join', '--merge', 'wbf')
+    assert result.exit_code == 0, result.output
+    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == ['.gpkg', '.geojson', '.run.json']
+    layer = gpd.read_file(tmp_path / 'out.gpkg')
+    assert (len(layer) > 0, layer.crs.to_epsg(), layer['score'].min() >= 0.2) == (True, 32633, True)
+    settings = json.loads((tmp_path / 'out.run.json').read_text())['settings']
+    assert (settings['window_px'], settings['method'], settings['join'], settings['tta']) == (32, 'wbf', True, 'none')
+
+
+def test_output_that_is_there_needs_overwrite(model, tmp_path):
+    path, out = scene(tmp_path), tmp_path / 'out.gpkg'
+    out.write_text('mine')
+    refused = detect(path, *model, *OPTIONS, *ORDER, '--out', out)
+    assert (refused.exit_code, out.read_text()) == (1, 'mine')
+    assert "error: output must not be there yet, got ['out.gpkg']" in refused.stderr
+    assert detect(path, *model, *OPTIONS, *ORDER, '--out', out, '--overwrite').exit_code == 0
+    assert len(gpd.read_file(out)) > 0
+
+
+def test_files_of_one_band_each_are_a_scene(model, tmp_path):
+    image = tiny_detector.image(50, 60)
+    image[2] *= BANDS['DEM'].divisor  # a file of elevation holds metres
+    paths = [factories.write_tiff(tmp_path / f'{number}.tif', band) for number, band in enumerate(image)]
+    bands = [f'--band={band}={path}' for band, path in zip(tiny_detector.BANDS, paths, strict=True)]
+    apart = detect(*bands, *model, *OPTIONS, '--out', tmp_path / 'apart.gpkg')
+    assert apart.exit_code == 0, apart.output
+    detect(scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'whole.gpkg')
+    one, other = (gpd.read_file(tmp_path / f'{name}.gpkg')['score'] for name in ('apart', 'whole'))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_folder_of_tiles_becomes_a_folder_of_layers(model, tmp_path):
+    for number in (1, 2):
+        factories.write_array(tmp_path / 'tiles' / f'image_{number}.npy', tiny_detector.image(seed=number))
+    result = detect(tmp_path / 'tiles', *model, *OPTIONS, *ORDER, '--out', tmp_path / 'found')
+    assert result.exit_code == 0, result.output
+    names = [f'image_{number}{suffix}' for number in (1, 2) for suffix in ('.gpkg', '.run.json')]
+    assert sorted(path.name for path in (tmp_path / 'found').iterdir()) == names
+
+
+def test_an_error_of_the_input_is_one_line_and_leaves_nothing(model, tmp_path):
+    result = detect(tmp_path / 'none.tif', *model, *OPTIONS, '--out', tmp_path / 'out.gpkg')
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith('error: scene must exist, got nothing in ')
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [('--band=B4', "must be NAME=VALUE, got 'B4'"), ('--fill=B10=dark', "B10 must be a number or mean, got 'dark'")],
+)
+def test_a_malformed_pair_is_named(model, tmp_path, option, message):
+    result = detect(scene(tmp_path), *model, option, '--out', tmp_path / 'out.gpkg')
+    assert (result.exit_code, message in result.output) == (2, True)

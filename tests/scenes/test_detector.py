@@ -1,0 +1,113 @@
+import json
+import subprocess
+import sys
+
+import factories
+import geopandas as gpd
+import numpy as np
+import pytest
+import tiny_detector
+
+from mmlandslide import LandslideDetector
+from mmlandslide.engine.visualizer import tile_panel
+from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.detector import device_named
+from mmlandslide.scenes.options import InputOptions
+
+OPTIONS = {'window_px': 32, 'overlap_px': 12, 'score_thr': 0.2}
+ORDER = InputOptions(band_order=tiny_detector.BANDS, scale='landslide4sense', check_values=False)
+
+
+@pytest.fixture(scope='module')
+def detector(tmp_path_factory):
+    return LandslideDetector(*tiny_detector.write(tmp_path_factory.mktemp('tiny')), device='cpu')
+
+
+def test_importing_the_package_imports_no_host():
+    code = 'import sys, mmlandslide; print(*(name for name in sys.modules if name.split(".")[0] in ("torch", "mmdet", "mmengine")))'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == ''
+
+
+def test_an_array_a_file_and_an_open_scene_give_the_same(detector, tmp_path):
+    image = tiny_detector.image(50, 60)
+    path = factories.write_tiff(tmp_path / 'scene.tif', image)
+    from_array = detector(image, **OPTIONS)
+    from_file = detector(path, options=ORDER, **OPTIONS)
+    from_scene = detector(detector.open(path, ORDER), **OPTIONS)
+    assert len(from_array) > 5
+    assert from_file.equals(from_scene)
+    assert (from_file.crs.to_epsg(), from_array.crs) == (32633, None)
+    np.testing.assert_allclose(from_array['score'], from_file['score'], atol=1e-6)
+    # Pixels of 10 m from (500000, 5000000), rows downwards; the file's elevation is rounded to float32 metres on the way.
+    corners = from_file.bounds[['minx', 'maxy']].to_numpy()
+    in_px = np.stack([(corners[:, 0] - 500000) / 10, (5000000 - corners[:, 1]) / 10], axis=1)
+    nearest = np.abs(in_px[:, None] - from_array.bounds[['minx', 'miny']].to_numpy()).max(axis=-1).min(axis=1)
+    assert nearest.max() < 1e-3
+
+
+def test_a_sample_is_what_mmdetection_s_users_know(detector):
+    sample = detector(tiny_detector.image(48, 64), as_='sample', score_thr=0.2)
+    boxes = sample.pred_instances.bboxes
+    assert 0 < len(boxes) == len(sample.pred_instances.scores)
+    assert sample.pred_instances.scores.min() >= 0.2
+    assert boxes.max() <= 64
+    assert tile_panel(tiny_detector.image(48, 64), sample, 0.2).shape[2] == 3
+
+
+def test_written_files_hold_what_a_call_returns_and_the_record_says_how(detector, tmp_path):
+    image = tiny_detector.image(50, 60)
+    path = factories.write_tiff(tmp_path / 'scene.tif', image)
+    paths = detector.write(path, tmp_path / 'out.gpkg', options=ORDER, **OPTIONS)
+    back, record = gpd.read_file(paths[0]), json.loads(paths[2].read_text())
+    assert back['score'].tolist() == detector(path, options=ORDER, **OPTIONS)['score'].tolist()
+    assert (record['detections'], record['windows'], record['processes']) == (len(back), 6, 1)
+    assert len(record['model']['sha256']) == 64
+    assert 'FasterRCNN' in record['model']['config_text']
+    [source] = record['scene']['inputs']
+    assert (source['path'], source['size_bytes']) == (str(path), path.stat().st_size)
+    assert {'mmlandslide', 'torch', 'geopandas'} <= set(record['versions'])
+    assert record['settings']['overlap_px'] == 12
+
+
+def test_output_that_is_there_is_refused_before_the_search(detector, tmp_path):
+    (tmp_path / 'out.run.json').write_text('mine')
+    with pytest.raises(ConfigError, match=r"not be there yet, got \['out.run.json'\]"):
+        detector.write(tiny_detector.image(), tmp_path / 'out.gpkg', advance=lambda windows: pytest.fail('searched'))
+
+
+def test_a_scene_smaller_than_a_window_works(detector):
+    found = detector(tiny_detector.image(20, 25), window_px=64, score_thr=0.1)
+    assert len(found) > 0
+    assert (found.total_bounds >= 0).all()
+    assert (found.total_bounds <= [25, 20, 25, 20]).all()
+
+
+@pytest.mark.parametrize('tta', ['flips', 'all'])
+def test_more_views_change_scores_and_stay_in_the_scene(detector, tta):
+    image = tiny_detector.image(50, 60)
+    one, more = detector(image, **OPTIONS), detector(image, **{**OPTIONS, 'tta': tta})
+    assert not np.array_equal(one['score'], more['score'])
+    assert (more.total_bounds >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ({'as_': 'boxes'}, r"be one of \['geodataframe', 'sample'\], got 'boxes'"),
+        ({'overlap': 3}, r"settings must be among .*'overlap_px'.*, got \['overlap'\]"),
+    ],
+)
+def test_unknown_forms_and_settings_are_refused(detector, given, message):
+    with pytest.raises(ConfigError, match=message):
+        detector(tiny_detector.image(), **given)
+
+
+def test_an_array_of_other_bands_is_refused(detector):
+    with pytest.raises(ConfigError, match=r"with the 3 bands \('B4', 'slope', 'DEM'\), got shape \(2, 64, 64\)"):
+        detector(tiny_detector.image()[:2])
+
+
+@pytest.mark.parametrize('name', ['cuda:99', 'gpu'])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(ConfigError, match=f"device must be there, not '{name}'"):
+        device_named(name)
