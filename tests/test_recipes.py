@@ -9,7 +9,7 @@ from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.swin_mae import SwinMAE
-from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, imagenet_from_pip, loggers
+from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, imagenet_from_pip, loggers, weights_file
 from mmlandslide.registry import VISBACKENDS
 from mmlandslide.weights.references import resolve
 
@@ -110,6 +110,11 @@ def test_imagenet_weights_lie_in_the_packages_of_the_extra_weights(name):
 def test_other_imagenet_weights_are_not_to_be_had_from_pip():
     with pytest.raises(ConfigError, match=r"must be one of \['efficientnet_lite0', 'mobilenet_v2'\], got 'resnet18'"):
         imagenet_from_pip('resnet18')
+
+
+def test_a_file_of_weights_lies_in_one_folder_and_says_where_it_is_published():
+    found = weights_file('a.pt', 'https://a.org/a.zip', source='auto')
+    assert found == {'checkpoint': 'data/weights/a.pt', 'published_at': 'https://a.org/a.zip', 'stem': 'rgb', 'source': 'auto'}
 
 
 def test_loggers_are_back_ends_that_exist():
