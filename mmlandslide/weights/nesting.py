@@ -15,8 +15,8 @@ _DEEPEST = 3
 #: What `DistributedDataParallel` and `torch.compile` put before every name.
 _WRAPPERS = re.compile(r'(?:module\.|_orig_mod\.)+')
 #: What stands before a backbone's names inside a whole model: MMPretrain's and MMDetection's, then open_clip's, then HuggingFace's.
-#: The student of a distillation is the one that has learned.
-_WHOLES = ('student.', 'backbone.', 'visual.', 'vision_model.', 'vit.', 'swin.', 'resnet.')
+#: The student of a distillation is the one that has learned, as is the query encoder of MoCo (v1 and v2, then v3).
+_WHOLES = ('student.', 'encoder_q.', 'base_encoder.', 'backbone.', 'visual.', 'vision_model.', 'vit.', 'swin.', 'resnet.')
 
 
 def tensors_of(content: Mapping[str, Any]) -> State:

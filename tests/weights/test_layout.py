@@ -35,3 +35,16 @@ def test_every_foreign_key_is_accounted_for():
     result = translate({'a.x': torch.ones(1), 'b.x': torch.zeros(1), 'head.x': torch.ones(1), 'y': torch.ones(1)}, keymap)
     assert (list(result.found), result.clashing, result.dropped) == (['c.x', 'y'], ['b.x'], ['head.x'])
     assert result.found['c.x'] == 1
+
+
+def test_a_table_comes_apart_into_the_rows_that_ours_holds_apart():
+    keymap, table = KeyMap('nobody', (), rows={'codes': ('a.code', 'b.code')}), torch.arange(6.0).view(1, 2, 3)
+    found = translate({'codes': table}, keymap).found
+    assert {name: value.tolist() for name, value in found.items()} == {'a.code': [[[0, 1, 2]]], 'b.code': [[[3, 4, 5]]]}
+    assert list(translate({'codes': table[:, :1]}, keymap).found) == ['codes']
+
+
+def test_a_tensor_of_another_kind_under_a_merging_norms_name_stays_as_it_is():
+    kernel = torch.randn(8, 4, 1, 1)
+    found = translate({'layer2.0.downsample.0.weight': kernel}, KeyMap('nobody', (), merging=True)).found
+    assert torch.equal(found['layer2.0.downsample.0.weight'], kernel)

@@ -29,6 +29,12 @@ def test_the_student_is_taken_and_the_teacher_left():
     assert backbone_state({'teacher.backbone.a': ONE * 2, 'backbone.a': ONE}) == {'a': ONE}
 
 
+def test_the_query_encoder_of_moco_is_taken_and_its_keys_left():
+    content = {'state_dict': {'module.encoder_q.a': ONE, 'module.encoder_k.a': ONE * 2, 'module.queue': ONE}}
+    assert backbone_state(content) == {'a': ONE}
+    assert backbone_state({'module.base_encoder.a': ONE, 'module.momentum_encoder.a': ONE * 2}) == {'a': ONE}
+
+
 def test_the_image_tower_is_taken_and_the_texts_left():
     assert list(backbone_state({'module.visual.conv1.weight': ONE, 'module.transformer.a': ONE})) == ['conv1.weight']
 
