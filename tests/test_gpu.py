@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmlandslide.models.masking import masked_units
-from mmlandslide.models.swin_mae import SwinMAE
+from mmlandslide.models.swin_mae import ENCODERS, SwinMAE
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')]
 
@@ -39,9 +39,24 @@ def test_roi_align_and_its_gradient_agree_on_both_devices():
     assert torch.allclose(*grads, atol=1e-4)
 
 
-def test_swin_mae_has_the_same_loss_on_both_devices():
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_swin_mae_predicts_the_same_and_has_the_same_gradients_on_both_devices(encoder):
     backbone = {'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'bands': 'all', 'out_indices': (3,), 'drop_path_rate': 0.0}
-    model = SwinMAE(backbone, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'}).eval()
-    tiles, keys = torch.rand(2, 14, 128, 128), torch.tensor([3, 5])
-    on_cpu = model.reconstruct(tiles, keys)[0]
-    assert torch.allclose(model.cuda().reconstruct(tiles.cuda(), keys.cuda())[0].cpu(), on_cpu, atol=1e-3)
+    model = SwinMAE(backbone, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'}, encoder=encoder)
+    tiles, found = torch.rand(2, 14, 128, 128), []
+    for device in ('cpu', 'cuda'):
+        model.to(device).zero_grad()
+        predicted = model.reconstruct(tiles.to(device), torch.tensor([3, 5]))[0]
+        predicted.square().mean().backward()
+        found.append([predicted.detach().cpu(), *(value.grad.cpu().clone() for value in model.parameters())])
+    for on_cpu, on_gpu in zip(*found, strict=True):
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_swin_mae_takes_a_step_in_bfloat16(encoder):
+    backbone = {'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'bands': 'all', 'out_indices': (3,), 'drop_path_rate': 0.0}
+    model = SwinMAE(backbone, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'}, encoder=encoder).cuda()
+    with torch.autocast('cuda', torch.bfloat16):
+        model.reconstruct(torch.rand(2, 14, 128, 128).cuda(), torch.tensor([3, 5]))[0].square().mean().backward()
+    assert all(value.grad.isfinite().all() for value in model.parameters())

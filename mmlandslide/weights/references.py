@@ -81,7 +81,10 @@ def _packaged(reference: str) -> Path:
         raise ConfigError.mismatch(
             'reference', f'be {_PACKAGE}<import name>/<path in it>', repr(reference), 'pretrained.checkpoint', 'Name a file inside'
         )
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except ValueError:  # a module without a place, such as __main__
+        spec = None
     folders = [] if spec is None else map(Path, spec.submodule_search_locations or ())
     found = next((file for folder in folders if (file := folder / path).is_file()), None)
     if found is None:

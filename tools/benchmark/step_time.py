@@ -30,11 +30,11 @@ COCO_HEAD = {
 def batch_of(size: int, bands: int, side_px: int) -> dict[str, list[object]]:
     """Return random tiles with four boxes each, as many as a real tile holds."""
     samples = []
-    for _ in range(size):
+    for tile in range(size):
         corner = torch.rand(4, 2) * side_px * 0.8
         sample = DetDataSample(metainfo={'img_shape': (side_px, side_px), 'scale_factor': (1.0, 1.0)})
         boxes = torch.cat([corner, corner + 8 + torch.rand(4, 2) * side_px * 0.15], 1)
-        sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.zeros(4, dtype=torch.int64))
+        sample.gt_instances = InstanceData(metainfo={'sample_key': tile}, bboxes=boxes, labels=torch.zeros(4, dtype=torch.int64))
         sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64))
         samples.append(sample)
     return {'inputs': list(torch.rand(size, bands, side_px, side_px)), 'data_samples': samples}
