@@ -1,9 +1,11 @@
 """Scenes in memory with planted rectangles, and what each of several processes does to them for `scenes/test_processes.py`.
 
-Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT BATCH`.
+Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT [SECONDS]`, seconds for each block of windows.
 """
 
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +56,11 @@ def detector():
 
 
 def main():
+    height, width, seconds = 220, 230, float(sys.argv[2]) if len(sys.argv) > 2 else 0.0  # four blocks
+    planted = scene(height, width, boxes(0, height, width))
+    slow = replace(SETTINGS, batch_size=1000)  # one batch a block
     with joined() as place:
-        detector().write(scene(boxes=boxes()), Path(sys.argv[1]), SETTINGS, place=place)
+        detector().write(planted, Path(sys.argv[1]), slow, place=place, advance=lambda windows: time.sleep(seconds * (windows > 0)))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import geopandas as gpd
@@ -8,6 +9,8 @@ import planted_scene
 import pytest
 
 SCRIPT = Path(planted_scene.__file__)
+SUFFIXES = ('.gpkg', '.geojson', '.run.json')
+BOXES = len(planted_scene.boxes(0, 220, 230))
 #: GDAL states the time of writing in a GeoPackage unless it is told one.
 SAME_TIME = {'OGR_CURRENT_DATE': '2026-01-01T00:00:00.000Z', 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(SCRIPT.parent)}
 
@@ -30,7 +33,24 @@ def test_two_processes_write_what_one_writes(tmp_path):
     assert [path.name for path in one] == [path.name for path in two] == ['out.geojson', 'out.gpkg', 'out.run.json']
     for first, second in zip(one[:2], two[:2], strict=True):
         assert first.read_bytes() == second.read_bytes()
-    assert len(gpd.read_file(one[1])) == len(planted_scene.boxes())
+    assert len(gpd.read_file(one[1])) == BOXES
+
+
+def test_a_killed_run_goes_on_and_writes_the_same(tmp_path):
+    assert run(tmp_path / 'whole.gpkg').returncode == 0
+    out, command = tmp_path / 'killed.gpkg', [sys.executable, str(SCRIPT)]
+    started = subprocess.Popen([*command, str(out), '5'], env={**os.environ, **SAME_TIME}, stderr=subprocess.DEVNULL)
+    while not (finished := list(tmp_path.glob('killed.gpkg.blocks/*/block-*'))):
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.kill()
+    started.wait()
+    assert not out.exists()
+    assert len(finished) < 4
+    assert run(out).returncode == 0
+    for suffix in ('.gpkg', '.geojson'):
+        assert out.with_suffix(suffix).read_bytes() == (tmp_path / f'whole{suffix}').read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {f'{name}{suffix}' for name in ('whole', 'killed') for suffix in SUFFIXES}
 
 
 @pytest.mark.parametrize('limit_bytes', [1024, 65536])
@@ -41,4 +61,4 @@ def test_a_full_disk_leaves_no_output(tmp_path, limit_bytes):
     assert 'must be written whole' in done.stderr.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ['out.gpkg.blocks']
     assert run(tmp_path / 'out.gpkg').returncode == 0
-    assert len(gpd.read_file(tmp_path / 'out.gpkg')) == len(planted_scene.boxes())
+    assert len(gpd.read_file(tmp_path / 'out.gpkg')) == BOXES
