@@ -93,7 +93,7 @@ def whole_patches(x: torch.Tensor, patch_px: int, stride: int) -> torch.Tensor:
         (B, C, h * patch, w * patch).
     """
     patches = cut(x, stride)  # (B, h, w, C, stride, stride)
-    seen = zoomed(patches.flatten(0, 2), patch_px).unflatten(0, patches.shape[:3])
+    seen = zoomed(patches.flatten(0, 2), patch_px).view(*patches.shape[:4], patch_px, patch_px)
     return seen.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
 
@@ -101,7 +101,8 @@ def cut(x: torch.Tensor, stride: int) -> torch.Tensor:
     """Return each token's pixels, (B, h, w, C, stride, stride), from tiles (B, C, H, W), which are padded with zeros."""
     bottom, right = (-side % stride for side in x.shape[2:])
     x = F.pad(x, (0, right, 0, bottom)) if bottom or right else x
-    grid = x.unflatten(3, (-1, stride)).unflatten(2, (-1, stride))  # (B, C, h, stride, w, stride)
+    rows, columns = x.shape[2] // stride, x.shape[3] // stride
+    grid = x.reshape(*x.shape[:2], rows, stride, columns, stride)  # (B, C, h, stride, w, stride)
     return grid.permute(0, 2, 4, 1, 3, 5)
 
 
