@@ -9,7 +9,17 @@ from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.swin_mae import SwinMAE
-from mmlandslide.recipes import adamw, backbone_from, cosine, early_stopping, imagenet_from_pip, loggers, weights_file
+from mmlandslide.recipes import (
+    adamw,
+    backbone_from,
+    balanced,
+    cosine,
+    early_stopping,
+    imagenet_from_pip,
+    loggers,
+    taught_by,
+    weights_file,
+)
 from mmlandslide.registry import VISBACKENDS
 from mmlandslide.weights.references import resolve
 
@@ -133,3 +143,19 @@ def test_training_stops_when_the_metric_has_not_risen_for_as_long_as_patience_sa
         hook.after_val_epoch(runner, {'AP50': score})
         stopped.append(runner.train_loop.stop_training)
     assert stopped[:4] == [False, False, False, True]
+
+
+def test_a_teacher_is_named_by_the_config_that_trains_it():
+    teacher = taught_by('supervised_l4s_vit_l')
+    assert teacher == {'config': 'configs/pretrain/supervised_l4s_vit_l.py', 'checkpoint': 'work_dirs/supervised_l4s_vit_l'}
+
+
+def test_balanced_classes_weigh_half_each_and_one_in_the_mean():
+    absent, landslide = balanced(0.8)['class_weight']
+    assert (absent, landslide) == (2.5, 0.625)  # .2 * 2.5 = .8 * .625 = .5
+
+
+@pytest.mark.parametrize('base_rate', [0.0, 1.0])
+def test_a_class_without_tiles_cannot_be_balanced(base_rate):
+    with pytest.raises(ConfigError, match=rf'base_rate must lie in \(0, 1\), got {base_rate}'):
+        balanced(base_rate)
