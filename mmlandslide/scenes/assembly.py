@@ -68,8 +68,9 @@ def fill_values(fill: Mapping[str, str | float], bands: Sequence[str], available
     found = {}
     for name, value in fill.items():
         band = BANDS.get(canonical(name))
+        mean = None if band is None else band.mean
         try:
-            number = float((band and band.mean) or 'nan') if value == 'mean' else float(value)
+            number = float(mean if value == 'mean' and mean is not None else value)
         except ValueError:
             number = np.nan
         if not np.isfinite(number):
@@ -98,17 +99,17 @@ def _where(catalogue: Catalogue) -> Path:
 
 
 def _light(held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, options: InputOptions) -> Iterator[BandLayer]:
-    """Yield the layers of all bands that are read as they are; B10 by itself, for 0 is a value in it."""
+    """Yield the layers of all bands that are read as they are; B10 and slope by themselves, for 0 is a value in them."""
     direct = [band for band in held if band != 'DEM' and band in places]
 
     def file_of(band: str) -> tuple[str, bool, bool]:
-        return str(places[band].path), band == CIRRUS, is_reflectance(band)
+        return str(places[band].path), band in (CIRRUS, 'slope'), is_reflectance(band)
 
-    for (name, cirrus, light), group in groupby(sorted(direct, key=file_of), key=file_of):
+    for (name, zero_is_data, light), group in groupby(sorted(direct, key=file_of), key=file_of):
         bands = tuple(group)
-        file = RasterFile(Path(name), frame, nodata=options.nodata, zero_is_data=cirrus)
+        file = RasterFile(Path(name), frame, nodata=options.nodata, zero_is_data=zero_is_data)
         require_cover(frame, file.own_frame, file.path, f'file of {", ".join(bands)}')
-        if light and not cirrus and options.nodata is None and file.dataset.nodata is None:
+        if light and not zero_is_data and options.nodata is None and file.dataset.nodata is None:
             file = replace(file, nodata=0.0)
         yield BandLayer(file, bands, tuple(places[band].index for band in bands))
 

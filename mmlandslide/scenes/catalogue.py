@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from mmlandslide.bands import GROUPS
-from mmlandslide.errors import BandError, LandslideError, SceneError
+from mmlandslide.bands import BANDS, GROUPS
+from mmlandslide.errors import BandError, SceneError
 from mmlandslide.scenes import sentinel2
-from mmlandslide.scenes.band_names import canonical, require_known
+from mmlandslide.scenes.band_names import UNUSED, canonical, require_known
 from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.options import InputOptions
 from mmlandslide.scenes.rasters import RasterFile, reading
@@ -91,12 +91,14 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
 
 
 def _named_files(options: InputOptions, asked: Sequence[str]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
+    named = {} if options.dem is None else {'DEM': Path(options.dem)}
     require_known([canonical(name) for name, _ in options.band_files], asked, '--band')
     for name, path in options.band_files:
         if canonical(name) in named:
             raise sentinel2.two_files(canonical(name), named[canonical(name)], Path(path))
         named[canonical(name)] = Path(path)
+    if options.dem is not None:
+        del named['DEM']  # it wins over what the scene holds
     return named
 
 
@@ -131,24 +133,20 @@ def _of_raster(path: Path, options: InputOptions, asked: Sequence[str]) -> Catal
     else:
         with reading(path):
             names = [canonical(name or '') for name in dataset.descriptions]
-    wanted = [name for name in names if name]
-    if len(set(wanted)) != len(wanted):
-        twice = next(name for name in wanted if wanted.count(name) > 1)
+    known = [name for name in names if name in (*BANDS, *asked, UNUSED)]
+    if not known:
+        raise BandError.mismatch(
+            'descriptions of the bands',
+            'name them',
+            names,
+            path,
+            'Name them in the order of the file, such as --band-order B1,B2,B3',
+        )
+    if len(set(known)) != len(known):
+        twice = next(name for name in known if known.count(name) > 1)
         raise BandError.mismatch('band name', 'stand once', f'{twice!r} twice', path, 'Name the bands with --band-order')
-    if not wanted:
-        raise _nameless(path, dataset.count)
-    places = {name: BandPlace(path, index) for index, name in enumerate(names, 1) if name}
+    places = {name: BandPlace(path, index) for index, name in enumerate(names, 1) if name in known}
     return Catalogue(path.stem, places, path, acquired=sentinel2.date_in(path.stem))
-
-
-def _nameless(path: Path, count: int) -> LandslideError:
-    return BandError.mismatch(
-        f'file of {count} bands',
-        'name its bands in its descriptions',
-        'no names',
-        path,
-        'Name them in the order of the file, such as --band-order B1,B2,B3',
-    )
 
 
 def _finest(places: dict[str, BandPlace]) -> Path:

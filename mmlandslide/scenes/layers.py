@@ -28,6 +28,11 @@ class BandLayer:
     bands: tuple[str, ...]
     indexes: tuple[int, ...]
 
+    @property
+    def sources(self) -> dict[str, int]:
+        """Band -> its index in the file."""
+        return dict(zip(self.bands, self.indexes, strict=True))
+
     def read(self, window: Window) -> np.ndarray:
         """Return (C, h, w) float32, NaN where there are no data."""
         return self.file.read(self.indexes, window)
@@ -55,6 +60,11 @@ class TerrainLayer:
     frame: MapFrame
     metres: float = 1.0
     margin_px: int = 0
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """`DEM` -> its index in the file."""
+        return {'DEM': self.index}
 
     def read(self, window: Window) -> np.ndarray:
         """Return (C, h, w) float32, NaN where there is no elevation."""

@@ -1,6 +1,6 @@
 """A scene on the map: layers of raster files on one grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,17 @@ class RasterScene(Scene):
         if self.clouds is not None:
             valid &= ~self.clouds.read(window)
         return stored, valid
+
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """Names of the bands that `overview` shows: light in the order of `bands`, then elevation."""
+        found = {band for layer in self.layers for band in layer.sources}
+        return (*(band for band in self.bands if band in found - {'DEM'}), *(found & {'DEM'}))
+
+    def overview(self, bands: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
+        """Return the whole scene in few pixels as files store it, see `Scene.overview`; never all of it is in memory."""
+        places = {band: (layer.file, index) for layer in self.layers for band, index in layer.sources.items()}
+        return np.stack([file.overview(index, size_hw) for file, index in map(places.__getitem__, bands)])
 
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         stored, valid = self.stored(window)

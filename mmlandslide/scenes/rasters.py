@@ -87,13 +87,12 @@ def _check_vrt(path: Path, depth: int) -> None:
         elements = list(ElementTree.parse(path).iter())
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise SceneError.mismatch('VRT', 'be XML', repr(str(error)), path, remedy) from error
-    for element in elements:
-        if element.get('subClass', _VRT_KINDS[0]) not in _VRT_KINDS:
-            raise SceneError.mismatch('VRT', expected, element.get('subClass'), path, remedy)
-        if element.tag in _VRT_SOURCES:
-            name = element.text or ''
-            source = path.parent / name if element.get('relativeToVRT') == '1' else Path(name)
-            driver_of(source, depth + 1)
+    kinds = {element.get('subClass', _VRT_KINDS[0]) for element in elements}
+    if not kinds <= set(_VRT_KINDS):
+        raise SceneError.mismatch('VRT', expected, sorted(kinds - set(_VRT_KINDS))[0], path, remedy)
+    named = [(element.text or '', element.get('relativeToVRT')) for element in elements if element.tag in _VRT_SOURCES]
+    for name, relative in dict.fromkeys(named):  # a mosaic of many bands names its files once a band
+        driver_of(path.parent / name if relative == '1' else Path(name), depth + 1)
 
 
 @dataclass
@@ -179,18 +178,34 @@ class RasterFile:
         dataset = self.dataset
         top, left, rows, cols = (self.frame or self.own_frame).inside(window)
         if rows and cols:
-            part = self._part(indexes, RasterWindow(left, top, cols, rows))
+            part = self._part(indexes, window=RasterWindow(left, top, cols, rows))
             values[:, top - row : top - row + rows, left - col : left - col + cols] = part
         scales, offsets = (np.array([stated[index - 1] for index in indexes]) for stated in (dataset.scales, dataset.offsets))
         if (scales != 1).any() or offsets.any():
             values = (values * scales[:, None, None] + offsets[:, None, None]).astype(np.float32)
         return values
 
-    def _part(self, indexes: tuple[int, ...], window: RasterWindow) -> np.ndarray:
-        """Return float32 values of a window inside the frame, NaN where they are not known."""
+    def overview(self, index: int, size_hw: tuple[int, int]) -> np.ndarray:
+        """Read a band of the whole frame in few pixels, block by block or from the file's overviews where it has them.
+
+        Args:
+            index: of the band, from 1.
+            size_hw: height and width of the result.
+
+        Returns:
+            (h, w) float32 means of the values as stored, NaN where there are no data.
+
+        Raises:
+            MissingPathError: the file is gone.
+            SceneError: it cannot be read.
+        """
+        return np.asarray(self._part((index,), out_shape=(1, *size_hw), resampling=Resampling.average)[0])
+
+    def _part(self, indexes: tuple[int, ...], **how: Any) -> np.ndarray:
+        """Return float32 values that are read inside the frame, NaN where they are not known."""
         nodata = self._nodata_of(self.dataset)
         with reading(self.path):
-            values = self._opened.on_frame.read(list(indexes), window=window, masked=not self.zero_is_data)
+            values = self._opened.on_frame.read(list(indexes), masked=not self.zero_is_data, **how)
         known = np.asarray(np.ma.filled(values.astype(np.float32), np.nan))
         known[~np.isfinite(known)] = np.nan
         if nodata is not None:

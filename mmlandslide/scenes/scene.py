@@ -1,10 +1,12 @@
 """A scene as the detector sees it: named bands in Landslide4Sense units, read window by window."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import Affine
@@ -100,6 +102,34 @@ class Scene(ABC):
             valid[part] = seen
         return values, valid
 
+    @property
+    def pictured(self) -> tuple[str, ...]:
+        """Names of the bands that `overview` shows."""
+        return self.bands
+
+    def overview(self, bands: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
+        """Return the whole scene in few pixels, for the eye; as written here, of a scene that fits into memory.
+
+        Args:
+            bands: names, of `pictured`.
+            size_hw: height and width of the result, at most those of the scene.
+
+        Returns:
+            (C, h, w) float32 in any unit, NaN where there are no data.
+
+        Raises:
+            SceneError: a file cannot be read.
+        """
+        values, valid = self.read((0, 0, self.height, self.width))
+        share = _shrunk(valid.astype(np.float32), size_hw)
+        with np.errstate(invalid='ignore'):
+            return np.stack([_shrunk(values[self.bands.index(band)], size_hw) / share for band in bands])
+
     @abstractmethod
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Read a window that lies in the scene, as `read` does; what is not valid may hold anything."""
+
+
+def _shrunk(band: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Return the means of a band (H, W) over the areas of fewer pixels (h, w)."""
+    return np.asarray(cv2.resize(band, size_hw[::-1], interpolation=cv2.INTER_AREA))

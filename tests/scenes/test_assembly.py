@@ -91,6 +91,12 @@ def test_zero_is_no_data_in_light_but_not_in_cirrus_or_elevation(tmp_path):
     assert scene_of(path, ('B4', 'B10', 'DEM')).read((0, 0, 2, 2))[1].tolist() == [[False, True], [True, True]]
 
 
+def test_level_ground_is_data_whatever_the_file_says(tmp_path):
+    array = np.array([[[900, 900]], [[0, 7]]], np.uint16)
+    path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4', 'slope'), nodata=0)
+    assert scene_of(path, ('B4', 'slope')).read((0, 0, 1, 2))[1].all()
+
+
 def test_where_the_file_or_the_user_says_what_no_data_is_zero_counts(tmp_path):
     array = np.array([[[0, 5, 900]]], np.uint16)
     stated = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4',), nodata=5)

@@ -70,10 +70,22 @@ def test_a_name_twice_in_one_file_is_refused(tmp_path):
         catalogue_of(path, InputOptions(), ('B2',))
 
 
-def test_a_file_without_names_asks_for_them(tmp_path):
-    path = scene_files.write_raster(tmp_path / 'a.tif', np.ones((2, 5, 5), np.uint16))
-    with pytest.raises(BandError, match=r'file of 2 bands must name its bands .*a\.tif\. Name them .* --band-order B1,B2,B3'):
+@pytest.mark.parametrize(('names', 'shown'), [(None, r"\['', ''\]"), (('blue', 'blue'), r"\['blue', 'blue'\]")])
+def test_a_file_without_names_that_the_table_knows_asks_for_them(tmp_path, names, shown):
+    path = scene_files.write_raster(tmp_path / 'a.tif', np.ones((2, 5, 5), np.uint16), names=names)
+    with pytest.raises(BandError, match=rf'must name them, got {shown} in .*a\.tif\. Name them .* --band-order B1,B2,B3'):
         catalogue_of(path, InputOptions(), ('B2',))
+
+
+def test_bands_that_no_model_asks_for_may_be_called_anything(tmp_path):
+    path = scene_files.write_raster(tmp_path / 'a.tif', np.ones((3, 5, 5), np.uint16), names=('mask', 'mask', 'B2'))
+    assert catalogue_of(path, InputOptions(), ('B2',)).places == {'B2': BandPlace(path, 3)}
+
+
+def test_elevation_from_two_options_is_refused(stack, tmp_path):
+    path = scene_files.write_raster(tmp_path / 'dem.tif', np.ones((5, 5), np.float32))
+    with pytest.raises(SceneError, match=r'band DEM must come from one file, got other\.tif and dem\.tif'):
+        catalogue_of(stack, InputOptions(dem=tmp_path / 'other.tif', band_files=[('SRTM', path)]), ('DEM',))
 
 
 def test_an_order_of_another_length_is_refused(stack):
