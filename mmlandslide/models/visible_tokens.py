@@ -8,7 +8,9 @@ dense attention with masked keys excluded.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 HW = tuple[int, int]
 
@@ -65,21 +67,37 @@ class VisibleTokens:
             length = min(window_size, side)
             first = length - shift_size if side > window_size else 0  # a shifted window that the map's edge cuts is one of its own
             window = window * (side // length + 2) + (places + first) // length
-        _, window, lengths = window.flatten().unique(return_inverse=True, return_counts=True)
-        order = torch.argsort(lengths[window] * len(lengths) + window, stable=True)
-        sizes = [(int(count), int(length)) for length, count in zip(*lengths.unique(return_counts=True), strict=True)]
-        rows, columns, table_rows = self.rows.flatten()[order], self.columns.flatten()[order], []
-        for (count, length), down, across in zip(sizes, _split(rows, sizes), _split(columns, sizes), strict=True):
-            down, across = (
-                places.view(count, length, 1) - places.view(count, 1, length) + window_size - 1 for places in (down, across)
-            )
-            table_rows.append((down * (2 * window_size - 1) + across).to(self.device))
+        order, sizes = _equal_lengths_together(window.flatten().numpy())
+        rows, columns = (_split(places.flatten()[order], sizes) for places in (self.rows, self.columns))
+        groups = [
+            _table_rows(down.view(size), across.view(size), window_size)
+            for down, across, size in zip(rows, columns, sizes, strict=True)
+        ]
+        table_rows = [group.to(self.device) for group in groups]
         return Windows(order.to(self.device), order.argsort().to(self.device), sizes, table_rows)
+
+
+def _equal_lengths_together(window: NDArray[np.int64]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
+    """Return an order of tokens in which windows with equally many stand together, and (windows, tokens in each) of each group.
+
+    Args:
+        window: (N,), of each token.
+    """
+    _, inverse, lengths = np.unique(window, return_inverse=True, return_counts=True)
+    order = np.lexsort((inverse, lengths[inverse]))  # stable
+    sizes = [(int(count), int(length)) for length, count in zip(*np.unique(lengths, return_counts=True), strict=True)]
+    return torch.from_numpy(order), sizes
+
+
+def _table_rows(rows: torch.Tensor, columns: torch.Tensor, window_size: int) -> torch.Tensor:
+    """Return the row of the bias table for each pair of a window's tokens, (windows, query, key), from places (windows, tokens)."""
+    down, across = (places[:, :, None] - places[:, None, :] + window_size - 1 for places in (rows, columns))
+    return down * (2 * window_size - 1) + across
 
 
 def _split(tokens: torch.Tensor, sizes: list[tuple[int, int]]) -> tuple[torch.Tensor, ...]:
     """Cut tokens (B * L, ...), sorted as in `Windows`, into its groups."""
-    return tokens.split([count * length for count, length in sizes])
+    return torch.split(tokens, [count * length for count, length in sizes])
 
 
 def split(tokens: torch.Tensor, windows: Windows) -> list[torch.Tensor]:
