@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import geopandas as gpd
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError, LandslideError, StorageError
-from mmlandslide.scenes import vector
+from mmlandslide.scenes import quicklook, styling, vector
+from mmlandslide.scenes.overview import Overview, overview_of
 from mmlandslide.scenes.scene import Scene
 
 
@@ -29,6 +31,11 @@ class Result:
     scene: Scene
     record: Mapping[str, Any]
 
+    @cached_property
+    def overview(self) -> Overview:
+        """The picture of the scene, which several files show."""
+        return overview_of(self.scene)
+
 
 #: Writes one file of a result; takes the result and the path.
 Writer = Callable[[Result, Path], None]
@@ -38,13 +45,26 @@ def _write_layer(result: Result, path: Path) -> None:
     vector.write(result.layer, path)
 
 
+def _write_style(result: Result, path: Path) -> None:
+    files.write_atomic(path, styling.qml())
+
+
+def _write_quicklook(result: Result, path: Path) -> None:
+    quicklook.write(result.overview, result.layer, result.scene.frame, path)
+
+
 def _write_record(result: Result, path: Path) -> None:
     files.write_json(path, result.record)
 
 
-#: Suffix -> what writes it, for scenes on the map and for plain tiles.
-ON_THE_MAP: dict[str, Writer] = {'.gpkg': _write_layer, '.geojson': _write_layer, '.run.json': _write_record}
-WITHOUT_MAP: dict[str, Writer] = {suffix: ON_THE_MAP[suffix] for suffix in ('.gpkg', '.run.json')}
+#: Suffix -> what writes it, for plain tiles and for scenes on the map.
+WITHOUT_MAP: dict[str, Writer] = {
+    '.gpkg': _write_layer,
+    '.qml': _write_style,
+    '.png': _write_quicklook,
+    '.run.json': _write_record,
+}
+ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer}
 
 
 def writers_for(scene: Scene) -> dict[str, Writer]:

@@ -31,7 +31,7 @@ def scene(folder, **options):
 def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
     result = detect(scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg', '--join', '--merge', 'wbf')
     assert result.exit_code == 0, result.output
-    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == ['.gpkg', '.geojson', '.run.json']
+    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == ['.gpkg', '.qml', '.png', '.run.json', '.geojson']
     layer = gpd.read_file(tmp_path / 'out.gpkg')
     assert (len(layer) > 0, layer.crs.to_epsg(), layer['score'].min() >= 0.2) == (True, 32633, True)
     settings = json.loads((tmp_path / 'out.run.json').read_text())['settings']
@@ -65,7 +65,7 @@ def test_a_folder_of_tiles_becomes_a_folder_of_layers(model, tmp_path):
         factories.write_array(tmp_path / 'tiles' / f'image_{number}.npy', tiny_detector.image(seed=number))
     result = detect(tmp_path / 'tiles', *model, *OPTIONS, *ORDER, '--out', tmp_path / 'found')
     assert result.exit_code == 0, result.output
-    names = [f'image_{number}{suffix}' for number in (1, 2) for suffix in ('.gpkg', '.run.json')]
+    names = [f'image_{number}{suffix}' for number in (1, 2) for suffix in ('.gpkg', '.png', '.qml', '.run.json')]
     assert sorted(path.name for path in (tmp_path / 'found').iterdir()) == names
 
 

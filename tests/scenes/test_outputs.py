@@ -10,7 +10,7 @@ from mmlandslide.errors import ConfigError, StorageError
 from mmlandslide.scenes import outputs
 from mmlandslide.scenes.outputs import ON_THE_MAP, Result, require_free, write, writers_for
 
-SUFFIXES = ['.geojson', '.gpkg', '.run.json']
+SUFFIXES = ['.geojson', '.gpkg', '.png', '.qml', '.run.json']
 
 
 def result(boxes=((5, 5, 9, 9),)):
@@ -77,5 +77,5 @@ def test_a_plain_tile_has_no_geojson(tmp_path):
     one = result()
     tile = replace(one.scene, frame=planted_scene.scene(crs=None).frame)
     write(replace(one, scene=tile), tmp_path / 'b.gpkg', writers_for(tile))
-    assert names(tmp_path) == ['b.gpkg', 'b.run.json']
+    assert names(tmp_path) == ['b.gpkg', 'b.png', 'b.qml', 'b.run.json']
     assert writers_for(one.scene) is outputs.ON_THE_MAP

@@ -9,7 +9,7 @@ import planted_scene
 import pytest
 
 SCRIPT = Path(planted_scene.__file__)
-SUFFIXES = ('.gpkg', '.geojson', '.run.json')
+SUFFIXES = ('.geojson', '.gpkg', '.png', '.qml', '.run.json')
 BOXES = len(planted_scene.boxes(0, 220, 230))
 #: GDAL states the time of writing in a GeoPackage unless it is told one.
 SAME_TIME = {'OGR_CURRENT_DATE': '2026-01-01T00:00:00.000Z', 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(SCRIPT.parent)}
@@ -30,8 +30,8 @@ def test_two_processes_write_what_one_writes(tmp_path):
         done = run(tmp_path / str(processes) / 'out.gpkg', processes)
         assert done.returncode == 0, done.stderr
     one, two = (sorted((tmp_path / name).iterdir()) for name in '12')
-    assert [path.name for path in one] == [path.name for path in two] == ['out.geojson', 'out.gpkg', 'out.run.json']
-    for first, second in zip(one[:2], two[:2], strict=True):
+    assert [path.name for path in one] == [path.name for path in two] == [f'out{suffix}' for suffix in SUFFIXES]
+    for first, second in zip(one[:4], two[:4], strict=True):
         assert first.read_bytes() == second.read_bytes()
     assert len(gpd.read_file(one[1])) == BOXES
 
