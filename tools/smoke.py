@@ -36,6 +36,7 @@ def row_of(config: Path, place: Path) -> dict[str, Any]:
     last = (ended.stderr.strip() or f'exit code {ended.returncode}').splitlines()[-1]
     row = json.loads((folder / 'row.json').read_text()) if ended.returncode == 0 else {'config': config.stem, 'error': last}
     shutil.rmtree(folder)
+    click.echo(f'{config.stem}: {"failed" if ended.returncode else "done"}', err=True)
     return row
 
 
