@@ -41,6 +41,7 @@ def _pairs(context: click.Context, option: click.Parameter, given: tuple[str, ..
 @click.option('--checkpoint', required=True, help='Of its training: a file, a work dir (its latest one) or a URL.')
 @click.option('--out', 'out', type=_FILE, required=True, help='A .gpkg; for a folder of tiles a folder.')
 @click.option('--overwrite', is_flag=True, help='Replace output that is there.')
+@click.option('--report', is_flag=True, help='Write OUT.html too: a map to zoom into, which needs no network.')
 @click.option('--score-thr', type=_SHARE, default=0.3, show_default=True, help='Drop detections below this score.')
 @click.option('--window', type=click.IntRange(1), default=128, show_default=True, help='Side of a window, px of the scene.')
 @click.option('--overlap', type=click.IntRange(0), default=32, show_default=True, help='Of neighbouring windows, px.')
@@ -65,7 +66,8 @@ def command(scene: Path | None, config_path: Path, checkpoint: str, out: Path, d
     """Find landslides in a whole scene and write them as map layers.
 
     SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE), a folder of band files, a tile, or a folder of
-    tiles; without it, every band comes by --band. Beside OUT.gpkg stand OUT.geojson and OUT.run.json, the record of the run.
+    tiles; without it, every band comes by --band. Beside OUT.gpkg stand OUT.geojson, OUT.qml (its style, which QGIS applies),
+    OUT.png (a quick look), OUT.stac.json (for catalogues) and OUT.run.json (the record of the run).
     A run that was interrupted goes on where it stopped when the same command is given again. Several processes share the work:
     torchrun --nproc-per-node N -m mmlandslide detect ...
 
@@ -80,7 +82,9 @@ def command(scene: Path | None, config_path: Path, checkpoint: str, out: Path, d
         detector = LandslideDetector(config_path, checkpoint, _device(device, place), amp)
         for path, opened in _scenes(scene, out, detector, _input_options(options)):
             with _progress(opened, settings, place) as advance:
-                written = detector.detector.write(opened, path, settings, overwrite, place, advance, sys.argv[1:])
+                written = detector.detector.write(
+                    opened, path, settings, overwrite, place, advance, sys.argv[1:], options['report']
+                )
             for each in written:
                 click.echo(f'wrote {each}')
 

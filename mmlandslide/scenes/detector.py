@@ -91,16 +91,18 @@ class LandslideDetector:
         out: str | Path,
         *,
         overwrite: bool = False,
+        report: bool = False,
         options: InputOptions = InputOptions(),  # noqa: B008 (frozen)
         advance: Advance = lambda windows: None,
         **settings: Any,
     ) -> list[Path]:
-        """Find landslides and write GeoPackage, GeoJSON and run record, as `mmlandslide detect` does, see `SceneDetector.write`.
+        """Find landslides and write layers, style, pictures and records, as `mmlandslide detect` does, see `SceneDetector.write`.
 
         Args:
             source: as in a call.
             out: a `.gpkg`.
             overwrite: replace the files where they are there.
+            report: write `.html` too, a page with a map to zoom into.
             options: as in a call.
             advance: as in a call.
             settings: as in a call.
@@ -112,7 +114,7 @@ class LandslideDetector:
             LandslideError: as in a call, or as `SceneDetector.write`.
         """
         scene = self.open(source, options)
-        return self.detector.write(scene, Path(out), _settings(settings), overwrite, advance=advance)
+        return self.detector.write(scene, Path(out), _settings(settings), overwrite, advance=advance, report=report)
 
     def open(self, source: str | Path | np.ndarray | Scene, options: InputOptions = InputOptions()) -> Scene:  # noqa: B008
         """Open a source with the bands of the detector.

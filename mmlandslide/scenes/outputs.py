@@ -12,7 +12,7 @@ import geopandas as gpd
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError, LandslideError, StorageError
-from mmlandslide.scenes import quicklook, styling, vector
+from mmlandslide.scenes import quicklook, stac, styling, vector, webmap
 from mmlandslide.scenes.overview import Overview, overview_of
 from mmlandslide.scenes.scene import Scene
 
@@ -53,6 +53,14 @@ def _write_quicklook(result: Result, path: Path) -> None:
     quicklook.write(result.overview, result.layer, result.scene.frame, path)
 
 
+def _write_report(result: Result, path: Path) -> None:
+    webmap.write(result.overview, result.layer, result.scene, result.record, path)
+
+
+def _write_item(result: Result, path: Path) -> None:
+    files.write_json(path, stac.item(result.scene, result.record, path).to_dict(include_self_link=False))
+
+
 def _write_record(result: Result, path: Path) -> None:
     files.write_json(path, result.record)
 
@@ -64,12 +72,18 @@ WITHOUT_MAP: dict[str, Writer] = {
     '.png': _write_quicklook,
     '.run.json': _write_record,
 }
-ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer}
+ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer, stac.SUFFIX: _write_item}
 
 
-def writers_for(scene: Scene) -> dict[str, Writer]:
-    """Return what writes the files of a scene; without a place on the map there is no GeoJSON."""
-    return ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
+def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
+    """Return what writes the files of a scene, in this order: the STAC item, last, names those that are there.
+
+    Args:
+        scene: without a place on the map there is neither GeoJSON nor STAC item.
+        report: whether to write a page with a map.
+    """
+    chosen = ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
+    return {'.html': _write_report, **chosen} if report else chosen
 
 
 def require_free(out: Path, suffixes: Mapping[str, Writer], overwrite: bool) -> None:

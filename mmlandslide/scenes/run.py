@@ -53,6 +53,7 @@ class SceneDetector:
         place: Place = Place(),  # noqa: B008 (frozen)
         advance: Advance = lambda windows: None,
         arguments: Sequence[str] = (),
+        report: bool = False,
     ) -> list[Path]:
         """Search a scene and write what is found.
 
@@ -61,12 +62,14 @@ class SceneDetector:
 
         Args:
             scene: with the bands of the predictor.
-            out: a `.gpkg`, in the scene's reference system; `.geojson` (RFC 7946) and `.run.json` are written beside it.
+            out: a `.gpkg`, in the scene's reference system; `.geojson` (RFC 7946), `.qml` (style for QGIS), `.png` (quick look),
+                `.stac.json` and `.run.json` are written beside it.
             settings: how to search.
             overwrite: replace these files where they are there.
             place: of this process.
             advance: called with the number of windows that are done since the last call.
             arguments: of the command line, for the record.
+            report: write `.html` too, a page with a map to zoom into.
 
         Returns:
             The files; none in a process that does not write.
@@ -76,7 +79,7 @@ class SceneDetector:
             StorageError: the disk is full, or nobody may write there; nothing half-written stays.
             LandslideError: as `search`.
         """
-        writers, started = outputs.writers_for(scene), time.monotonic()
+        writers, started = outputs.writers_for(scene, report), time.monotonic()
         outputs.require_free(out, writers, overwrite)
         blocks = BlockFolder(out, {'model': self.model, 'scene': repr(scene), 'settings': settings.decisive})
         if place.writes:

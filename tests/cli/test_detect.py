@@ -11,6 +11,7 @@ from mmlandslide.bands import BANDS
 from mmlandslide.cli.main import main
 
 OPTIONS = ['--window', '32', '--overlap', '12', '--score-thr', '0.2', '--device', 'cpu', '--scale', 'landslide4sense', '--no-check']
+SUFFIXES = ['.html', '.gpkg', '.qml', '.png', '.run.json', '.geojson', '.stac.json']
 ORDER = ['--band-order', ','.join(tiny_detector.BANDS)]
 
 
@@ -29,9 +30,11 @@ def scene(folder, **options):
 
 
 def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
-    result = detect(scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg', '--join', '--merge', 'wbf')
+    result = detect(
+        scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg', '--join', '--merge', 'wbf', '--report'
+    )
     assert result.exit_code == 0, result.output
-    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == ['.gpkg', '.qml', '.png', '.run.json', '.geojson']
+    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == SUFFIXES
     layer = gpd.read_file(tmp_path / 'out.gpkg')
     assert (len(layer) > 0, layer.crs.to_epsg(), layer['score'].min() >= 0.2) == (True, 32633, True)
     settings = json.loads((tmp_path / 'out.run.json').read_text())['settings']

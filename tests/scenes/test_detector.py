@@ -58,7 +58,7 @@ def test_written_files_hold_what_a_call_returns_and_the_record_says_how(detector
     image = tiny_detector.image(50, 60)
     path = factories.write_tiff(tmp_path / 'scene.tif', image)
     paths = detector.write(path, tmp_path / 'out.gpkg', options=ORDER, **OPTIONS)
-    back, record = gpd.read_file(paths[0]), json.loads(paths[2].read_text())
+    back, record = gpd.read_file(paths[0]), json.loads((tmp_path / 'out.run.json').read_text())
     assert back['score'].tolist() == detector(path, options=ORDER, **OPTIONS)['score'].tolist()
     assert (record['detections'], record['windows'], record['processes']) == (len(back), 6, 1)
     assert len(record['model']['sha256']) == 64

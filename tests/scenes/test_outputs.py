@@ -9,13 +9,15 @@ import pytest
 from mmlandslide.errors import ConfigError, StorageError
 from mmlandslide.scenes import outputs
 from mmlandslide.scenes.outputs import ON_THE_MAP, Result, require_free, write, writers_for
+from mmlandslide.scenes.overview import overview_of
 
-SUFFIXES = ['.geojson', '.gpkg', '.png', '.qml', '.run.json']
+SUFFIXES = ['.geojson', '.gpkg', '.png', '.qml', '.run.json', '.stac.json']
+RECORD = {'created': '2026-01-02T03:04:05+00:00', 'seconds': 1.5, 'detections': 1, 'versions': {'mmlandslide': '1.0'}}
 
 
 def result(boxes=((5, 5, 9, 9),)):
     scene = planted_scene.scene(boxes=boxes)
-    return Result(planted_scene.detector().find(scene, planted_scene.SETTINGS), scene, {'seconds': 1.5})
+    return Result(planted_scene.detector().find(scene, planted_scene.SETTINGS), scene, RECORD)
 
 
 def names(folder):
@@ -25,7 +27,7 @@ def names(folder):
 def test_all_files_stand_beside_each_other(tmp_path):
     paths = write(result(), tmp_path / 'new' / 'b.gpkg', ON_THE_MAP)
     assert names(tmp_path / 'new') == [f'b{suffix}' for suffix in SUFFIXES] == sorted(path.name for path in paths)
-    assert json.loads((tmp_path / 'new' / 'b.run.json').read_text()) == {'seconds': 1.5}
+    assert json.loads((tmp_path / 'new' / 'b.run.json').read_text()) == RECORD
     assert len(gpd.read_file(tmp_path / 'new' / 'b.gpkg')) == len(gpd.read_file(tmp_path / 'new' / 'b.geojson')) == 1
 
 
@@ -79,3 +81,19 @@ def test_a_plain_tile_has_no_geojson(tmp_path):
     write(replace(one, scene=tile), tmp_path / 'b.gpkg', writers_for(tile))
     assert names(tmp_path) == ['b.gpkg', 'b.png', 'b.qml', 'b.run.json']
     assert writers_for(one.scene) is outputs.ON_THE_MAP
+
+
+def test_a_report_is_written_where_it_is_asked_for_and_the_item_names_it(tmp_path):
+    one = result()
+    write(one, tmp_path / 'b.gpkg', writers_for(one.scene, report=True))
+    assert names(tmp_path) == sorted([*(f'b{suffix}' for suffix in SUFFIXES), 'b.html'])
+    assets = json.loads((tmp_path / 'b.stac.json').read_text())['assets'].values()
+    assert sorted(asset['href'] for asset in assets) == [f'./{name}' for name in names(tmp_path) if name != 'b.stac.json']
+
+
+def test_the_scene_is_read_for_its_pictures_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(outputs, 'overview_of', lambda scene: calls.append(scene) or overview_of(scene))
+    one = result()
+    write(one, tmp_path / 'b.gpkg', writers_for(one.scene, report=True))
+    assert calls == [one.scene]

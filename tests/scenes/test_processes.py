@@ -9,7 +9,7 @@ import planted_scene
 import pytest
 
 SCRIPT = Path(planted_scene.__file__)
-SUFFIXES = ('.geojson', '.gpkg', '.png', '.qml', '.run.json')
+SUFFIXES = ('.geojson', '.gpkg', '.png', '.qml', '.run.json', '.stac.json')
 BOXES = len(planted_scene.boxes(0, 220, 230))
 #: GDAL states the time of writing in a GeoPackage unless it is told one.
 SAME_TIME = {'OGR_CURRENT_DATE': '2026-01-01T00:00:00.000Z', 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(SCRIPT.parent)}

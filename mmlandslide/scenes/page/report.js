@@ -1,0 +1,60 @@
+'use strict';
+const data = JSON.parse(document.getElementById('data').textContent);
+const map = L.map('map', { crs: data.on_the_map ? L.CRS.EPSG3857 : L.CRS.Simple, preferCanvas: true, zoomSnap: 0.25, minZoom: -8, maxZoom: 22 });
+map.attributionControl.setPrefix('Leaflet 1.9.4');
+if (data.on_the_map) L.control.scale({ imperial: false }).addTo(map);
+const picture = L.imageOverlay(data.picture, data.bounds).addTo(map);
+map.fitBounds(data.bounds);
+
+const number = (value, digits) => value === null ? 'unknown' : value.toLocaleString('en', { maximumFractionDigits: digits });
+
+function facts(properties, center) {
+  return [
+    ['score', properties.score.toFixed(3)],
+    ['area', `${number(properties.area_m2, 0)} ${data.area_unit}`],
+    ['slope', `${number(properties.slope_deg, 1)}°`],
+    ['elevation', `${number(properties.elevation_min_m, 0)} to ${number(properties.elevation_max_m, 0)} m`],
+    data.on_the_map ? ['latitude, longitude', `${center.lat.toFixed(5)}, ${center.lng.toFixed(5)}`]
+      : ['row, column', `${(-center.lat).toFixed(0)}, ${center.lng.toFixed(0)}`],
+  ];
+}
+
+function popup(layer) {
+  const table = document.createElement('table');
+  for (const [name, value] of facts(layer.feature.properties, layer.getBounds().getCenter())) {
+    const row = table.insertRow();
+    row.appendChild(document.createElement('th')).textContent = name;
+    row.insertCell().textContent = value;
+  }
+  return table;
+}
+
+const boxes = L.featureGroup().addTo(map);
+// Best first in the file; the best are added last, so that they lie on top.
+const all = data.features.slice().reverse().map((feature) => L.geoJSON(feature, {
+  style: { color: data.colors[feature.properties.class], weight: 2, fillOpacity: 0.05 },
+}).getLayers()[0]);
+all.forEach((layer) => layer.bindPopup(popup));
+
+function show(least) {
+  boxes.clearLayers();
+  const kept = all.filter((layer) => layer.feature.properties.score >= least);
+  kept.forEach((layer) => boxes.addLayer(layer));
+  document.getElementById('least').textContent = least.toFixed(2);
+  document.getElementById('shown').textContent = kept.length;
+}
+
+document.getElementById('slider').addEventListener('input', (event) => show(Number(event.target.value)));
+document.getElementById('picture').addEventListener('change', (event) => picture.setOpacity(event.target.checked ? 1 : 0));
+for (const layer of all.slice(-data.num_best).reverse()) {
+  const { score, area_m2 } = layer.feature.properties;
+  const button = document.createElement('button');
+  button.textContent = `${score.toFixed(2)}, ${number(area_m2, 0)} ${data.area_unit}`;
+  button.addEventListener('click', () => {
+    boxes.addLayer(layer);
+    map.fitBounds(layer.getBounds(), { maxZoom: map.getBoundsZoom(data.bounds) + 4 });
+    layer.openPopup();
+  });
+  document.getElementById('best').appendChild(document.createElement('li')).appendChild(button);
+}
+show(0);
