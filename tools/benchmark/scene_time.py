@@ -43,13 +43,13 @@ def random_checkpoint(config: Path, folder: Path) -> Path:
     return folder / 'random.pth'
 
 
-def batches(values: np.ndarray, predictor: ModelPredictor, scene: Scene) -> Any:
-    """Yield the windows of a scene as the model takes them."""
+def batches(values: np.ndarray, zoom: float, scene: Scene) -> Any:
+    """Yield the windows of a scene as the model sees them."""
     grid, side = SETTINGS.grid(scene), SETTINGS.window_px
     places = [(row, col) for row in grid.row_starts for col in grid.col_starts]
     for start in range(0, len(places), SETTINGS.batch_size):
         windows = [values[:, row : row + side, col : col + side] for row, col in places[start : start + SETTINGS.batch_size]]
-        yield zoomed(torch.from_numpy(np.stack(windows)).to(predictor.device), predictor.zoom)
+        yield zoomed(torch.from_numpy(np.stack(windows)), zoom).numpy()
 
 
 def now() -> np.ndarray:
@@ -61,8 +61,8 @@ def alone(values: np.ndarray, predictor: ModelPredictor, scene: Scene) -> np.nda
     """Return the seconds of the model alone."""
     seconds, zoom = np.zeros(2), predictor.zoom
     predictor.zoom = 1.0  # the batch is zoomed already
-    for batch in batches(values, predictor, scene):
-        images, start = batch.cpu().numpy(), now()
+    for images in batches(values, zoom, scene):
+        start = now()
         predictor.predict(images)
         seconds += now() - start
     predictor.zoom = zoom
