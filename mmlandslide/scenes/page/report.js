@@ -6,14 +6,15 @@ if (data.on_the_map) L.control.scale({ imperial: false }).addTo(map);
 const picture = L.imageOverlay(data.picture, data.bounds).addTo(map);
 map.fitBounds(data.bounds);
 
-const number = (value, digits) => value === null ? 'unknown' : value.toLocaleString('en', { maximumFractionDigits: digits });
+const number = (value, digits) => value.toLocaleString('en', { maximumFractionDigits: digits });
 
 function facts(properties, center) {
   return [
     ['score', properties.score.toFixed(3)],
     ['area', `${number(properties.area_m2, 0)} ${data.area_unit}`],
-    ['slope', `${number(properties.slope_deg, 1)}°`],
-    ['elevation', `${number(properties.elevation_min_m, 0)} to ${number(properties.elevation_max_m, 0)} m`],
+    ...(properties.slope_deg === null ? [] : [['slope', `${number(properties.slope_deg, 1)}°`]]),
+    ...(properties.elevation_min_m === null ? []
+      : [['elevation', `${number(properties.elevation_min_m, 0)} to ${number(properties.elevation_max_m, 0)} m`]]),
     data.on_the_map ? ['latitude, longitude', `${center.lat.toFixed(5)}, ${center.lng.toFixed(5)}`]
       : ['row, column', `${(-center.lat).toFixed(0)}, ${center.lng.toFixed(0)}`],
   ];
