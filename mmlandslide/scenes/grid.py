@@ -90,21 +90,20 @@ class Grid:
         """Return the number of windows."""
         return len(self.row_starts) * len(self.col_starts)
 
-    def owned(self, boxes_xyxy: NDArray[np.float64], row: int, col: int) -> NDArray[np.bool_]:
-        """Return which boxes a window owns.
+    def owned(self, boxes_xyxy: NDArray[np.float64], window_rc: NDArray[np.floating], slack_px: float = 0.0) -> NDArray[np.bool_]:
+        """Return which boxes are owned by the windows that found them.
 
         Args:
             boxes_xyxy: (N, 4) in pixels of the scene.
-            row: index of the window's row.
-            col: index of the window's column.
+            window_rc: (N, 2) or (2,) row and column where the window of each starts.
+            slack_px: by which a core is widened.
 
         Returns:
-            (N,) true where the box's centre lies in the core of the window.
+            (N,) true where the box's centre lies in the core of its window.
         """
         centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
-        in_col = np.searchsorted(borders(self.col_starts, self.window_px), centres[:, 0], side='right') == col
-        in_row = np.searchsorted(borders(self.row_starts, self.window_px), centres[:, 1], side='right') == row
-        return in_col & in_row
+        in_row = _in_core(centres[:, 1], self.row_starts, self.window_px, window_rc[..., 0], slack_px)
+        return in_row & _in_core(centres[:, 0], self.col_starts, self.window_px, window_rc[..., 1], slack_px)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -142,6 +141,15 @@ def starts(length_px: int, window_px: int, stride_px: int, origin_px: int = 0) -
 def borders(window_starts: NDArray[np.int64], window_px: int) -> NDArray[np.float64]:
     """Return where one core ends and the next begins, (K - 1,): the middle of each overlap. The outer cores have no end."""
     return (window_starts[1:] + window_starts[:-1] + window_px) / 2
+
+
+def _in_core(
+    centres: NDArray[np.float64], window_starts: NDArray[np.int64], window_px: int, start: NDArray[np.floating], slack_px: float
+) -> NDArray[np.bool_]:
+    """Return which centres (N,) lie in the cores of the windows that begin at `start`, (N,) or one, along one axis."""
+    ends = np.concatenate([[-np.inf], borders(window_starts, window_px), [np.inf]])
+    index = np.searchsorted(window_starts, start)
+    return np.asarray((centres >= ends[index] - slack_px) & (centres < ends[index + 1] + slack_px))
 
 
 def _parts(count: int, most: int) -> Iterator[range]:

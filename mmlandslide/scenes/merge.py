@@ -18,12 +18,14 @@ from mmlandslide.scenes.grid import Grid
 
 #: Boxes whose partners are looked up at once.
 _CHUNK = 8192
+#: Overlap above which a box that its window does not own shows what an owned box shows.
+SAME_IOU = 0.5
 #: How near to its window's edge, in px, a box ends that is taken for cut off there.
 EDGE_PX = 2.0
 
 
 def merge(found: Detections, grid: Grid, method: str = 'nms', iou_thr: float = 0.5, join: bool = False) -> Detections:
-    """Merge the detections of all windows, each owned by its window.
+    """Merge the detections of all windows.
 
     Args:
         found: in any order.
@@ -42,10 +44,24 @@ def merge(found: Detections, grid: Grid, method: str = 'nms', iou_thr: float = 0
         raise ConfigError.mismatch('merge', f'be one of {list(METHODS)}', repr(method), 'the detection', 'Name one of those')
     if not 0 <= iou_thr <= 1:
         raise ConfigError.mismatch('IoU threshold', 'lie from 0 to 1', iou_thr, 'the detection', 'Pass for example 0.5')
-    found = found.in_order()
+    found = settled(found.in_order(), grid)
     if join:
         found = joined(found, grid).in_order()
     return METHODS[method](found, iou_thr).in_order()
+
+
+def settled(found: Detections, grid: Grid) -> Detections:
+    """Drop what a window found outside its core, unless the window that owns that place has missed it.
+
+    Args:
+        found: in any order.
+        grid: that the windows are of.
+    """
+    own, boxes = grid.owned(found.boxes_xyxy, found.window_rc), found.boxes_xyxy
+    pair = np.concatenate(_pairs(boxes, lambda one, other: (own[one] != own[other]) & (_iou(boxes[one], boxes[other]) > SAME_IOU)))
+    needed = np.ones(len(found), bool)
+    needed[pair] = own[pair]
+    return found[needed]
 
 
 def nms(found: Detections, iou_thr: float) -> Detections:

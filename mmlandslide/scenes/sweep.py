@@ -13,6 +13,10 @@ from mmlandslide.scenes.grid import Block, Grid
 from mmlandslide.scenes.predictor import Predictor
 from mmlandslide.scenes.scene import Scene
 
+#: Beyond its core, in px, up to which a window hands on what it finds. A model places one object a little differently in each
+#: window: without this, a centre that each of two windows sees in the other's core would be lost. `merge` drops what is not needed.
+SLACK_PX = 2.0
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -52,7 +56,7 @@ def sweep(
         advance: called with the number of windows that have been dealt with since the last call.
 
     Yields:
-        Each block with what its windows own.
+        Each block with what its windows own, and what lies at most `SLACK_PX` beyond.
 
     Raises:
         ConfigError: a batch size below 1, or a score threshold outside 0 to 1.
@@ -92,7 +96,7 @@ def _search(
     batch_size: int,
     advance: Callable[[int], None],
 ) -> Detections:
-    """Return what the windows of a block own."""
+    """Return what the windows of a block own, or nearly."""
     places = [(row, col) for row in block.rows for col in block.cols]
     seen = [place for place in places if pixels.valid[_part(pixels, grid, *place)].any()]
     advance(len(places) - len(seen))
@@ -114,11 +118,11 @@ def _part(pixels: Pixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]
 
 
 def _owned(boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating], grid: Grid, row: int, col: int) -> Detections:
-    """Return what a window owns of what was found in it, in the frame of the scene and clipped to it."""
+    """Return what a window owns, or nearly, of what was found in it, in the frame of the scene and clipped to it."""
     top, left = int(grid.row_starts[row]), int(grid.col_starts[col])
     boxes = boxes_xyxy.reshape(-1, 4).astype(np.float64) + np.array((left, top, left, top))
     boxes = np.clip(boxes, 0, (grid.width, grid.height, grid.width, grid.height))
-    kept = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & grid.owned(boxes, row, col)
+    kept = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & grid.owned(boxes, np.array((top, left)), SLACK_PX)
     return Detections.of(boxes[kept], scores[kept], (top, left))
 
 

@@ -44,10 +44,10 @@ def grids():
 def test_every_point_lies_in_the_core_of_exactly_one_window_which_shows_it(grid, seed):
     point = np.random.default_rng(seed).uniform(0, (grid.width, grid.height))
     box = np.concatenate([point, point])[None]
-    owners = [(r, c) for r in range(len(grid.row_starts)) for c in range(len(grid.col_starts)) if grid.owned(box, r, c)[0]]
-    [(row, col)] = owners
-    assert grid.col_starts[col] <= point[0] <= grid.col_starts[col] + grid.window_px
-    assert grid.row_starts[row] <= point[1] <= grid.row_starts[row] + grid.window_px
+    windows = [(row, col) for row in grid.row_starts for col in grid.col_starts]
+    [(row, col)] = [window for window in windows if grid.owned(box, np.array(window))[0]]
+    assert col <= point[0] <= col + grid.window_px
+    assert row <= point[1] <= row + grid.window_px
 
 
 @given(grids(), st.data())
@@ -57,9 +57,9 @@ def test_an_object_up_to_the_overlap_is_whole_in_the_window_that_owns_it(grid, d
         length.append(data.draw(st.integers(0, min(grid.overlap_px, side))))
         start.append(data.draw(st.integers(0, side - length[-1])))
     box = np.array([*start, start[0] + length[0], start[1] + length[1]], np.float64)
-    for row, top in enumerate(grid.row_starts):
-        for col, left in enumerate(grid.col_starts):
-            if grid.owned(box[None], row, col)[0]:
+    for top in grid.row_starts:
+        for left in grid.col_starts:
+            if grid.owned(box[None], np.array((top, left)))[0]:
                 assert left <= box[0]
                 assert top <= box[1]
                 assert box[2] <= left + grid.window_px
@@ -69,7 +69,14 @@ def test_an_object_up_to_the_overlap_is_whole_in_the_window_that_owns_it(grid, d
 def test_a_centre_on_a_border_belongs_to_the_window_behind_it():
     grid = Grid(40, 100, 40, 10)  # borders at x = 35 and 65
     box = np.array([[30.0, 10, 40, 20]])
-    assert [grid.owned(box, 0, col).item() for col in range(3)] == [False, True, False]
+    assert [grid.owned(box, np.array((0, left))).item() for left in (0, 30, 60)] == [False, True, False]
+
+
+def test_slack_widens_a_core_on_both_sides():
+    grid = Grid(40, 100, 40, 10)  # the core of the window from 30 is 35 to 65
+    boxes = np.array([[x, 10.0, x, 20] for x in (32.9, 33, 66.9, 67)])
+    assert grid.owned(boxes, np.array((0, 30)), 2.0).tolist() == [False, True, True, False]
+    assert not grid.owned(boxes, np.array((0, 30))).any()
 
 
 @given(grids())

@@ -59,6 +59,19 @@ def test_a_box_goes_only_above_the_threshold():
     assert nms(found, 0.33).scores.tolist() == [0.9]
 
 
+def test_what_each_window_sees_in_the_other_s_core_is_kept_once():
+    # The border between the windows from 0 and 30 is x = 35; the centres are 35.3 and 34.8.
+    found = detections([(30.3, 5, 40.3, 15), (29.8, 5, 39.8, 15)], [0.8, 0.9], [(0, 0), (0, 30)])
+    assert merge(found, GRID).scores.tolist() == [0.9]
+
+
+def test_the_window_that_owns_a_place_decides_there():
+    # Both centres lie at 34.8, in the core of the first window, whose score is lower.
+    boxes, windows = [(29.8, 5, 39.8, 15), (29.8, 5, 39.8, 15), (31, 20, 38, 27)], [(0, 0), (0, 30), (0, 30)]
+    found = merge(detections(boxes, [0.7, 0.9, 0.6], windows), GRID)
+    assert found.scores.tolist() == [0.7, 0.6]  # the third is nobody else's
+
+
 def test_fusion_weighs_boxes_by_score():
     # x1: (0.9 * 0 + 0.3 * 4) / 1.2 = 1; x2: (0.9 * 10 + 0.3 * 14) / 1.2 = 11; IoU 60 / 140. Mean score 0.6.
     fused = wbf(detections([(0, 0, 10, 10), (4, 0, 14, 10), (50, 50, 60, 60)], [0.9, 0.3, 0.2]), 0.4)

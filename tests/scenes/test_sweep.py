@@ -6,8 +6,9 @@ import planted_scene
 import pytest
 
 from mmlandslide.errors import BandError, ConfigError, SceneError
+from mmlandslide.scenes.detections import Detections
 from mmlandslide.scenes.grid import Grid
-from mmlandslide.scenes.sweep import load, sweep
+from mmlandslide.scenes.sweep import SLACK_PX, load, sweep
 
 GRID = Grid(90, 110, 32, 12, block_windows=2)
 
@@ -30,10 +31,12 @@ class Counting:
         return [(np.zeros((0, 4)), np.zeros(0))] * len(images)
 
 
-def test_every_planted_box_is_owned_once():
+def test_every_planted_box_is_owned_once_and_others_lie_near_a_border():
     boxes = planted_scene.boxes()
-    found = np.concatenate([each.boxes_xyxy for _, each in searched(planted_scene.scene(boxes=boxes))])
-    assert sorted(map(tuple, found)) == boxes
+    found = Detections.concatenated([each for _, each in searched(planted_scene.scene(boxes=boxes))])
+    own = GRID.owned(found.boxes_xyxy, found.window_rc)
+    assert sorted(map(tuple, found[own].boxes_xyxy)) == boxes
+    assert GRID.owned(found.boxes_xyxy, found.window_rc, SLACK_PX).all()
 
 
 @pytest.mark.parametrize('batch_size', [1, 3, 1000])
