@@ -9,6 +9,7 @@ from typing import Any
 
 import geopandas as gpd
 
+from mmlandslide import __version__
 from mmlandslide.scenes import outputs, record
 from mmlandslide.scenes.blocks import BlockFolder, BlocksInMemory
 from mmlandslide.scenes.predictor import Predictor
@@ -81,7 +82,8 @@ class SceneDetector:
         """
         writers, started = outputs.writers_for(scene, report), time.monotonic()
         outputs.require_free(out, writers, overwrite)
-        blocks = BlockFolder(out, {'model': self.model, 'scene': repr(scene), 'settings': settings.decisive})
+        decisive = {'version': __version__, 'model': self.model, 'scene': repr(scene), 'settings': settings.decisive}
+        blocks = BlockFolder(out, decisive)
         if place.writes:
             blocks.clear_leftovers()
         place.wait()
