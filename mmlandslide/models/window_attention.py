@@ -38,7 +38,7 @@ class WindowAttention(ShiftWindowMSA):
         """
         if isinstance(hw_shape, VisibleTokens):
             return self.drop(self._attend_visible(query, hw_shape))
-        height, width = hw_shape
+        height, width = hw_shape = int(hw_shape[0]), int(hw_shape[1])  # plain numbers, also under an exporter that traces
         window = (min(self.window_size, height), min(self.window_size, width))
         shift = tuple(self.shift_size if side > self.window_size else 0 for side in hw_shape)
         padded = tuple(-(-side // step) * step for side, step in zip(hw_shape, window, strict=True))

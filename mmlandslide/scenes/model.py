@@ -81,8 +81,9 @@ class ModelPredictor:
 
 def zoomed(batch: torch.Tensor, zoom: float) -> torch.Tensor:
     """Return (B, C, h, w) resampled as `datasets.windows.resize` does: linear where it grows, area mean where it shrinks."""
-    size = [max(1, round(side * zoom)) for side in batch.shape[-2:]]
-    if size == list(batch.shape[-2:]):
+    own = [int(side) for side in batch.shape[-2:]]  # plain numbers, also under an exporter that traces
+    size = [max(1, round(side * zoom)) for side in own]
+    if size == own:
         return batch
     return F.interpolate(batch, size, mode='area') if zoom < 1 else F.interpolate(batch, size, mode='bilinear')
 
