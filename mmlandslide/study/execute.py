@@ -1,0 +1,173 @@
+"""Runs a plan: skips what is finished, goes on where it was stopped, goes past what fails, and ends in time."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmlandslide.errors import LandslideError
+from mmlandslide.files import latest_checkpoint, write_atomic, write_json
+from mmlandslide.study.plan import Cell, Plan, Stage
+from mmlandslide.study.process import MIM, alone, output_end, reason, started
+
+#: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that the cell has no score.
+SEEN = 'test tiles must be unseen by training and pre-training'
+_POLL_S = 0.1
+
+
+@dataclass
+class Record:
+    """What became of one stage.
+
+    Attributes:
+        status: `finished`, `failed`, `void` (a tile would be tested that was seen), or `stopped`.
+        seconds: of all its attempts.
+        attempts: how often it was started.
+        error: of the last attempt; empty where it did not fail.
+    """
+
+    status: str = 'stopped'
+    seconds: float = 0.0
+    attempts: int = 0
+    error: str = ''
+
+
+@dataclass
+class Execution:
+    """One run of a plan, over as many starts as it takes.
+
+    What is finished is read off the files that a stage leaves, never off `state.json`; that file keeps seconds and errors.
+
+    Attributes:
+        plan: that is run.
+        budget_s: seconds after which to stop, at a checkpoint where one comes in time; `None` for no end.
+        mim: what starts a command in the place of the word `mim`.
+        watch: called several times a second with the stage that runs, and when one ends.
+        records: stage name -> what became of it.
+    """
+
+    plan: Plan
+    budget_s: float | None = None
+    mim: Sequence[str] = MIM
+    watch: Callable[[Stage, Record], None] = lambda stage, record: None
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take up what earlier starts have noted."""
+        self._deadline = float('inf') if self.budget_s is None else time.monotonic() + self.budget_s
+        self._settled: dict[str, str] = {}
+        if self._state.is_file():
+            for name, kept in read_state(self._state).items():
+                self.records[name] = Record(**{key: kept[key] for key in ('status', 'seconds', 'attempts', 'error')})
+
+    @property
+    def _state(self) -> Path:
+        return self.plan.specification.root / 'state.json'
+
+    def run(self) -> bool:
+        """Run the plan; return whether every cell was gone through, failed ones among them, before the budget was spent.
+
+        Raises:
+            ConfigError: another process runs this study.
+        """
+        with alone(self.plan.specification.root):
+            for path, text in self.plan.split_files.items():
+                write_atomic(path, text)
+            return all(self._go_through(cell) for cell in self.plan.cells)
+
+    def _go_through(self, cell: Cell) -> bool:
+        """Run a cell's stages until one fails; return whether the budget lasted."""
+        for stage in cell.stages:
+            status = self._settled.get(stage.name) or self._settle(stage)
+            if status == 'stopped':
+                return False
+            self._settled[stage.name] = status
+            if status != 'finished':
+                return True
+        return True
+
+    def _settle(self, stage: Stage) -> str:
+        """Bring a stage to an end, and return which."""
+        record = self.records.setdefault(stage.name, Record())
+        if finished(stage):
+            record.status, record.error = 'finished', ''
+        elif time.monotonic() >= self._deadline:
+            record.status = 'stopped'
+        else:
+            self._attempt(stage, record)
+        self._save()
+        self.watch(stage, record)
+        return record.status
+
+    def _attempt(self, stage: Stage, record: Record) -> None:
+        start, before, output = time.monotonic(), record.seconds, output_end(stage)
+        record.status, record.attempts, record.error = 'stopped', record.attempts + 1, ''
+        self._save()
+        with started(stage, _command(stage), self.mim) as child:
+            clock = _Checkpoints(stage)
+            while child.poll() is None and not clock.must_stop(self._deadline):
+                record.seconds = before + time.monotonic() - start
+                self.watch(stage, record)
+                time.sleep(_POLL_S)
+            code = child.poll()
+        if finished(stage):
+            record.status = 'finished'
+        elif code is not None:
+            record.error = reason(stage, output)
+            record.status = 'void' if record.error.startswith(SEEN) else 'failed'
+
+    def _save(self) -> None:
+        write_json(self._state, {name: vars(record) for name, record in self.records.items()})
+
+
+class _Checkpoints:
+    """Watches a training's checkpoints, to stop behind the last one that the budget allows."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._work_dir, self._last, self._interval = stage.work_dir, latest_checkpoint(stage.work_dir), 0.0
+        self._since = time.monotonic()
+
+    def must_stop(self, deadline: float) -> bool:
+        """Return whether the budget is spent, or a checkpoint has just come and the next would come too late."""
+        now, newest = time.monotonic(), latest_checkpoint(self._work_dir)
+        if newest == self._last:
+            return now >= deadline
+        self._last, self._interval, self._since = newest, now - self._since, now
+        return now + self._interval > deadline
+
+
+def finished(stage: Stage) -> bool:
+    """Return whether a stage has left all its files; each is written in one step, so what stands is whole."""
+    return all((stage.work_dir / name).is_file() for name in stage.leaves)
+
+
+def _command(stage: Stage) -> tuple[str, ...]:
+    """Return the command, with `--resume` where a training has a checkpoint to go on from."""
+    if stage.kind == 'test' or latest_checkpoint(stage.work_dir) is None:
+        return stage.command
+    return (*stage.command[:4], '--resume', *stage.command[4:])
+
+
+def read_state(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what `state.json` says of each stage.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        LandslideError: not such a file.
+    """
+    try:
+        state: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding='utf-8'))
+        sound = all({'status', 'seconds', 'attempts', 'error'} <= {*kept} for kept in state.values())
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _broken(path, repr(str(error))) from error
+    if not sound:
+        raise _broken(path, 'other keys')
+    return state
+
+
+def _broken(path: Path, got: str) -> LandslideError:
+    return LandslideError.mismatch('state', 'be as a study wrote it', got, path, 'Delete it: only seconds and errors are lost')

@@ -1,0 +1,127 @@
+"""One stage as a child process that ends with us: with its whole group, its output in a file, and never twice in one folder."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.study.plan import Stage
+
+LOG = 'study.log'
+#: How a command that begins with `mim` is started: by the Python that runs us, whatever PATH says.
+MIM = (sys.executable, '-m', 'mim')
+#: Between a plea to end and the end; a training loses nothing by it, for it goes on from its last checkpoint.
+_GRACE_S = 5.0
+_POLL_S = 0.05
+_RAISED = re.compile(r'[\w.]*(Error|Exception|Interrupt)(:|$)')
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a study's folder for this process.
+
+    Args:
+        folder: of the study; made where it is missing.
+
+    Raises:
+        ConfigError: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'study.lock').open('a') as file:
+        if not _locked(file):
+            got = 'another that is running'
+            raise ConfigError.mismatch('study', 'be run once at a time', got, folder, 'Wait until it has ended, or stop it')
+        yield
+
+
+@contextmanager
+def started(stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a stage; when the block ends, however it ends, nothing of it runs any more.
+
+    A child that outlived a study that was killed holds a lock on its work dir: it is ended first. The lock file tells its process
+    group, and while the lock is held that number is nobody else's.
+
+    Args:
+        stage: whose work dir the process has for itself.
+        command: that begins with `mim`.
+        mim: what that word stands for.
+
+    Yields:
+        The process.
+    """
+    stage.work_dir.mkdir(parents=True, exist_ok=True)
+    with (stage.work_dir / 'stage.lock').open('a+') as lock, (stage.work_dir / LOG).open('ab') as log:
+        _end_orphan(lock)
+        lock.truncate(0)  # no number stands there that is not the holder's
+        child = subprocess.Popen(
+            [*mim, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],  # the lock lasts as long as the child
+        )
+        try:
+            lock.write(str(child.pid))
+            lock.flush()
+            yield child
+        finally:
+            _stop(child)
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _end_orphan(lock: IO[str]) -> None:
+    while not _locked(lock):
+        lock.seek(0)
+        group = lock.read().strip()
+        if group.isdecimal():
+            with suppress(ProcessLookupError):
+                os.killpg(int(group), signal.SIGKILL)
+        time.sleep(_POLL_S)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End a process and its group: a plea, then force."""
+    with suppress(ProcessLookupError):
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_GRACE_S)
+        os.killpg(child.pid, signal.SIGKILL)  # what the child has started, too
+    child.wait()
+
+
+def output_end(stage: Stage) -> int:
+    """Return how many bytes of output a stage has left so far."""
+    log = stage.work_dir / LOG
+    return log.stat().st_size if log.is_file() else 0
+
+
+def reason(stage: Stage, since: int = 0) -> str:
+    """Return why a stage failed: its `error: ...` line, else the line that ends its first traceback, else its last line.
+
+    Args:
+        stage: that has ended.
+        since: byte of its output at which the attempt began, see `output_end`.
+    """
+    with (stage.work_dir / LOG).open('rb') as file:
+        file.seek(max(since, output_end(stage) - 2**18))
+        lines = [line.strip() for line in file.read().decode(errors='replace').splitlines() if line.strip()]
+    said = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')]
+    raised = [line for line in lines if _RAISED.match(line)]
+    return [*said[-1:], *raised, *lines[-1:], 'no output'][0]
