@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
     'detect': 'Find landslides in a whole scene, as layers of the map.',
     'export': 'Export the backbone and neck of a detector as ONNX.',
+    'study': 'Compare backbones and pre-trainings in one resumable run.',
 }
 
 

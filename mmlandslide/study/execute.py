@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mmlandslide.errors import LandslideError
 from mmlandslide.files import latest_checkpoint, write_atomic, write_json
+from mmlandslide.study.environment import revision
 from mmlandslide.study.plan import Cell, Plan, Stage
 from mmlandslide.study.process import MIM, alone, output_end, reason, started
 
@@ -26,12 +27,14 @@ class Record:
         seconds: of all its attempts.
         attempts: how often it was started.
         error: of the last attempt; empty where it did not fail.
+        revision: of the source at the last attempt.
     """
 
     status: str = 'stopped'
     seconds: float = 0.0
     attempts: int = 0
     error: str = ''
+    revision: str = ''
 
 
 @dataclass
@@ -58,9 +61,10 @@ class Execution:
         """Take up what earlier starts have noted."""
         self._deadline = float('inf') if self.budget_s is None else time.monotonic() + self.budget_s
         self._settled: dict[str, str] = {}
+        self._revision = revision()
         if self._state.is_file():
             for name, kept in read_state(self._state).items():
-                self.records[name] = Record(**{key: kept[key] for key in ('status', 'seconds', 'attempts', 'error')})
+                self.records[name] = Record(**kept)
 
     @property
     def _state(self) -> Path:
@@ -104,6 +108,7 @@ class Execution:
     def _attempt(self, stage: Stage, record: Record) -> None:
         start, before, output = time.monotonic(), record.seconds, output_end(stage)
         record.status, record.attempts, record.error = 'stopped', record.attempts + 1, ''
+        record.revision = self._revision
         self._save()
         with started(stage, _command(stage), self.mim) as child:
             clock = _Checkpoints(stage)
@@ -159,13 +164,14 @@ def read_state(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         LandslideError: not such a file.
     """
+    keys = {each.name for each in fields(Record)}
     try:
         state: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding='utf-8'))
-        sound = all({'status', 'seconds', 'attempts', 'error'} <= {*kept} for kept in state.values())
+        strange = [name for name, kept in state.items() if {*kept} != keys]
     except (ValueError, AttributeError, TypeError) as error:
         raise _broken(path, repr(str(error))) from error
-    if not sound:
-        raise _broken(path, 'other keys')
+    if strange:
+        raise _broken(path, f'other keys of {strange[0]!r}')
     return state
 
 

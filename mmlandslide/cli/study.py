@@ -1,0 +1,137 @@
+"""`mmlandslide study`: backbones and pre-trainings compared by one command that can be stopped and started at will."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mmlandslide import files
+from mmlandslide.study.execute import Execution, Record, finished
+from mmlandslide.study.plan import Plan, Stage, plan
+from mmlandslide.study.progress import steps_done
+from mmlandslide.study.results import RESAMPLED, collect
+from mmlandslide.study.specification import read
+from mmlandslide.study.tables import markdown
+
+#: Exit code where the budget was spent and stages are left.
+STOPPED = 3
+
+
+def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Return a duration such as `90s`, `25m` or `1h30m` in seconds."""
+    if value is None:
+        return None
+    match = re.fullmatch(r'(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?', value.strip())
+    if match is None or not any(match.groups()):
+        raise click.BadParameter(f'{value!r} is no duration such as 90s, 25m or 1h30m', context, option)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60.0 * minutes + seconds
+
+
+@click.command('study')
+@click.argument('study', metavar='STUDY.YAML', type=click.Path(path_type=Path))
+@click.option('--dry-run', is_flag=True, help='Print stages, commands and estimated steps; run and write nothing.')
+@click.option('--budget', metavar='DURATION', callback=_seconds, help='Stop in time, at a checkpoint: 90s, 25m, 1h30m.')
+@click.option(
+    '--markdown', 'markdown_path', type=click.Path(path_type=Path), help='Tables; default: results.md beside results.json.'
+)
+def command(study: Path, dry_run: bool, budget: float | None, markdown_path: Path | None) -> None:
+    """Train and score every cell of a study through `mim`, then write results.json and tables.
+
+    What is finished is skipped, what was stopped is resumed, a cell that fails is named and the others go on. Exits with 0 where
+    every cell has a score, with 1 where one failed or is void, with 3 where the budget was spent: start it again to go on.
+
+    Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
+    """
+    planned = plan(read(study))
+    if dry_run:
+        _show_plan(planned)
+        return
+    with _terminable(), _watching(planned) as watch:
+        execution = Execution(planned, budget, watch=watch)
+        complete = execution.run()
+    root, results = planned.specification.root, collect(planned, execution.records)
+    files.write_json(root / 'results.json', results)
+    files.write_atomic(markdown_path or root / 'results.md', markdown(results))
+    _show_results(results, planned)
+    if not complete:
+        raise SystemExit(STOPPED)
+    if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Leave by an exception where we are asked to end, so that the stage that runs ends with us."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
+    """Show two bars: stages of the study, steps of the stage that runs; yield what they follow."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as bars:
+        stages, steps = bars.add_task('stages', total=len(planned.stages)), bars.add_task('', total=1)
+        shown = ''
+
+        def watch(stage: Stage, record: Record) -> None:
+            nonlocal shown
+            if stage.name != shown:
+                shown = stage.name
+                bars.reset(steps, total=stage.steps, description=f'{stage.kind} {stage.name}')
+            bars.update(steps, completed=steps_done(stage))
+            bars.update(stages, completed=sum(map(finished, planned.stages.values())))
+            if record.status in ('failed', 'void'):
+                console.print(f'{record.status}: {stage.name}: {record.error}', markup=False, highlight=False, soft_wrap=True)
+
+        yield watch
+
+
+def _show_plan(planned: Plan) -> None:
+    """Print the stages in their order, each once."""
+    table = Table('stage', 'kind', 'steps', 'state', title=planned.specification.name, title_justify='left')
+    for stage in planned.stages.values():
+        table.add_row(stage.name, stage.kind, str(stage.steps), 'finished' if finished(stage) else 'to do')
+    console = Console()
+    console.print(table)
+    for stage in planned.stages.values():
+        console.print(stage.shown, markup=False, highlight=False, soft_wrap=True)
+    left = [stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)]
+    console.print(
+        f'{len(planned.cells)} cells, {len(planned.stages)} stages; to do: {len(left)} trainings, '
+        f'{sum(stage.steps for stage in left)} steps at most.',
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _show_results(results: dict[str, Any], planned: Plan) -> None:
+    """Print the scores and where the rest stands."""
+    table = Table('backbone', 'strategy', 'protocol', 'labels', 'seeds', *RESAMPLED, title=results['name'], title_justify='left')
+    for cell in results['cells']:
+        done = sum(run['status'] == 'finished' for run in cell['runs'])
+        scores = [f'{cell["scores"][name]["mean"] or 0:.4f}' if cell['scores'] else '-' for name in RESAMPLED]
+        axes = (cell['backbone'], cell['strategy'], cell['protocol'], f'{cell["label_fraction"]:.0%}')
+        table.add_row(*axes, f'{done} of {len(cell["runs"])}', *scores)
+    console = Console()
+    console.print(table)
+    left = sum(not finished(stage) for stage in planned.stages.values())
+    more = f'{left} of {len(planned.stages)} stages are not done; start it again to go on.' if left else 'Every cell has a score.'
+    console.print(f'{planned.specification.root / "results.json"}: {more}', markup=False, highlight=False, soft_wrap=True)
