@@ -1,8 +1,6 @@
 """Finished blocks of a scene on disk: what an interrupted run goes on from, and how several processes hand over what they found."""
 
-import hashlib
 import io
-import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +12,7 @@ import numpy as np
 from mmlandslide.errors import StorageError
 from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.scenes.detections import COLUMNS, Detections
+from mmlandslide.scenes.fingerprint import digest
 
 _NAMES = 'block-*.npy'
 
@@ -50,12 +49,11 @@ class BlockFolder:
 
     Args:
         out: the output file.
-        parameters: what decides what is found, of types that JSON has.
+        parameters: what decides what is found, of types that `fingerprint` reads.
     """
 
     def __init__(self, out: Path, parameters: Mapping[str, Any]) -> None:
-        text = json.dumps(parameters, sort_keys=True, default=str)
-        self.path = out.with_name(f'{out.name}.blocks') / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.path = out.with_name(f'{out.name}.blocks') / digest(parameters)
 
     def read(self, index: int) -> Detections | None:
         """Return what was found in a block, `None` where it is not finished."""

@@ -82,7 +82,7 @@ class SceneDetector:
         """
         writers, started = outputs.writers_for(scene, report), time.monotonic()
         outputs.require_free(out, writers, overwrite)
-        decisive = {'version': __version__, 'model': self.model, 'scene': repr(scene), 'settings': settings.decisive}
+        decisive = {'version': __version__, 'model': self.model, 'scene': scene, 'settings': settings.decisive}
         blocks = BlockFolder(out, decisive)
         if place.writes:
             blocks.clear_leftovers()
