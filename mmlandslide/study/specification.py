@@ -261,6 +261,6 @@ def _numbers(top: Section, key: str, kinds: type | tuple[type, ...], default: li
 
 def _require_file(path: Path, subject: str, where: Path) -> None:
     if not path.is_file():
-        raise MissingPathError.mismatch(
-            subject, f'name a file {path}', 'nothing there', where, 'Check the path; run where `mim` runs'
-        )
+        expected = 'be a file' if path == where else f'name the file {path}'
+        remedy = 'Check the path, which counts from the folder where you run this'
+        raise MissingPathError.mismatch(subject, expected, 'nothing', where, remedy)

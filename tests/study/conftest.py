@@ -35,3 +35,47 @@ def random_tiles() -> Callable[..., list[TileResult]]:
         return tiles
 
     return made
+
+
+STUDY = """
+name: Two backbones
+seeds: [0, 1]
+protocols:
+  study: {train_ids: train.txt, score_ids: score.txt}
+detect: {epochs: 3, batch_size: 2}
+backbones:
+  Swin-Tiny:
+    config: det.py
+    strategies:
+      scratch: {options: {model.backbone.pretrained: null}}
+      MAE: {pretrain: [{config: mae.py, epochs: 2, batch_size: 4}]}
+compare:
+  - {of: {strategy: MAE}, over: {strategy: scratch}}
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with `study.yaml` and what it names, as the current one."""
+    (tmp_path / 'train.txt').write_text('# ten\n' + ''.join(f'train/{number}\n' for number in range(100, 110)))
+    (tmp_path / 'score.txt').write_text('\n'.join(f'train/{number}' for number in range(6)))
+    for name in ('det.py', 'mae.py', 'broken.py', 'seen.py'):
+        (tmp_path / name).write_text('')
+    (tmp_path / 'study.yaml').write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def edited(place):
+    """Writes `study.yaml` with parts of it replaced."""
+
+    def edit(*replaced: tuple[str, str]) -> str:
+        text = STUDY
+        for old, new in replaced:
+            assert old in text
+            text = text.replace(old, new)
+        (place / 'study.yaml').write_text(text)
+        return 'study.yaml'
+
+    return edit

@@ -1,0 +1,59 @@
+"""`mmlandslide study` as a user meets it; its stages are not run here, see tests/study/test_execute.py."""
+
+import pytest
+from click.testing import CliRunner
+
+from mmlandslide.cli.main import main
+
+STUDY = """
+name: One
+protocols:
+  study: {train_ids: train.txt, score_ids: score.txt}
+detect: {epochs: 3, batch_size: 2}
+backbones:
+  R18: {config: det.py, strategies: {scratch: {}}}
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    (tmp_path / 'train.txt').write_text('train/1\ntrain/2\ntrain/3\n')
+    (tmp_path / 'score.txt').write_text('train/4\n')
+    (tmp_path / 'det.py').write_text('')
+    (tmp_path / 'study.yaml').write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def study(*options):
+    return CliRunner().invoke(main, ['study', *options], env={'COLUMNS': '140'})
+
+
+def test_a_dry_run_prints_commands_and_steps_and_writes_nothing(place):
+    result = study('study.yaml', '--dry-run')
+    assert result.exit_code == 0, result.output
+    assert 'mim train mmdet det.py --work-dir work_dirs/studies/study/R18_scratch_study_100pct_seed0_' in result.output
+    assert '1 cells, 2 stages; to do: 1 trainings, 6 steps at most.' in result.output  # 3 epochs of ceil(3 / 2)
+    assert not (place / 'work_dirs').exists()
+
+
+def test_a_spent_budget_exits_with_3_and_writes_what_there_is(place):
+    result = study('study.yaml', '--budget', '0s', '--markdown', 'docs/results.md')
+    assert result.exit_code == 3, result.output
+    assert '2 of 2 stages are not done; start it again to go on.' in result.output
+    assert (place / 'work_dirs/studies/study/results.json').is_file()
+    assert 'not measured' in (place / 'docs/results.md').read_text()
+
+
+@pytest.mark.parametrize('said', ['', '25', '5x', 'm'])
+def test_a_budget_that_is_no_duration_is_a_fault_of_use(place, said):
+    result = study('study.yaml', '--budget', said)
+    assert result.exit_code == 2
+    assert f'{said!r} is no duration such as 90s, 25m or 1h30m' in result.output
+
+
+def test_a_fault_of_the_file_is_one_line(place):
+    (place / 'study.yaml').write_text(STUDY.replace('epochs: 3', 'epochs: 0'))
+    result = study('study.yaml')
+    assert result.exit_code == 1
+    assert result.stderr.startswith('error: detect.warmup must be at least 1 and below the 0 epochs, got 1 in study.yaml')

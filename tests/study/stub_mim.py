@@ -1,0 +1,58 @@
+"""Stands in for `mim`: leaves the files that a training or a test leaves, in a moment, from a chain of digests."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mmlandslide.evaluation.results import TileResult
+from mmlandslide.evaluation.scoring import evaluate
+from mmlandslide.files import write_atomic, write_json
+
+
+def train(words, work_dir, options):
+    with (work_dir / 'starts.txt').open('a') as file:
+        file.write(' '.join(words) + '\n')
+    if 'broken' in words[2]:
+        sys.exit('error: loss must be finite, got nan in broken.py. Lower the rate.')
+    done = len(list(work_dir.glob('epoch_*.pth'))) if '--resume' in words else 0
+    said = (work_dir / f'epoch_{done}.pth').read_text() if done else 'start' + ' '.join(sorted(options))
+    for epoch in range(1, int(dict(option.split('=', 1) for option in options)['train_cfg.max_epochs']) + 1):
+        if epoch > done:
+            time.sleep(float(os.environ.get('STUB_EPOCH_S', '0')))
+            said = hashlib.sha256(said.encode()).hexdigest()
+            write_atomic(work_dir / f'epoch_{epoch}.pth', said)
+            write_atomic(work_dir / 'last_checkpoint', str(work_dir / f'epoch_{epoch}.pth'))
+
+
+def test(words, work_dir):
+    if 'seen' in words[2]:
+        sys.exit('error: test tiles must be unseen by training and pre-training, got 1 seen in x.pth. Test on another split.')
+    checkpoint = Path(words[words.index('--checkpoint') + 1]).read_text()
+    noise = np.random.default_rng(int(checkpoint[:8], 16))
+    tiles = []
+    for number in range(6):
+        true = np.array([[10, 10, 30 + number, 40], [50, 50, 90, 80]], np.float32)
+        boxes = (true + noise.integers(0, 12, true.shape)).astype(np.float32)
+        labels = np.zeros(2, np.int64)
+        tiles.append(TileResult(f'train/{number}', boxes, noise.random(2).astype(np.float32), labels, true, labels, (128, 128)))
+    write_json(work_dir / 'metrics.json', evaluate(tiles).metrics)
+    names = ('boxes_xyxy', 'scores', 'labels', 'true_boxes_xyxy', 'true_labels')
+    write_json(
+        work_dir / 'predictions.json', [{'img_id': tile.tile_id, **{key: vars(tile)[key] for key in names}} for tile in tiles]
+    )
+
+
+if __name__ == '__main__':
+    words = sys.argv[1:]
+    work_dir = Path(words[words.index('--work-dir') + 1])
+    work_dir.mkdir(parents=True, exist_ok=True)
+    if words[0] == 'train':
+        train(words, work_dir, words[words.index('--cfg-options') + 1 :])
+    else:
+        print(json.dumps(words))  # noqa: T201
+        test(words, work_dir)

@@ -1,0 +1,133 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmlandslide.errors import ConfigError, LandslideError
+from mmlandslide.study.execute import SEEN, Execution, read_state
+from mmlandslide.study.plan import plan
+from mmlandslide.study.process import alone
+from mmlandslide.study.results import collect
+from mmlandslide.study.specification import read
+
+STUB = (sys.executable, str(Path(__file__).with_name('stub_mim.py')))
+RUN = f"""
+from mmlandslide.study.execute import Execution
+from mmlandslide.study.plan import plan
+from mmlandslide.study.specification import read
+Execution(plan(read('study.yaml')), mim={STUB!r}).run()
+"""
+
+
+def run(budget_s=None):
+    execution = Execution(plan(read('study.yaml')), budget_s, mim=STUB)
+    return execution.run(), execution
+
+
+def starts(execution):
+    """Return stage -> the commands that trained it."""
+    stages = execution.plan.stages.values()
+    files = {stage.name: stage.work_dir / 'starts.txt' for stage in stages if stage.kind != 'test'}
+    return {name: file.read_text().splitlines() if file.is_file() else [] for name, file in files.items()}
+
+
+def test_a_study_runs_each_stage_once_and_shares_the_pretraining(place):
+    complete, execution = run()
+    assert complete
+    assert {record.status for record in execution.records.values()} == {'finished'}
+    assert [len(lines) for lines in starts(execution).values()] == [1] * 5  # 4 detectors and one pre-training
+    before = starts(execution)
+    assert run()[0]
+    assert starts(execution) == before  # a second start finds everything done
+
+
+def test_a_failed_cell_is_named_and_the_others_go_on(edited):
+    edited(('config: mae.py', 'config: broken.py'))
+    complete, execution = run()
+    assert complete
+    broken = execution.plan.cells[2].stages[0]
+    assert vars(execution.records[broken.name])['error'] == 'loss must be finite, got nan in broken.py. Lower the rate.'
+    cells = collect(execution.plan, execution.records)['cells']
+    assert [[each['status'] for each in cell['runs']] for cell in cells] == [['finished'] * 2, ['failed'] * 2]
+    assert len(starts(execution)[broken.name]) == 1  # not tried again for the second seed
+
+
+def test_a_test_on_tiles_that_were_seen_voids_the_cell(edited):
+    edited(('config: det.py', 'config: seen.py'))
+    complete, execution = run()
+    assert complete
+    runs = collect(execution.plan, execution.records)['cells'][0]['runs']
+    assert [each['status'] for each in runs] == ['void'] * 2
+    assert runs[0]['error'].startswith(SEEN)
+
+
+def test_the_runner_still_says_what_makes_a_cell_void():
+    runner = Path(__file__).parents[2] / 'mmlandslide' / 'engine' / 'runner.py'
+    subject, _, expected = SEEN.partition(' must ')
+    assert f"'{subject}',\n                    '{expected}'" in runner.read_text()
+
+
+def test_no_budget_starts_nothing(place):
+    complete, execution = run(budget_s=0)
+    assert not complete
+    assert not any(starts(execution).values())
+
+
+def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypatch):
+    monkeypatch.setenv('STUB_EPOCH_S', '1')
+    complete, execution = run(budget_s=3.2)  # checkpoints come about 2 and 3 s after the start; the next would be late
+    assert not complete
+    first = execution.plan.cells[0].stages[0]
+    assert execution.records[first.name].seconds < 3.2
+    assert list(first.work_dir.glob('epoch_*.pth'))
+    monkeypatch.setenv('STUB_EPOCH_S', '0')
+    assert run()[0]
+    assert '--resume' in starts(execution)[first.name][1]
+
+
+def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(place, monkeypatch):
+    _, whole = run()
+    expected = collect(whole.plan, whole.records)
+    whole.plan.specification.root.rename('undisturbed')
+    monkeypatch.setenv('STUB_EPOCH_S', '0.3')
+    draw = random.Random(0)
+    for _ in range(3):
+        study = subprocess.Popen([sys.executable, '-c', RUN])
+        time.sleep(draw.uniform(0.8, 2.5))
+        study.send_signal(signal.SIGKILL)  # the stage that runs outlives it
+        study.wait()
+    monkeypatch.setenv('STUB_EPOCH_S', '0')
+    complete, execution = run()
+    assert complete
+    assert any(record.attempts > 1 for record in execution.records.values())
+    assert json.dumps(collect(execution.plan, execution.records)) == json.dumps(expected)
+
+
+def test_two_studies_do_not_share_a_folder(place):
+    with alone(Path('work_dirs/studies/study')), pytest.raises(ConfigError, match='study must be run once at a time, got another'):
+        run()
+
+
+def test_nothing_of_a_stage_runs_on_when_its_study_leaves(place, monkeypatch):
+    monkeypatch.setenv('STUB_EPOCH_S', '30')
+
+    def leave(stage, record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Execution(plan(read('study.yaml')), mim=STUB, watch=leave).run()
+    lock = next(Path('work_dirs/studies/study').glob('*/stage.lock'))
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(lock.read_text()), 0)
+
+
+def test_a_broken_state_is_refused(tmp_path):
+    (tmp_path / 'state.json').write_text('{"a": {"status": "finished"}}')
+    with pytest.raises(LandslideError, match=r"state must be as a study wrote it, got other keys of 'a' in .*state\.json"):
+        read_state(tmp_path / 'state.json')

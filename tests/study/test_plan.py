@@ -1,0 +1,82 @@
+from mmlandslide.study.plan import plan
+from mmlandslide.study.specification import read
+
+
+def planned(path='study.yaml'):
+    return plan(read(path))
+
+
+def option(stage, key):
+    return dict(word.split('=', 1) for word in stage.command if '=' in word).get(key)
+
+
+def test_cells_are_the_product_and_share_one_pretraining(place):
+    found = planned()
+    assert [(cell.axes.strategy, cell.seed, [stage.kind for stage in cell.stages]) for cell in found.cells] == [
+        ('scratch', 0, ['detect', 'test']),
+        ('scratch', 1, ['detect', 'test']),
+        ('MAE', 0, ['pretrain', 'detect', 'test']),
+        ('MAE', 1, ['pretrain', 'detect', 'test']),
+    ]
+    assert len(found.stages) == 4 * 2 + 1
+
+
+def test_a_pretraining_for_each_seed_is_not_shared(edited):
+    found = planned(edited(('batch_size: 4', 'batch_size: 4, each_seed: true')))
+    assert [option(cell.stages[0], 'randomness.seed') for cell in found.cells[2:]] == ['0', '1']
+    assert len(found.stages) == 4 * 2 + 2
+
+
+def test_commands_are_those_that_a_user_types(place):
+    pretrain, detect, test = planned().cells[2].stages
+    assert pretrain.command[:5] == ('mim', 'train', 'mmpretrain', 'mae.py', '--work-dir')
+    assert option(pretrain, 'param_scheduler.1.T_max') == '1'  # 2 epochs, one of them warm-up
+    assert option(detect, 'model.backbone.pretrained.checkpoint') == str(pretrain.work_dir)
+    assert test.command[:6] == ('mim', 'test', 'mmdet', 'det.py', '--checkpoint', str(detect.work_dir / 'epoch_3.pth'))
+    assert option(test, 'test_dataloader.dataset.split_file') == 'score.txt'
+
+
+def test_steps_are_tiles_over_batch_times_epochs(place):
+    pretrain, detect, test = planned().cells[2].stages
+    # 10 tiles: 2 epochs of ceil(10 / 4) steps; 3 epochs of 10 / 2; 6 scored tiles.
+    assert (pretrain.steps, detect.steps, test.steps) == (2 * 3, 3 * 5, 6)
+
+
+def test_another_option_is_another_stage_and_all_that_starts_from_it(edited):
+    before, after = planned(), planned(edited(('batch_size: 4', 'batch_size: 5')))
+    same = [one.name == other.name for one, other in zip(before.cells[2].stages, after.cells[2].stages, strict=True)]
+    assert same == [False, False, False]
+    assert [stage.name for stage in before.cells[0].stages] == [stage.name for stage in after.cells[0].stages]
+
+
+def test_another_tile_is_another_stage(place):
+    before = planned().cells[0].stages[0].name
+    (place / 'train.txt').write_text('train/100\ntrain/101\n')
+    assert planned().cells[0].stages[0].name != before
+
+
+def test_parts_of_the_labels_are_nested_and_shared_by_strategies(edited):
+    found = planned(edited(('seeds: [0, 1]', 'seeds: [0, 1]\nlabel_fractions: [0.2, 0.5, 1.0]')))
+    parts = {path.name: set(text.split()) for path, text in found.split_files.items()}
+    sizes = {f'study_{percent}pct_seed{seed}.txt': count for percent, count in ((20, 2), (50, 5)) for seed in (0, 1)}
+    assert {name: len(ids) for name, ids in parts.items()} == sizes
+    assert parts['study_20pct_seed0.txt'] < parts['study_50pct_seed0.txt']
+    assert parts['study_50pct_seed0.txt'] != parts['study_50pct_seed1.txt']
+    few = [cell for cell in found.cells if cell.axes.label_fraction == 0.2]
+    assert len({option(cell.stages[-2], 'train_dataloader.dataset.split_file') for cell in few}) == 2  # one a seed
+    assert option(few[-1].stages[0], 'train_dataloader.dataset.split_file') == 'train.txt'  # a pre-training needs no labels
+
+
+def test_a_chain_hands_each_work_dir_on(edited):
+    teacher = '{config: mae.py, epochs: 2, batch_size: 4}'
+    student = '{config: det.py, epochs: 4, batch_size: 4, options: {model.teacher.checkpoint: "{previous}"}}'
+    first, second, detect, _ = planned(edited((f'[{teacher}]', f'[{teacher}, {student}]'))).cells[2].stages
+    assert option(second, 'model.teacher.checkpoint') == str(first.work_dir)
+    assert option(detect, 'model.backbone.pretrained.checkpoint') == str(second.work_dir)
+
+
+def test_options_of_a_strategy_win_and_lists_are_written_as_mim_reads_them(edited):
+    chosen = 'scratch: {options: {randomness.seed: 7, model.x: [0.5, null, true]}}'
+    detect, test = planned(edited(('scratch: {options: {model.backbone.pretrained: null}}', chosen))).cells[0].stages
+    assert (option(detect, 'randomness.seed'), option(detect, 'model.x')) == ('7', '[0.5,None,True]')
+    assert (option(test, 'randomness.seed'), option(test, 'model.x')) == (None, '[0.5,None,True]')

@@ -1,0 +1,51 @@
+import re
+
+import pytest
+
+from mmlandslide.errors import ConfigError, MissingPathError, SplitOverlapError
+from mmlandslide.study.specification import read
+
+
+def test_a_study_is_read_with_its_tiles_and_defaults(place):
+    study = read('study.yaml')
+    assert study.protocols['study'].train_ids == tuple(f'train/{number}' for number in range(100, 110))
+    assert (study.root.as_posix(), study.label_fractions, study.detect.warmup) == ('work_dirs/studies/study', (1.0,), 1)
+    assert list(study.backbones['Swin-Tiny'].strategies) == ['scratch', 'MAE']
+    assert study.compare[0].over == {'strategy': 'scratch'}
+
+
+@pytest.mark.parametrize(
+    ('replaced', 'message'),
+    [
+        (('seeds', 'seed'), r"seed must be one of \['protocols', .*got an unknown key in study.yaml"),
+        (('seeds: [0, 1]', 'seeds: [1, 1]'), r'seeds must be a list of different numbers, got \[1, 1\] in study.yaml'),
+        (('name: Two backbones', 'name: 2'), r'name must be str, got 2 in study.yaml'),
+        (('epochs: 3', 'epochs: true'), r'detect.epochs must be int, got True in study.yaml'),
+        (('epochs: 3, ', ''), r'detect.epochs must be int, got nothing in study.yaml'),
+        (('epochs: 2', 'epochs: 1'), r'strategies.MAE.pretrain.0.warmup must be at least 1 and below the 1 epochs, got 1 in'),
+        (('batch_size: 4', 'batch_size: 0'), r'pretrain.0.batch_size must be at least 1, got 0 in study.yaml'),
+        (
+            ('over: {strategy: scratch}', 'over: {seed: 1}'),
+            r'compare.0.over must replace axes of .*over \{.seed.: 1\} in study.yaml',
+        ),
+        (('seeds: [0, 1]', 'label_fractions: [0, 1]'), r'label_fractions must lie in \(0, 1\], got \[0, 1\] in study.yaml'),
+        (('config: det.py', 'config: {other: det.py}'), r"config must be for protocols of \['study'\], got \['other'\] in"),
+        (('name:', 'name: ['), r'study must be YAML, got .*line .* in study.yaml'),
+    ],
+)
+def test_a_fault_names_file_and_key(edited, replaced, message):
+    with pytest.raises(ConfigError, match=message):
+        read(edited(replaced))
+
+
+def test_a_file_that_is_not_there_is_named(edited):
+    with pytest.raises(MissingPathError, match=re.escape('config must name the file none.py, got nothing in study.yaml')):
+        read(edited(('mae.py', 'none.py')))
+    with pytest.raises(MissingPathError, match=r'study must be a file, got nothing in none.yaml'):
+        read('none.yaml')
+
+
+def test_a_tile_that_trains_and_is_scored_is_refused(place):
+    (place / 'score.txt').write_text('train/3\ntrain/105\n')
+    with pytest.raises(SplitOverlapError, match=r"got 1 that do both, such as \['train/105'\] in study.yaml"):
+        read('study.yaml')
