@@ -7,6 +7,7 @@ dense attention with masked keys excluded.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,14 +102,39 @@ def _split(tokens: torch.Tensor, sizes: list[tuple[int, int]]) -> tuple[torch.Te
 
 
 def split(tokens: torch.Tensor, windows: Windows) -> list[torch.Tensor]:
-    """Return tokens (B * L, D) as one (windows, tokens, D) a group."""
-    parts = _split(tokens[windows.order], windows.sizes)
+    """Return tokens (B * L, D), in the order of the windows, as one (windows, tokens, D) a group."""
+    parts = _split(tokens, windows.sizes)
     return [part.view(count, length, -1) for part, (count, length) in zip(parts, windows.sizes, strict=True)]
 
 
-def join(parts: list[torch.Tensor], windows: Windows) -> torch.Tensor:
-    """Put groups (windows, tokens, D) back into (B * L, D): the inverse of `split`."""
-    return torch.cat([part.flatten(0, 1) for part in parts])[windows.back]
+def join(parts: list[torch.Tensor]) -> torch.Tensor:
+    """Put groups (windows, tokens, D) behind each other, (B * L, D): the inverse of `split`."""
+    return torch.cat([part.flatten(0, 1) for part in parts])
+
+
+class _Permuted(torch.autograd.Function):
+    """Rows in another order; its gradient is a gather, too, where torch, which does not know of the inverse, would scatter."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, order: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(order, back)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        order, back = ctx.saved_tensors
+        return _Permuted.apply(grad, back, order), None, None
+
+
+def permuted(rows: torch.Tensor, order: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+    """Return rows (N, D) in another order.
+
+    Args:
+        rows: (N, D).
+        order: (N,) int64, a permutation.
+        back: (N,) int64, its inverse.
+    """
+    return _Permuted.apply(rows, order, back)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.models.utils import ShiftWindowMSA
 
-from mmlandslide.models.visible_tokens import VisibleTokens, join, split
+from mmlandslide.models.visible_tokens import VisibleTokens, join, permuted, split
 
 HW = tuple[int, int]
 
@@ -64,11 +64,13 @@ class WindowAttention(ShiftWindowMSA):
         """Attend among the visible tokens (B, L, C) of each window."""
         msa: Any = self.w_msa
         windows = places.windows(self.window_size, self.shift_size)
+        rows = permuted(tokens.flatten(0, 1), windows.order, windows.back)  # (B * L, C), window by window
         mixed = []
-        for qkv, table_rows in zip(split(msa.qkv(tokens).flatten(0, 1), windows), windows.table_rows, strict=True):
+        for qkv, table_rows in zip(split(msa.qkv(rows), windows), windows.table_rows, strict=True):
             bias = F.embedding(table_rows, msa.relative_position_bias_table)  # (nW, N, N, heads)
             mixed.append(self._mixed(qkv, bias.permute(0, 3, 1, 2)))
-        return msa.proj_drop(msa.proj(join(mixed, windows).view(tokens.shape)))
+        rows = permuted(msa.proj_drop(msa.proj(join(mixed))), windows.back, windows.order)
+        return rows.view(tokens.shape)
 
     def _mixed(self, qkv: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """Return each window's values (n, N, C), mixed by attention, from (n, N, 3 C) and a bias as `attention` takes it."""

@@ -4,7 +4,7 @@ import torch
 
 from mmlandslide.models.backbones import SwinTransformer
 from mmlandslide.models.masking import masked_units, to_tokens
-from mmlandslide.models.visible_tokens import VisibleTokens, VisibleUnits, join, split
+from mmlandslide.models.visible_tokens import VisibleTokens, VisibleUnits, join, permuted, split
 
 CPU = torch.device('cpu')
 #: Height and width in px, and the window; windows of 8 lie along the borders of 16 px units, those of 4 and 7 across them.
@@ -150,7 +150,17 @@ def test_tokens_are_put_back_where_they_were():
     _, masked, grid_hw = masked_tiles((64, 64))
     windows = VisibleUnits.of(masked, grid_hw).tokens(4, CPU).windows(4, 2)
     tokens = torch.arange(windows.order.numel() * 3.0).view(-1, 3)
-    assert torch.equal(join(split(tokens, windows), windows), tokens)
+    rows = permuted(tokens, windows.order, windows.back)
+    assert not torch.equal(rows, tokens)
+    assert torch.equal(permuted(join(split(rows, windows)), windows.back, windows.order), tokens)
+
+
+def test_the_gradient_of_a_permutation_goes_back_to_its_rows():
+    order = torch.tensor([2, 0, 1])
+    rows = torch.zeros(3, 2, dtype=torch.float64, requires_grad=True)
+    permuted(rows, order, order.argsort())[0].sum().backward()  # the first is row 2
+    assert rows.grad.tolist() == [[0, 0], [0, 0], [1, 1]]
+    assert torch.autograd.gradcheck(lambda each: permuted(each, order, order.argsort()), rows)
 
 
 def test_a_plan_is_made_once_for_all_blocks_with_the_same_windows():

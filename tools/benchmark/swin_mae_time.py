@@ -25,15 +25,23 @@ from rich.table import Table
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'pretrain' / 'swin_mae.py'
 LIGHT = {'decoder_expandings': 1, 'decoder_depth': 1}
-#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster.
+SHALLOW = {'decoder_depth': 1}
+#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster. Decoders: the paper's; one block a stage; one stage of one block.
 VARIANTS = {
     'all': {'encoder': 'all'},
     'visible': {'encoder': 'visible'},
+    'all, shallow decoder': {'encoder': 'all', **SHALLOW},
+    'visible, shallow decoder': {'encoder': 'visible', **SHALLOW},
     'all, light decoder': {'encoder': 'all', **LIGHT},
     'visible, light decoder': {'encoder': 'visible', **LIGHT},
     'all, window 7': {'encoder': 'all', 'backbone.window_size': 7},
 }
-RATIOS = [('all', 'visible'), ('all, light decoder', 'visible, light decoder'), ('all, window 7', 'all')]
+RATIOS = [
+    ('all', 'visible'),
+    ('all, shallow decoder', 'visible, shallow decoder'),
+    ('all, light decoder', 'visible, light decoder'),
+    ('all, window 7', 'all'),
+]
 
 
 def build(arch: str, variant: str, device: str) -> torch.nn.Module:
@@ -120,7 +128,7 @@ def main(arch: str, batch: int, side_px: int, steps: int, json_path: Path | None
         found[f'{slow} / {fast}'] = {'median': statistics.median(each), 'least': min(each), 'most': max(each), 'allowed': allowed}
         shown = '' if 'window' in slow else f'{allowed:.2f}'
         ratios.add_row(f'{slow} / {fast}', *(f'{value:.2f}' for value in (statistics.median(each), min(each), max(each))), shown)
-    Console().print(table, ratios)
+    Console(width=120).print(table, ratios)
     if json_path:
         json_path.write_text(json.dumps({'title': title, 'seconds': seconds, 'peak_mib': memory, 'ratios': found}, indent=2) + '\n')
 
