@@ -26,7 +26,8 @@ from rich.table import Table
 CONFIG = Path(__file__).parents[2] / 'configs' / 'pretrain' / 'swin_mae.py'
 LIGHT = {'decoder_expandings': 1, 'decoder_depth': 1}
 SHALLOW = {'decoder_depth': 1}
-#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster. Decoders: the paper's; one block a stage; one stage of one block.
+#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster. Decoders: the paper's; one block a stage;
+#: one stage of one block.
 VARIANTS = {
     'all': {'encoder': 'all'},
     'visible': {'encoder': 'visible'},
