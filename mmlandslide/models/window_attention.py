@@ -85,7 +85,7 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Ten
     """Return scaled dot-product attention with a bias.
 
     On GPUs this is torch's fused kernel. On CPUs torch has none for a bias that needs gradients, and three plain operations are
-    faster than its general path (1.2 to 1.6 times in tools/benchmark/attention.py).
+    mostly faster than its general path (tools/benchmark/attention.py).
 
     Args:
         q: (n, heads, N, D).
