@@ -106,7 +106,9 @@ def _of_folder(folder: Path) -> Catalogue:
     product = sentinel2.find_product(folder)
     if product is None:
         expected = 'hold one Sentinel-2 product or band files such as *_B02.jp2'
-        raise SceneError.mismatch('folder', expected, 'neither', folder, 'Pass one file, or let --out name a folder, which gets a file for each tile')
+        raise SceneError.mismatch(
+            'folder', expected, 'neither', folder, 'Pass one file, or let --out name a folder, which gets a file for each tile'
+        )
     places = {band: BandPlace(path) for band, path in product.files.items()}
     metadata = (product.metadata,) if product.metadata else ()
     return Catalogue(
