@@ -114,5 +114,5 @@ def test_elevation_alone_is_no_scene(tmp_path):
 def test_nothing_is_no_scene(tmp_path):
     with pytest.raises(BandError, match='scene must have at least one band, got none'):
         catalogue_of(None, InputOptions(), ('B2',))
-    with pytest.raises(SceneError, match=r'hold one Sentinel-2 product or band files .*, got neither in .* `--out name a folder`'):
+    with pytest.raises(SceneError, match=r'hold one Sentinel-2 product or band files .*, got neither in .* --out name a folder'):
         catalogue_of(tmp_path, InputOptions(), ('B2',))
