@@ -25,7 +25,7 @@ def test_errors_are_what_a_caller_who_knows_nothing_of_us_would_catch():
     assert issubclass(errors.BandError, KeyError)
     assert issubclass(errors.MissingPathError, FileNotFoundError)
     assert issubclass(errors.CheckpointMismatchError, errors.CheckpointError)
-    assert len(KINDS) == 9
+    assert len(KINDS) == 10
 
 
 def test_a_missing_path_keeps_its_message():
