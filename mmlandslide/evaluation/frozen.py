@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope
 from mmlandslide import rng
 from mmlandslide.datasets.tiles import image_hw
 from mmlandslide.datasets.view import TileView
+from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError, DatasetError
 from mmlandslide.evaluation.probing import Samples
 from mmlandslide.registry import MODELS
@@ -82,7 +83,7 @@ class FrozenEncoder:
 
     def __init__(self, cfg: Mapping[str, Any], stage: str = 'all', seed: int = 0, device: str = 'cpu') -> None:
         backbone_cfg, preprocessor_cfg = parts(cfg)
-        self.stage, self.device = stage, _device(device)
+        self.stage, self.device = stage, device_named(device)
         self.pretrained = dict(backbone_cfg.pop('pretrained', None) or {})
         if backbone_cfg['type'].removeprefix('mmlandslide.') in _FOUR_STAGES:
             backbone_cfg['out_indices'] = (0, 1, 2, 3)
@@ -246,15 +247,6 @@ def _require_places(input_hw: tuple[int, ...], batch_hw: tuple[int, ...], output
             'model.backbone',
             'Probe with --level tile',
         )
-
-
-def _device(name: str) -> torch.device:
-    """Return a device that is there."""
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        got = f'{name!r} ({str(error).splitlines()[0]})'
-        raise ConfigError.mismatch('device', 'be there', got, '--device', 'Name another, such as cpu') from error
 
 
 def _mapped(backbone_cfg: dict[str, Any]) -> dict[str, Any]:

@@ -30,13 +30,15 @@ def tile_scores(labels: NDArray[np.integer], scores: NDArray[np.floating], score
 
 
 def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
-    """Return the area under the receiver operating characteristic: the share of pairs of a tile with and one without landslide
-    in which the former scores higher, ties counting half (Hanley and McNeil 1982); NaN where there is no pair.
+    """Return the area under the receiver operating characteristic, NaN where there is no pair.
+
+    It is the share of pairs of a tile with and one without landslide in which the former scores higher, ties counting half (Hanley
+    and McNeil 1982).
 
     Args:
         labels: (N,), 1 or 0.
         scores: (N,); any scale on which more means surer.
-    """  # noqa: D205 (the sentence is longer than a line)
+    """
     positive, negative = scores[labels == 1], np.sort(scores[labels != 1])
     below, up_to = (np.searchsorted(negative, positive, side) for side in ('left', 'right'))
     return _ratio(int((below + up_to).sum()), 2 * len(positive) * len(negative))

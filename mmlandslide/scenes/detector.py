@@ -6,9 +6,9 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import torch
 from mmdet.structures import DetDataSample
 
+from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.model import ModelPredictor
 from mmlandslide.scenes.options import InputOptions
@@ -138,23 +138,6 @@ class LandslideDetector:
         [sample] = self.predictor.samples(values[None])
         sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= score_thr]
         return sample.cpu()
-
-
-def device_named(name: str) -> torch.device:
-    """Return a device, the first GPU for `auto` where there is one.
-
-    Raises:
-        ConfigError: there is no such device.
-    """
-    if name == 'auto':
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = repr(str(error).splitlines()[0])
-        raise ConfigError.mismatch('device', f'be there, not {name!r}', reason, 'this machine', 'Pass cpu, or auto') from error
-    return device
 
 
 def _settings(given: dict[str, Any]) -> Settings:

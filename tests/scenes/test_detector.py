@@ -11,7 +11,6 @@ import tiny_detector
 from mmlandslide import LandslideDetector
 from mmlandslide.engine.visualizer import tile_panel
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.detector import device_named
 from mmlandslide.scenes.options import InputOptions
 
 OPTIONS = {'window_px': 32, 'overlap_px': 12, 'score_thr': 0.2}
@@ -105,9 +104,3 @@ def test_unknown_forms_and_settings_are_refused(detector, given, message):
 def test_an_array_of_other_bands_is_refused(detector):
     with pytest.raises(ConfigError, match=r"with the 3 bands \('B4', 'slope', 'DEM'\), got shape \(2, 64, 64\)"):
         detector(tiny_detector.image()[:2])
-
-
-@pytest.mark.parametrize('name', ['cuda:99', 'gpu'])
-def test_a_device_that_is_not_there_is_refused(name):
-    with pytest.raises(ConfigError, match=f"device must be there, not '{name}'"):
-        device_named(name)
