@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.fileio import LocalBackend
-from mmengine.registry import DefaultScope
 from tiny_training import killed, runner, state, train
 
 from mmlandslide.engine.runner import LandslideRunner
@@ -22,13 +21,6 @@ def quiet():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LandslideRunner, '_log_env', lambda self, env_cfg: None)
         patch.setattr(sys, 'excepthook', sys.excepthook)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def restored():
-    """Keep mmengine's scope."""
-    with DefaultScope.overwrite_default_scope('mmengine'):
         yield
 
 

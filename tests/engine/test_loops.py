@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, ValLoop
 from tiny_training import killed, loader, state, train
 
@@ -26,13 +25,6 @@ def quiet():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LandslideRunner, '_log_env', lambda self, env_cfg: None)
         patch.setattr(sys, 'excepthook', sys.excepthook)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def restored():
-    """Keep mmengine's scope."""
-    with DefaultScope.overwrite_default_scope('mmengine'):
         yield
 
 

@@ -8,7 +8,6 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.model import BaseModel
-from mmengine.registry import DefaultScope
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.engine.runner import LandslideRunner
@@ -17,14 +16,6 @@ from mmlandslide.recipes import adamw, cosine
 
 ARCH = {'embed_dims': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 2, 4, 8]}
 TRAIN = [f'landslide4sense:train/{number}' for number in range(1, 7)]
-
-
-@pytest.fixture(autouse=True)
-def restored(monkeypatch):
-    """Keep what a runner sets for the whole process."""
-    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
-    with DefaultScope.overwrite_default_scope('mmengine'):
-        yield
 
 
 @pytest.fixture(scope='module')

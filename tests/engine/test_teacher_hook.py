@@ -9,7 +9,6 @@ import factories
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from tiny_classifiers import parts, write_config, write_teacher
 
 from mmlandslide.engine.runner import LandslideRunner
@@ -17,14 +16,6 @@ from mmlandslide.errors import MissingPathError, SplitOverlapError
 from mmlandslide.recipes import adamw, cosine
 
 TRAIN = [f'landslide4sense:train/{number}' for number in range(1, 7)]
-
-
-@pytest.fixture(autouse=True)
-def restored(monkeypatch):
-    """Keep what a runner sets for the whole process."""
-    monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
-    with DefaultScope.overwrite_default_scope('mmengine'):
-        yield
 
 
 @pytest.fixture(scope='module')
