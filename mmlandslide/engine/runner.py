@@ -20,7 +20,7 @@ from mmlandslide.errors import CheckpointError, ConfigError, LandslideError, Spl
 from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing
 from mmlandslide.registry import RUNNERS
 from mmlandslide.weights.filling import fill
-from mmlandslide.weights.lineage import record, tiles_seen
+from mmlandslide.weights.lineage import stated, tiles_seen
 from mmlandslide.weights.references import resolve
 
 
@@ -205,7 +205,7 @@ class LandslideRunner(Runner):
             _require_position(checkpoint, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
-        self._loaded_record = record(checkpoint)
+        self._loaded_record = stated(checkpoint, path)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
             lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))

@@ -34,19 +34,32 @@ def markdown(results: Mapping[str, Any]) -> str:
     Args:
         results: as `results.collect` returns them.
     """
-    parts = [f'# {results["name"]}', _origin(results)]
-    for protocol in dict.fromkeys(cell['protocol'] for cell in results['cells']):
-        cells = [cell for cell in results['cells'] if cell['protocol'] == protocol]
-        parts += [f'## Protocol `{protocol}`', _scores(cells), _more(cells)]
-    parts += ['## Differences', _differences(results['differences'])] if results['differences'] else []
-    parts += ['## The original study', _original()]
+    parts = [f'## {results["name"]}', origin(results)]
+    by_protocol = _by_protocol(results['cells'])
+    for protocol, cells in by_protocol.items():
+        parts += [f'### Protocol `{protocol}`', _scores(cells), _more(cells)]
+    parts += ['### Differences', _differences(results['differences'])] if results['differences'] else []
+    parts += ['### The original study', _original()] if ORIGINAL_PROTOCOL in by_protocol else []
     troubles = [(cell, run) for cell in results['cells'] for run in cell['runs'] if run['status'] != 'finished']
-    parts += ['## Cells without a score', _troubles(troubles)] if troubles else []
-    parts += ['## Commands', *_commands(results['cells'])]
+    parts += ['### Cells without a score', _troubles(troubles)] if troubles else []
+    parts += ['### Commands', *_commands(results['cells'])]
     return '\n\n'.join(parts) + '\n'
 
 
-def _origin(results: Mapping[str, Any]) -> str:
+def score_tables(results: Mapping[str, Any]) -> str:
+    """Return the scores and the differences alone, for a page that has no room for more."""
+    parts = [_scores(cells) for cells in _by_protocol(results['cells']).values()]
+    parts += [_differences(results['differences'])] if results['differences'] else []
+    return '\n\n'.join(parts) + '\n'
+
+
+def _by_protocol(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    protocols = dict.fromkeys(cell['protocol'] for cell in cells)
+    return {protocol: [cell for cell in cells if cell['protocol'] == protocol] for protocol in protocols}
+
+
+def origin(results: Mapping[str, Any]) -> str:
+    """Return what was run on what, and how the scores are to be read."""
     machine, bootstrap = results['environment'], results['bootstrap']
     packages = ', '.join(f'{name} {version}' for name, version in machine['packages'].items())
     return (

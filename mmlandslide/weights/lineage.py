@@ -38,11 +38,11 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         checkpoint: as `files.read_checkpoint` returns it.
 
     Returns:
-        What is stated; `bands` and `tile_ids`, where present, are lists of text and `lineage` is a dict.
+        What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text and `lineage` is a dict.
     """
     meta = checkpoint.get('meta')
     found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
-    lists = {key: _texts(found[key]) for key in ('bands', 'tile_ids') if found.get(key) is not None}
+    lists = {key: _texts(found[key]) for key in ('bands', 'tile_ids', 'classes') if found.get(key) is not None}
     nested = {'lineage': _mapping(found, 'lineage')} if 'lineage' in found else {}
     return {**found, **lists, **nested}
 

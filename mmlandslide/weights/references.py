@@ -11,6 +11,7 @@ import torch
 
 from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.files import latest_checkpoint, read_checkpoint
+from mmlandslide.weights import lineage
 
 #: What a file inside an installed package is called: `package://import_name/path/in/it`.
 _PACKAGE = 'package://'
@@ -53,7 +54,8 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
 
     mmengine unpickles freely on torch before 2.6, and its inferencers run the config text that a checkpoint carries where they
     are given no config. `registry` puts this in the place of its loaders: the file is read as `read_checkpoint` does, and what
-    it carries as config text is left out, so that an inferencer without a config says that it has found none.
+    it carries as config text is left out, so that an inferencer without a config says that it has found none. What a
+    `.safetensors` file states in its metadata stands in `meta`, as in any other checkpoint.
 
     Args:
         checkpoint: as `resolve` takes it; `~` is the user's home.
@@ -63,13 +65,22 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
         LandslideError: as `resolve`; or the file cannot be read safely.
     """
     named = checkpoint.startswith((*_URLS, _PACKAGE))
-    content = read_checkpoint(resolve(checkpoint if named else str(Path(checkpoint).expanduser())))
+    path = resolve(checkpoint if named else str(Path(checkpoint).expanduser()))
+    content = read_checkpoint(path)
+    if path.suffix == '.safetensors':
+        content = {'state_dict': content, 'meta': _meta(lineage.stated(content, path))}
     hub = content.get('message_hub')
     for owner in (content.get('meta'), hub.get('runtime_info') if isinstance(hub, dict) else None):
         if isinstance(owner, dict):
             owner.pop('cfg', None)
             owner.pop('config', None)
     return content
+
+
+def _meta(own: dict[str, Any]) -> dict[str, Any]:
+    """Return where a host looks for a record and for the names of classes; without them MMDetection takes COCO's."""
+    named = {'dataset_meta': {'classes': own['classes']}} if own.get('classes') else {}
+    return {lineage.METADATA_KEY: own, **named}
 
 
 def _packaged(reference: str) -> Path:

@@ -1,4 +1,5 @@
 import copy
+import json
 import sys
 
 import factories
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
 from mmengine.model import BaseModel
+from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.engine.runner import LandslideRunner
@@ -320,9 +322,12 @@ class Count(BaseMetric):
         return {'tiles': len(results)}
 
 
-def evaluate(data, tmp_path, own, **options):
+def evaluate(data, tmp_path, own, name='a.pth', **options):
     """Test a stub whose checkpoint states `own` of itself; return the metrics."""
-    torch.save({'state_dict': Stub().state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / 'a.pth')
+    if name.endswith('.safetensors'):
+        save_file(Stub().state_dict(), tmp_path / name, {'mmlandslide': json.dumps(own)})
+    else:
+        torch.save({'state_dict': Stub().state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / name)
     sampler = {'type': 'DefaultSampler', 'shuffle': False}
     runner = LandslideRunner(
         model=Stub(),
@@ -330,7 +335,7 @@ def evaluate(data, tmp_path, own, **options):
         test_dataloader={**loader(data), 'sampler': sampler, 'collate_fn': {'type': 'pseudo_collate'}},
         test_cfg={},
         test_evaluator=[Count()],
-        load_from=str(tmp_path / 'a.pth'),
+        load_from=str(tmp_path / name),
         default_scope='mmlandslide',
         experiment_name=str(tmp_path),
         cfg=Config(options),
@@ -348,6 +353,14 @@ def test_a_test_on_a_tile_that_was_seen_is_refused(data_root, tmp_path, own, wra
     data = {'type': 'ConcatDataset', 'datasets': [dataset(data_root, 'validation'), data]} if wrapped else data
     with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"):
         evaluate(data, tmp_path, own)
+
+
+@pytest.mark.parametrize('own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}])
+def test_published_weights_are_not_tested_on_a_tile_that_they_have_seen_either(data_root, tmp_path, own):
+    data = dataset(data_root, 'test')
+    with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\] in .*a.safetensors"):
+        evaluate(data, tmp_path, own, 'a.safetensors')
+    assert evaluate(data, tmp_path, {'tile_ids': TRAIN}, 'b.safetensors') == {'tiles': 2}
 
 
 def test_a_test_after_a_training_in_one_process_is_checked_too(data_root, tmp_path):

@@ -1,10 +1,12 @@
 import http.server
+import json
 import socket
 import threading
 from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.weights.references import cache_name, load_for_hosts, resolve
@@ -135,6 +137,14 @@ def test_a_host_is_given_no_config_text(tmp_path):
     runtime = {'cfg': 'text', 'epoch': 1}
     torch.save({'meta': {'cfg': 'text', 'config': 'text', 'seed': 0}, 'message_hub': {'runtime_info': runtime}}, tmp_path / 'a.pth')
     assert load_for_hosts(str(tmp_path / 'a.pth')) == {'meta': {'seed': 0}, 'message_hub': {'runtime_info': {'epoch': 1}}}
+
+
+@pytest.mark.parametrize(('own', 'named'), [({'classes': ['landslide']}, {'classes': ['landslide']}), ({'bands': ['B2']}, None)])
+def test_a_host_finds_what_a_safetensors_file_states_where_it_looks(tmp_path, own, named):
+    save_file({'a': torch.ones(1)}, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps(own)})
+    found = load_for_hosts(str(tmp_path / 'a.safetensors'))
+    assert found['state_dict'] == {'a': torch.ones(1)}
+    assert (found['meta']['mmlandslide'], found['meta'].get('dataset_meta')) == (own, named)
 
 
 def test_a_host_may_name_the_home(tmp_path, monkeypatch):
