@@ -14,7 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmlandslide import files
+from mmlandslide.study import report
 from mmlandslide.study.execute import Execution, Record, finished
+from mmlandslide.study.marked import write_between
 from mmlandslide.study.plan import Plan, Stage, plan
 from mmlandslide.study.progress import steps_done
 from mmlandslide.study.results import RESAMPLED, collect
@@ -43,14 +45,32 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 @click.option(
     '--markdown', 'markdown_path', type=click.Path(path_type=Path), help='Tables; default: results.md beside results.json.'
 )
-def command(study: Path, dry_run: bool, budget: float | None, markdown_path: Path | None) -> None:
-    """Train and score every cell of a study through `mim`, then write results.json and tables.
+@click.option(
+    '--page',
+    'pages',
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help='Markdown page to renew the tables in, between `<!-- study: NAME, all -->` (or `scores`) and `<!-- /study -->`; repeat.',
+)
+@click.option(
+    '--publish',
+    'zoo_path',
+    metavar='FOLDER',
+    type=click.Path(path_type=Path, file_okay=False),
+    help='Write the weights of what is finished to a folder of their own, as safetensors with a model-index.yml.',
+)
+def command(
+    study: Path, dry_run: bool, budget: float | None, markdown_path: Path | None, pages: tuple[Path, ...], zoo_path: Path | None
+) -> None:
+    """Train and score every cell of a study through `mim`, then write results.json, tables and report.html.
 
     What is finished is skipped, what was stopped is resumed, a cell that fails is named and the others go on. Exits with 0 where
     every cell has a score, with 1 where one failed or is void, with 3 where the budget was spent: start it again to go on.
 
     Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
     """
+    if dry_run and (zoo_path or pages):
+        raise click.UsageError('--dry-run writes nothing: leave it out, or --publish and --page')
     planned = plan(read(study))
     if dry_run:
         _show_plan(planned)
@@ -61,7 +81,12 @@ def command(study: Path, dry_run: bool, budget: float | None, markdown_path: Pat
     root, results = planned.specification.root, collect(planned, execution.records)
     files.write_json(root / 'results.json', results)
     files.write_atomic(markdown_path or root / 'results.md', markdown(results))
+    report.write(planned, execution.records, results, root / 'report.html')
+    for page in pages:
+        write_between(page, study.stem, results)
     _show_results(results, planned)
+    if zoo_path:
+        _publish(planned, results, zoo_path)
     if not complete:
         raise SystemExit(STOPPED)
     if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
@@ -135,3 +160,13 @@ def _show_results(results: dict[str, Any], planned: Plan) -> None:
     left = sum(not finished(stage) for stage in planned.stages.values())
     more = f'{left} of {len(planned.stages)} stages are not done; start it again to go on.' if left else 'Every cell has a score.'
     console.print(f'{planned.specification.root / "results.json"}: {more}', markup=False, highlight=False, soft_wrap=True)
+
+
+def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
+    """Publish what is finished, and name what is not."""
+    from mmlandslide.study.publish import publish  # loads torch: seconds
+
+    zoo = publish(planned, results, folder)
+    for cell in zoo.left_out:
+        click.echo(f'left out: {cell}')
+    click.echo(f'{folder / "model-index.yml"}: {len(zoo.weights)} files of weights')

@@ -1,8 +1,9 @@
 """What a detector said of one tile, beside what is true of it, and the rules by which such results are scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,21 @@ class TileResult:
         if values.shape != shape:
             remedy = 'Give one row a box, and an array of no rows where there is none'
             raise TileError.mismatch(name, f'have shape {shape}', values.shape, f'tile {self.tile_id!r}', remedy)
+
+
+def tile_result(entry: Mapping[str, Any]) -> TileResult:
+    """Return one tile's result from an entry of `predictions.json`, as `LandslideMetric` writes it.
+
+    Args:
+        entry: `img_id` and the arrays of `TileResult` as lists.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such entry.
+        TileError: as `TileResult`.
+    """
+    boxes, true_boxes = (np.asarray(entry[key], np.float32).reshape(-1, 4) for key in ('boxes_xyxy', 'true_boxes_xyxy'))
+    labels, true_labels = (np.asarray(entry[key], np.int64) for key in ('labels', 'true_labels'))
+    return TileResult(str(entry['img_id']), boxes, np.asarray(entry['scores'], np.float32), labels, true_boxes, true_labels)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide.errors import ConfigError, LandslideError
-from mmlandslide.evaluation.results import TileResult
+from mmlandslide.evaluation.results import tile_result
 from mmlandslide.study import statistics
 from mmlandslide.study.environment import environment
 from mmlandslide.study.execute import Record, finished
@@ -154,7 +154,7 @@ def _run(cell: Cell) -> Run:
     test = cell.stages[-1]
     metrics, predictions = (_json(test, name) for name in test.leaves)
     try:
-        matched = statistics.match([_tile(each) for each in predictions])
+        matched = statistics.match([tile_result(each) for each in predictions])
         found = statistics.average_precisions(matched, np.ones((1, len(matched.tile_ids)), np.int64))
         said = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
     except (KeyError, TypeError, ValueError) as error:
@@ -164,12 +164,6 @@ def _run(cell: Cell) -> Run:
         got, remedy = f'{said} against {again} from predictions.json', 'Leave iou_thrs and max_dets of the evaluator as they are'
         raise ConfigError.mismatch(f'{RESAMPLED} in metrics.json', "be COCO's", got, test.work_dir, remedy)
     return Run(cell.seed, metrics, matched)
-
-
-def _tile(entry: Mapping[str, Any]) -> TileResult:
-    boxes, true_boxes = (np.asarray(entry[key], np.float32).reshape(-1, 4) for key in ('boxes_xyxy', 'true_boxes_xyxy'))
-    labels, true_labels = (np.asarray(entry[key], np.int64) for key in ('labels', 'true_labels'))
-    return TileResult(str(entry['img_id']), boxes, np.asarray(entry['scores'], np.float32), labels, true_boxes, true_labels)
 
 
 def _json(stage: Stage, name: str) -> Any:

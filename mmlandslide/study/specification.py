@@ -30,6 +30,7 @@ class Protocol:
         score_ids: ids in the second.
         detect_options: of every detector, `--cfg-options` key -> value.
         pretrain_options: of every pre-training.
+        show_tiles: whether the report may show them; it may not where their licence does not let it be published.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Protocol:
     score_ids: tuple[str, ...]
     detect_options: Options
     pretrain_options: Options
+    show_tiles: bool = True
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,13 @@ def _protocol(name: str, section: Section) -> Protocol:
     files = [section.take(key, str, required=True) for key in ('train_ids', 'score_ids')]
     train_ids, score_ids = (_ids(section, file) for file in files)
     options = [_options(section, key) for key in ('detect_options', 'pretrain_options')]
+    show_tiles = section.take('show_tiles', bool, True)
     section.closed()
     both = sorted({*train_ids} & {*score_ids})
     if both:
         got = f'{len(both)} that do both, such as {both[:3]}'
         raise SplitOverlapError.mismatch(section.key, 'train on other tiles than it scores', got, section.path, 'Split them')
-    return Protocol(name, files[0], files[1], train_ids, score_ids, options[0], options[1])
+    return Protocol(name, files[0], files[1], train_ids, score_ids, options[0], options[1], show_tiles)
 
 
 def _ids(section: Section, file: str) -> tuple[str, ...]:

@@ -57,3 +57,11 @@ def test_a_fault_of_the_file_is_one_line(place):
     result = study('study.yaml')
     assert result.exit_code == 1
     assert result.stderr.startswith('error: detect.warmup must be at least 1 and below the 0 epochs, got 1 in study.yaml')
+
+
+def test_pages_are_renewed_under_the_name_of_the_file(place):
+    page = place / 'page.md'
+    page.write_text('<!-- study: study, scores -->\n<!-- /study -->\n')
+    result = study('study.yaml', '--budget', '0s', '--page', str(page))
+    assert result.exit_code == 3
+    assert '| R18 | scratch | 100% | 0 of 1 | not measured |' in page.read_text()

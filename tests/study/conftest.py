@@ -2,8 +2,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from factories import write_voc
+from study import stub_mim
 
 from mmlandslide.evaluation.results import TileResult
+from mmlandslide.study.plan import Plan, plan
+from mmlandslide.study.specification import read
 
 
 def _tile(tile_id, predicted=(), scores=(), true=()) -> TileResult:
@@ -41,7 +45,7 @@ STUDY = """
 name: Two backbones
 seeds: [0, 1]
 protocols:
-  study: {train_ids: train.txt, score_ids: score.txt}
+  study: {train_ids: train.txt, score_ids: score.txt, detect_options: {test_dataloader.dataset.data_root: tiles}}
 detect: {epochs: 3, batch_size: 2}
 backbones:
   Swin-Tiny:
@@ -53,15 +57,22 @@ compare:
   - {of: {strategy: MAE}, over: {strategy: scratch}}
 """
 
+DATA = """
+_tiles = dict(type='mmlandslide.VOCTileDataset', data_root='elsewhere', name='landslide4sense', pipeline=[])
+test_dataloader = dict(dataset=_tiles)
+"""
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with `study.yaml` and what it names, as the current one."""
     (tmp_path / 'train.txt').write_text('# ten\n' + ''.join(f'train/{number}\n' for number in range(100, 110)))
     (tmp_path / 'score.txt').write_text('\n'.join(f'train/{number}' for number in range(6)))
-    for name in ('det.py', 'mae.py', 'broken.py', 'seen.py'):
+    for name in ('mae.py', 'broken.py', 'seen.py'):
         (tmp_path / name).write_text('')
     (tmp_path / 'study.yaml').write_text(STUDY)
+    (tmp_path / 'det.py').write_text(DATA)
+    write_voc(tmp_path / 'tiles', {'train': 6}, size_px=128, first=0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -79,3 +90,16 @@ def edited(place):
         return 'study.yaml'
 
     return edit
+
+
+@pytest.fixture
+def done(place):
+    """Reads `study.yaml` and has every stage leave its files, within this process."""
+
+    def run(path: str = 'study.yaml') -> Plan:
+        planned = plan(read(path))
+        for stage in planned.stages.values():
+            stub_mim.run(stage.command[1:])
+        return planned
+
+    return run

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mmlandslide.evaluation.results import TileResult
 from mmlandslide.evaluation.scoring import evaluate
@@ -20,13 +21,20 @@ def train(words, work_dir, options):
     if 'broken' in words[2]:
         sys.exit('error: loss must be finite, got nan in broken.py. Lower the rate.')
     done = len(list(work_dir.glob('epoch_*.pth'))) if '--resume' in words else 0
+    vis_data = work_dir / f'2030{len(list(work_dir.glob("2030*"))):04}' / 'vis_data'  # a folder a start, as mmengine has them
+    vis_data.mkdir(parents=True)
     said = (work_dir / f'epoch_{done}.pth').read_text() if done else 'start' + ' '.join(sorted(options))
     for epoch in range(1, int(dict(option.split('=', 1) for option in options)['train_cfg.max_epochs']) + 1):
         if epoch > done:
             time.sleep(float(os.environ.get('STUB_EPOCH_S', '0')))
             said = hashlib.sha256(said.encode()).hexdigest()
+            with (vis_data / 'scalars.json').open('a') as file:
+                file.write(json.dumps({'loss': (1 + int(said[:2], 16) / 1000) / epoch, 'epoch': epoch, 'step': epoch * 10}) + '\n')
             write_atomic(work_dir / f'epoch_{epoch}.pth', said)
             write_atomic(work_dir / 'last_checkpoint', str(work_dir / f'epoch_{epoch}.pth'))
+    if 'mae' in words[2]:
+        (work_dir / 'reconstructions').mkdir(exist_ok=True)
+        Image.new('RGB', (30, 10), (200, 30, 30)).save(work_dir / 'reconstructions' / f'epoch_{epoch}.png')
 
 
 def test(words, work_dir):
@@ -47,8 +55,7 @@ def test(words, work_dir):
     )
 
 
-if __name__ == '__main__':
-    words = sys.argv[1:]
+def run(words):
     work_dir = Path(words[words.index('--work-dir') + 1])
     work_dir.mkdir(parents=True, exist_ok=True)
     if words[0] == 'train':
@@ -56,3 +63,7 @@ if __name__ == '__main__':
     else:
         print(json.dumps(words))  # noqa: T201
         test(words, work_dir)
+
+
+if __name__ == '__main__':
+    run(sys.argv[1:])

@@ -12,6 +12,13 @@ def test_a_study_is_read_with_its_tiles_and_defaults(place):
     assert (study.root.as_posix(), study.label_fractions, study.detect.warmup) == ('work_dirs/studies/study', (1.0,), 1)
     assert list(study.backbones['Swin-Tiny'].strategies) == ['scratch', 'MAE']
     assert study.compare[0].over == {'strategy': 'scratch'}
+    assert study.protocols['study'].show_tiles
+
+
+def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
+    assert not read(edited(('study: {', 'study: {show_tiles: false, '))).protocols['study'].show_tiles
+    with pytest.raises(ConfigError, match=r"protocols.study.show_tiles must be bool, got 'no' in study.yaml"):
+        read(edited(('study: {', "study: {show_tiles: 'no', ")))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,179 @@
+"""The report of a study: one HTML page that needs no network, no script and no other file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
+from mmlandslide.errors import TileError
+from mmlandslide.files import write_atomic
+from mmlandslide.study import plots, tiles
+from mmlandslide.study.curves import Found, confusion, read_found
+from mmlandslide.study.execute import Record, finished
+from mmlandslide.study.plan import Axes, Cell, Plan
+from mmlandslide.study.reconstructions import reconstructions
+from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.statistics import BETTER, UNCLEAR, WORSE
+from mmlandslide.study.tables import ORIGINAL, ORIGINAL_PROTOCOL
+
+_TEMPLATE = 'report.html.j2'
+_AXES = ('backbone', 'strategy', 'protocol', 'label_fraction')
+#: Scores beside AP50 and AP -> head of their column.
+_MORE = {
+    'AP75': 'AP75',
+    'AP_lt8px': 'AP < 8 px',
+    'AP_8to16px': 'AP 8-16 px',
+    'AP_16to32px': 'AP 16-32 px',
+    'AP_ge32px': 'AP ≥ 32 px',
+    'AR100': 'AR100',
+    'precision': 'precision',
+    'recall': 'recall',
+    'F1': 'F1',
+    'fp_per_empty_tile': 'false boxes per empty tile',
+}
+_CONFUSION = {
+    'hits': 'true positives',
+    'false': 'false positives',
+    'missed': 'missed',
+    'tiles_found': 'with landslide: found',
+    'tiles_missed': 'with landslide: not found',
+    'empty_alarmed': 'without: found all the same',
+    'empty_quiet': 'without: nothing found',
+}
+
+
+def write(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any], path: Path) -> None:
+    """Write the report of a study, however much of it is done.
+
+    Args:
+        plan: of the study.
+        records: stage name -> what became of it.
+        results: as `results.collect` returns them for both.
+        path: of the page.
+
+    Raises:
+        OSError: the disk is full, or nobody may write there.
+    """
+    write_atomic(path, page(plan, records, results))
+
+
+def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) -> str:
+    """Return the report of a study as HTML, see `write`."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {'number': number, 'interval': interval, 'percent': plots.percent, 'axis': axis}
+    template = environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text('utf-8'))
+    runs = _runs(plan)
+    specification = plan.specification
+    return template.render(
+        results=results,
+        specification=specification,
+        protocols=[
+            _protocol(place, name, runs, results, plan) for place, name in enumerate(dict.fromkeys(axes.protocol for axes in runs))
+        ],
+        losses=plots.losses(plan),
+        pictures=_pictures(plan),
+        differences=[_difference(each) for each in results['differences']],
+        troubles=[(cell, run) for cell in results['cells'] for run in cell['runs'] if run['status'] != 'finished'],
+        stages=[(stage, finished(stage), asdict(records.get(stage.name, Record()))) for stage in plan.stages.values()],
+        original=ORIGINAL,
+        original_protocol=ORIGINAL_PROTOCOL,
+        axes=_AXES,
+        resampled=RESAMPLED,
+        more=_MORE,
+        confusion=_CONFUSION,
+        kinds=tiles.KINDS,
+        colors={'true': TRUTH_RGB, 'predicted': PREDICTION_RGB},
+        not_measured=NOT_MEASURED,
+        marks={BETTER: '▲', WORSE: '▼', UNCLEAR: '○'},
+    )
+
+
+def _runs(plan: Plan) -> dict[Axes, list[Found]]:
+    """Return the finished runs of each cell, none where none is."""
+    return {
+        axes: [read_found(cell.seed, _predictions(cell)) for cell in cells if finished(cell.stages[-1])]
+        for axes, cells in groupby(plan.cells, key=lambda cell: cell.axes)
+    }
+
+
+def _predictions(cell: Cell) -> Path:
+    return cell.stages[-1].work_dir / cell.stages[-1].leaves[1]
+
+
+def _protocol(place: int, name: str, runs: plots.Runs, results: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Return what the page shows of one protocol."""
+    cells = [cell for cell in results['cells'] if cell['protocol'] == name]
+    own = {axes: found for axes, found in runs.items() if axes.protocol == name and found}
+    figures = []
+    for index, fraction in enumerate(dict.fromkeys(axes.label_fraction for axes in own)):
+        same = {axes: found for axes, found in own.items() if axes.label_fraction == fraction}
+        pair = plots.precision_recall(f'pr{place}-{index}', same), plots.f1(f'f1-{place}-{index}', same)
+        figures.append((fraction, *pair))
+    return {
+        'place': place,
+        'about': plan.specification.protocols[name],
+        'cells': cells,
+        'scores': plots.scores(f'ap{place}', cells),
+        'curves': figures,
+        'confusion': [(axes, run, confusion(run.outcomes)) for axes, found in own.items() for run in found],
+        'label_fractions': plots.label_fractions(f'labels{place}', cells),
+        'panels': _panels(name, own, cells, plan),
+    }
+
+
+def _panels(name: str, runs: plots.Runs, cells: Sequence[Mapping[str, Any]], plan: Plan) -> dict[str, Any]:
+    """Return tiles of the best cell of a protocol, or why there are none."""
+    scored = [cell for cell in cells if cell['scores'] and cell['scores']['AP50']['mean'] is not None]
+    if not scored or not plan.specification.protocols[name].show_tiles:
+        return {'cell': None}
+    best = max(scored, key=lambda cell: cell['scores']['AP50']['mean'])
+    axes = Axes(*(best[key] for key in _AXES))
+    run = runs[axes][0]
+    chosen = tiles.choose(run.outcomes)
+    test = next(cell.stages[-1] for cell in plan.cells if (cell.axes, cell.seed) == (axes, run.seed))
+    shown = {'cell': axes, 'run': run}
+    try:
+        images, bands = tiles.read_images(test, [each.tile.tile_id for found in chosen.values() for each in found])
+        panels = {kind: [tiles.draw(each, images[each.tile.tile_id], bands) for each in found] for kind, found in chosen.items()}
+    except Exception as error:  # a config of the user's and its data may raise anything; the numbers are there all the same
+        return {**shown, 'fault': f'{type(error).__name__}: {error}'}
+    return {**shown, 'kinds': panels}
+
+
+def _pictures(plan: Plan) -> dict[str, Any]:
+    """Return the pictures of masked autoencoders, or why there are none."""
+    try:
+        return {'found': reconstructions(plan)}
+    except TileError as error:
+        return {'found': [], 'fault': str(error)}
+
+
+def _difference(each: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a difference with the axes that differ apart from those that do not."""
+    changed = [key for key in _AXES if each['of'][key] != each['over'][key]]
+    sides = [', '.join(axis(each[side][key], key) for key in changed) for side in ('of', 'over')]
+    place = ', '.join(axis(each['of'][key], key) for key in _AXES if key not in changed)
+    return {**each, 'sides': sides, 'place': place}
+
+
+def axis(value: Any, name: str) -> str:
+    """Return where a cell stands on an axis, as text."""
+    return f'{plots.percent(value)} of labels' if name == 'label_fraction' else str(value)
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """Return a score as text: four places, no leading zero; a dash where it is not defined."""
+    if value is None or math.isnan(value):
+        return '-'
+    return f'{value:{"+" if signed else ""}.4f}'.replace('0.', '.', 1) if abs(value) < 1 else f'{value:.4f}'
+
+
+def interval(ends: Sequence[float]) -> str:
+    """Return an interval as text."""
+    return f'[{number(ends[0])}, {number(ends[1])}]'
