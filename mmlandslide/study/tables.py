@@ -42,7 +42,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     parts += ['### The original study', _original()] if ORIGINAL_PROTOCOL in by_protocol else []
     troubles = [(cell, run) for cell in results['cells'] for run in cell['runs'] if run['status'] != 'finished']
     parts += ['### Cells without a score', _troubles(troubles)] if troubles else []
-    parts += ['### Commands', *_commands(results['cells'])]
+    parts += ['<details><summary>Commands</summary>', *_commands(results['cells']), '</details>']
     return '\n\n'.join(parts) + '\n'
 
 
