@@ -95,6 +95,12 @@ def test_scores_stand_beside_the_original_and_differences_have_verdicts(done):
     assert re.search(r'[▲▼○] (better|worse|not distinguishable)', text)
 
 
+def test_the_original_s_table_stands_where_its_own_tiles_are_scored(edited):
+    assert 'The original study' in shown(plan(read('study.yaml'))).texts
+    other = shown(plan(read(edited(('  study: {', '  mars: {')))))
+    assert 'The original study' not in other.texts
+
+
 def test_tiles_and_reconstructions_are_shown(whole):
     assert 'after epoch 2: tiles of its training' in whole.text
     assert re.search(r'train/\d: \d hit, \d false, \d missed', whole.text)
