@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmlandslide import files
-from mmlandslide.study import report
+from mmlandslide.errors import ConfigError
+from mmlandslide.study import report, wording
 from mmlandslide.study.execute import Execution, Record, finished
 from mmlandslide.study.marked import write_between
 from mmlandslide.study.plan import Plan, Stage, plan
@@ -87,6 +88,9 @@ def command(
     _show_results(results, planned)
     if zoo_path:
         _publish(planned, results, zoo_path)
+    if not complete and budget and not execution.progressed:
+        got, remedy = f'{budget:g} s', 'Give more: what was begun is lost'
+        raise ConfigError.mismatch('--budget', 'reach the next checkpoint or the end of a test', got, study, remedy)
     if not complete:
         raise SystemExit(STOPPED)
     if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
@@ -100,11 +104,12 @@ def _terminable() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -152,8 +157,8 @@ def _show_results(results: dict[str, Any], planned: Plan) -> None:
     table = Table('backbone', 'strategy', 'protocol', 'labels', 'seeds', *RESAMPLED, title=results['name'], title_justify='left')
     for cell in results['cells']:
         done = sum(run['status'] == 'finished' for run in cell['runs'])
-        scores = [f'{cell["scores"][name]["mean"] or 0:.4f}' if cell['scores'] else '-' for name in RESAMPLED]
-        axes = (cell['backbone'], cell['strategy'], cell['protocol'], f'{cell["label_fraction"]:.0%}')
+        scores = [wording.number(wording.mean(cell, name)) for name in RESAMPLED]
+        axes = (cell['backbone'], cell['strategy'], cell['protocol'], wording.percent(cell['label_fraction']))
         table.add_row(*axes, f'{done} of {len(cell["runs"])}', *scores)
     console = Console()
     console.print(table)

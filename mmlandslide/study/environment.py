@@ -32,8 +32,18 @@ def environment() -> dict[str, Any]:
         'platform': f'{platform.system()} {platform.machine()}',
         'cpu': _cpu(),
         'cores': os.cpu_count(),
-        'gpus': [line.split(' (UUID')[0] for line in _output('nvidia-smi', '-L').splitlines() if line.startswith('GPU')],
+        'gpus': _gpus(),
     }
+
+
+def machine() -> str:
+    """Return processor and GPUs in one line, such as `2 cores Intel(R) Xeon(R), no GPU`."""
+    gpus = [name.partition(': ')[2] for name in _gpus()]
+    return f'{os.cpu_count()} cores {_cpu()}, {" + ".join(gpus) or "no GPU"}'
+
+
+def _gpus() -> list[str]:
+    return [line.split(' (UUID')[0] for line in _output('nvidia-smi', '-L').splitlines() if line.startswith('GPU')]
 
 
 def _cpu() -> str:

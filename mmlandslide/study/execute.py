@@ -9,9 +9,9 @@ from typing import Any
 
 from mmlandslide.errors import LandslideError
 from mmlandslide.files import latest_checkpoint, write_atomic, write_json
-from mmlandslide.study.environment import revision
+from mmlandslide.study.environment import machine, revision
 from mmlandslide.study.plan import Cell, Plan, Stage
-from mmlandslide.study.process import MIM, alone, output_end, reason, started
+from mmlandslide.study.process import MIM, alone, end_orphans, output_end, reason, started
 
 #: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that the cell has no score.
 SEEN = 'test tiles must be unseen by training and pre-training'
@@ -27,7 +27,8 @@ class Record:
         seconds: of all its attempts.
         attempts: how often it was started.
         error: of the last attempt; empty where it did not fail.
-        revision: of the source at the last attempt.
+        revision: of the source at each attempt, those that differ, with commas between.
+        machine: that ran the attempts, likewise, with semicolons between.
     """
 
     status: str = 'stopped'
@@ -35,6 +36,7 @@ class Record:
     attempts: int = 0
     error: str = ''
     revision: str = ''
+    machine: str = ''
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Execution:
         mim: what starts a command in the place of the word `mim`.
         watch: called several times a second with the stage that runs, and when one ends.
         records: stage name -> what became of it.
+        progressed: whether this run has ended a stage or reached a checkpoint.
     """
 
     plan: Plan
@@ -56,12 +59,13 @@ class Execution:
     mim: Sequence[str] = MIM
     watch: Callable[[Stage, Record], None] = lambda stage, record: None
     records: dict[str, Record] = field(default_factory=dict)
+    progressed: bool = False
 
     def __post_init__(self) -> None:
         """Take up what earlier starts have noted."""
         self._deadline = float('inf') if self.budget_s is None else time.monotonic() + self.budget_s
         self._settled: dict[str, str] = {}
-        self._revision = revision()
+        self._revision, self._machine = revision(), machine()
         if self._state.is_file():
             for name, kept in read_state(self._state).items():
                 self.records[name] = Record(**kept)
@@ -77,13 +81,14 @@ class Execution:
             ConfigError: another process runs this study.
         """
         with alone(self.plan.specification.root):
+            end_orphans(self.plan.specification.root)
             for path, text in self.plan.split_files.items():
                 write_atomic(path, text)
             return all(self._go_through(cell) for cell in self.plan.cells)
 
     def _go_through(self, cell: Cell) -> bool:
-        """Run a cell's stages until one fails; return whether the budget lasted."""
-        for stage in cell.stages:
+        """Run a cell's stages until one fails; return whether the budget lasted. What has a score needs nothing more."""
+        for stage in cell.stages[-1:] if finished(cell.stages[-1]) else cell.stages:
             status = self._settled.get(stage.name) or self._settle(stage)
             if status == 'stopped':
                 return False
@@ -108,30 +113,42 @@ class Execution:
     def _attempt(self, stage: Stage, record: Record) -> None:
         start, before, output = time.monotonic(), record.seconds, output_end(stage)
         record.status, record.attempts, record.error = 'stopped', record.attempts + 1, ''
-        record.revision = self._revision
+        record.revision = _joined(record.revision, self._revision, ', ')
+        record.machine = _joined(record.machine, self._machine, '; ')
         self._save()
-        with started(stage, _command(stage), self.mim) as child:
-            clock = _Checkpoints(stage)
-            while child.poll() is None and not clock.must_stop(self._deadline):
-                record.seconds = before + time.monotonic() - start
-                self.watch(stage, record)
-                time.sleep(_POLL_S)
-            code = child.poll()
+        clock = _Checkpoints(stage)
+        try:
+            with started(stage, _command(stage), self.mim) as child:
+                while child.poll() is None and not clock.must_stop(self._deadline):
+                    record.seconds = before + time.monotonic() - start
+                    self.watch(stage, record)
+                    time.sleep(_POLL_S)
+                code = child.poll()
+        finally:  # also where we are asked to end
+            record.seconds = before + time.monotonic() - start
+            self.progressed |= finished(stage) or latest_checkpoint(stage.work_dir) != clock.first
+            self._save()
         if finished(stage):
             record.status = 'finished'
         elif code is not None:
-            record.error = reason(stage, output)
+            record.error = reason(stage, code, output)
             record.status = 'void' if record.error.startswith(SEEN) else 'failed'
 
     def _save(self) -> None:
         write_json(self._state, {name: vars(record) for name, record in self.records.items()})
 
 
+def _joined(known: str, new: str, between: str) -> str:
+    """Return texts with a new one at their end, each once."""
+    return between.join(dict.fromkeys(filter(None, (*known.split(between), new))))
+
+
 class _Checkpoints:
     """Watches a training's checkpoints, to stop behind the last one that the budget allows."""
 
     def __init__(self, stage: Stage) -> None:
-        self._work_dir, self._last, self._interval = stage.work_dir, latest_checkpoint(stage.work_dir), 0.0
+        self._work_dir, self._interval = stage.work_dir, 0.0
+        self.first = self._last = latest_checkpoint(stage.work_dir)
         self._since = time.monotonic()
 
     def must_stop(self, deadline: float) -> bool:
@@ -164,10 +181,10 @@ def read_state(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         LandslideError: not such a file.
     """
-    keys = {each.name for each in fields(Record)}
+    keys = {each.name for each in fields(Record)}  # an older state may lack some
     try:
         state: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding='utf-8'))
-        strange = [name for name, kept in state.items() if {*kept} != keys]
+        strange = [name for name, kept in state.items() if not {*kept} <= keys]
     except (ValueError, AttributeError, TypeError) as error:
         raise _broken(path, repr(str(error))) from error
     if strange:

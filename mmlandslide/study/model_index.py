@@ -103,7 +103,7 @@ def _models(cell: Mapping[str, Any], weights: Mapping[str, Weights]) -> Iterator
     """Yield the models of a cell that are published: encoders, then the detector."""
     for training in _trainings(cell):
         if training.work_dir in weights:
-            yield (_detector if training.host == 'mmdet' else _encoder)(cell, training, weights[training.work_dir])
+            yield (_detector if training.host.startswith('mmdet') else _encoder)(cell, training, weights[training.work_dir])
 
 
 def _detector(cell: Mapping[str, Any], training: _Training, weights: Weights) -> dict[str, Any]:

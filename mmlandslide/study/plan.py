@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
@@ -13,8 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from mmlandslide.errors import ConfigError
+from mmlandslide.hosts import stack_in_use
 from mmlandslide.study.specification import Backbone, Configs, Options, Pretraining, Protocol, Schedule, Specification, Strategy
 
+#: What `mim` calls MMDetection, by the installed stack.
+_MMDET = {'openmmlab': 'mmdet', 'onedl': 'mmdetection'}
 #: Options that only a training reads.
 _TRAINING_ALONE = ('train_', 'val_', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'randomness')
 
@@ -31,7 +35,6 @@ class Stage:
         work_dir: of the command.
         leaves: files in the work dir, each written in one step, that stand when it has ended.
         steps: of the training, or tiles of a test.
-        needs: name of the stage whose checkpoint it starts from.
     """
 
     name: str
@@ -40,7 +43,6 @@ class Stage:
     work_dir: Path
     leaves: tuple[str, ...]
     steps: int
-    needs: str | None = None
 
     @property
     def shown(self) -> str:
@@ -100,13 +102,26 @@ def plan(specification: Specification) -> Plan:
 
     Args:
         specification: of the study.
+
+    Raises:
+        ConfigError: a claim of the study compares no two of its cells, or a pre-training has no config for its protocol.
     """
     split_files: dict[Path, str] = {}
     cells = [
         _Chain(specification, axes, seed, split_files).cell()
         for axes, seed in product(_all_axes(specification), specification.seeds)
     ]
+    _require_claims(specification, {cell.axes for cell in cells})
     return Plan(specification, tuple(cells), split_files)
+
+
+def _require_claims(specification: Specification, known: Collection[Axes]) -> None:
+    for index, claim in enumerate(specification.compare):
+        pairs = [(axes, axes.moved(claim.over)) for axes in known if axes.matches(claim.of)]
+        if not any(one != other and other in known for one, other in pairs):
+            got = f'of {claim.of}, over {claim.over}'
+            remedy = 'Write names as they stand under backbones, protocols and label_fractions'
+            raise ConfigError.mismatch(f'compare.{index}', 'compare cells of the study', got, specification.name, remedy)
 
 
 def _all_axes(specification: Specification) -> Iterator[Axes]:
@@ -139,16 +154,22 @@ class _Chain:
         return Cell(self.axes, self.seed, tuple(stages))
 
     def _pretrain(self, pretraining: Pretraining, previous: Stage | None) -> Stage:
-        config = str(_config(pretraining.configs, self.protocol.name))
+        config = _config(pretraining.configs, self.protocol.name)
+        if config is None:
+            where, got = self.specification.name, list(pretraining.configs)
+            expected = f'have a config for protocol {self.protocol.name!r}'
+            raise ConfigError.mismatch(f'pre-training of {self.axes.strategy}', expected, got, where, 'Write one')
+        # Without labels there is nothing to save: it sees all training tiles.
+        whole = self.protocol.train_file, len(self.protocol.train_ids)
+        split_file, num_tiles = self._train_split() if pretraining.labelled else whole
         options = {
-            'train_dataloader.dataset.split_file': self.protocol.train_file,
+            'train_dataloader.dataset.split_file': split_file,
             **({'randomness.seed': self.seed} if pretraining.each_seed else {}),
             **self.protocol.pretrain_options,
             **_with_previous(pretraining.schedule.options, previous),
         }
         words = ('mim', 'train', 'mmpretrain', config)
-        num_tiles = len(self.protocol.train_ids)
-        return self._training('pretrain', Path(config).stem, words, pretraining.schedule, options, num_tiles, previous)
+        return self._training('pretrain', Path(config).stem, words, pretraining.schedule, options, num_tiles)
 
     def _detect(self, previous: Stage | None) -> Stage:
         schedule = self.specification.detect
@@ -163,10 +184,10 @@ class _Chain:
             **self._detector_options(),
             **start,
         }
-        words = ('mim', 'train', 'mmdet', str(_config(self.backbone.configs, self.protocol.name)))
+        words = ('mim', 'train', _MMDET[stack_in_use()], str(_config(self.backbone.configs, self.protocol.name)))
         percent = f'{100 * self.axes.label_fraction:g}pct'
         name = '_'.join((self.axes.backbone, self.axes.strategy, self.axes.protocol, percent, f'seed{self.seed}'))
-        return self._training('detect', name, words, schedule, options, num_tiles, previous)
+        return self._training('detect', name, words, schedule, options, num_tiles)
 
     def _detector_options(self) -> Options:
         return {
@@ -183,10 +204,17 @@ class _Chain:
             'test_evaluator.save_predictions': True,
             **{key: value for key, value in kept.items() if not key.startswith('model.backbone.pretrained')},
         }
-        words = ('mim', 'test', 'mmdet', detector.command[3], '--checkpoint', str(detector.work_dir / detector.leaves[0]))
+        words = (
+            'mim',
+            'test',
+            detector.command[2],
+            detector.command[3],
+            '--checkpoint',
+            str(detector.work_dir / detector.leaves[0]),
+        )
         name = f'{detector.name}/test_{_digest(words, options, self.protocol.score_ids)}'
         num_tiles, leaves = len(self.protocol.score_ids), ('metrics.json', 'predictions.json')
-        return self._stage('test', name, words, options, leaves, num_tiles, detector)
+        return self._stage('test', name, words, options, leaves, num_tiles)
 
     def _training(
         self,
@@ -196,14 +224,13 @@ class _Chain:
         schedule: Schedule,
         options: Options,
         num_tiles: int,
-        previous: Stage | None,
     ) -> Stage:
         # What stands later wins: a user's option may say otherwise.
         options = {**_schedule_options(schedule), **options}
         train_ids = self.split_files.get(Path(options['train_dataloader.dataset.split_file'])) or self.protocol.train_ids
         name = f'{_slug(name)}_{_digest(words, options, train_ids)}'
         steps = schedule.epochs * ceil(num_tiles / schedule.batch_size)
-        return self._stage(kind, name, words, options, (f'epoch_{schedule.epochs}.pth',), steps, previous)
+        return self._stage(kind, name, words, options, (f'epoch_{schedule.epochs}.pth',), steps)
 
     def _stage(
         self,
@@ -213,12 +240,11 @@ class _Chain:
         options: Options,
         leaves: tuple[str, ...],
         steps: int,
-        previous: Stage | None,
     ) -> Stage:
         work_dir = self.specification.root / name
         overridden = (f'{key}={_word(value)}' for key, value in options.items())
         command = (*words, '--work-dir', str(work_dir), '--cfg-options', *overridden)
-        return Stage(name, kind, command, work_dir, leaves, steps, previous.name if previous else None)
+        return Stage(name, kind, command, work_dir, leaves, steps)
 
     def _train_split(self) -> tuple[str, int]:
         """Return the split file of the label fraction and how many tiles it names: parts are nested, and drawn by seed."""
@@ -226,7 +252,7 @@ class _Chain:
         if fraction == 1:
             return self.protocol.train_file, len(ids)
         drawn = np.random.default_rng(self.seed).permutation(len(ids))[: max(1, round(fraction * len(ids)))]
-        path = self.specification.root / 'splits' / f'{self.protocol.name}_{100 * fraction:g}pct_seed{self.seed}.txt'
+        path = self.specification.root / 'splits' / f'{_slug(self.protocol.name)}_{100 * fraction:g}pct_seed{self.seed}.txt'
         self.split_files[path] = ''.join(f'{ids[index]}\n' for index in sorted(drawn))
         return str(path), len(drawn)
 

@@ -11,16 +11,12 @@ from mmlandslide.evaluation.average_precision import RECALL_POINTS
 from mmlandslide.study.curves import Found, f1_at, precision_at_recalls, threshold_grid, training_loss
 from mmlandslide.study.figures import Dot, Line, Panel, dots, lines, panels
 from mmlandslide.study.plan import Axes, Plan, Stage
-from mmlandslide.study.tables import ORIGINAL, ORIGINAL_PROTOCOL
+from mmlandslide.study.tables import original
+from mmlandslide.study.wording import mean, percent
 
 #: Cell -> its finished runs.
 Runs = Mapping[Axes, Sequence[Found]]
 _UNIT = {'xlim': (0, 1), 'ylim': (0, 1)}
-
-
-def percent(fraction: float) -> str:
-    """Return a share as text, such as `10 %` or `0.5 %`."""
-    return f'{100 * fraction:g} %'
 
 
 def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
@@ -34,8 +30,7 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
     rows = []
     for cell in cells:
         label = f'{cell["backbone"]}, {cell["strategy"]}' + (f', {percent(cell["label_fraction"])}' if several else '')
-        score = cell['scores'].get('AP50', {'mean': None, 'interval': None})
-        rows.append(Dot(label, score['mean'], score['interval'], _original(cell)))
+        rows.append(Dot(label, mean(cell, 'AP50'), cell['scores'].get('AP50', {}).get('interval'), _original(cell)))
     protocol = cells[0]['protocol']
     return dots(
         name, f'AP50 and its interval of {len(cells)} cells of protocol {protocol}; the table holds the numbers', rows, 'AP50'
@@ -44,9 +39,8 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
 
 def _original(cell: Mapping[str, Any]) -> float | None:
     """Return the original study's AP50; `None` where it has none, or says only that it was below something."""
-    text = ORIGINAL.get((cell['backbone'], cell['strategy']), ('<',))[0]
-    beside = cell['protocol'] == ORIGINAL_PROTOCOL and cell['label_fraction'] == 1
-    return float(text) if beside and not text.startswith('<') else None
+    text = (original(cell) or ('<',))[0]
+    return None if text.startswith('<') else float(text)
 
 
 def precision_recall(name: str, runs: Runs) -> Markup:
@@ -87,9 +81,9 @@ def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | N
     """
     measured: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for cell in cells:
-        score = cell['scores'].get('AP50', {'mean': None})
-        if score['mean'] is not None:
-            row = (100 * cell['label_fraction'], score['mean'], *score['interval'])
+        value = mean(cell, 'AP50')
+        if value is not None:
+            row = (100 * cell['label_fraction'], value, *(cell['scores']['AP50'].get('interval') or (np.nan, np.nan)))
             measured.setdefault((cell['backbone'], cell['strategy']), []).append(row)
     shares = sorted({row[0] for rows in measured.values() for row in rows})
     drawn = []

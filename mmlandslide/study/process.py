@@ -77,6 +77,17 @@ def started(stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM) -> I
             _stop(child)
 
 
+def end_orphans(root: Path) -> None:
+    """End what a study that was killed has left running, whatever stage it is of.
+
+    Args:
+        root: of the study, which `alone` holds, so that no other can own them.
+    """
+    for path in root.rglob('stage.lock'):
+        with path.open('a+') as lock:
+            _end_orphan(lock)
+
+
 def _locked(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,11 +123,12 @@ def output_end(stage: Stage) -> int:
     return log.stat().st_size if log.is_file() else 0
 
 
-def reason(stage: Stage, since: int = 0) -> str:
-    """Return why a stage failed: its `error: ...` line, else the line that ends its first traceback, else its last line.
+def reason(stage: Stage, code: int, since: int = 0) -> str:
+    """Return why a stage failed: its `error: ...` line, else the line that ends its first traceback, else how it ended.
 
     Args:
         stage: that has ended.
+        code: exit code of its process, below 0 where a signal has ended it.
         since: byte of its output at which the attempt began, see `output_end`.
     """
     with (stage.work_dir / LOG).open('rb') as file:
@@ -124,4 +136,13 @@ def reason(stage: Stage, since: int = 0) -> str:
         lines = [line.strip() for line in file.read().decode(errors='replace').splitlines() if line.strip()]
     said = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')]
     raised = [line for line in lines if _RAISED.match(line)]
-    return [*said[-1:], *raised, *lines[-1:], 'no output'][0]
+    if code < 0:
+        said, raised = [], []  # what it said before is not why
+    return [*said[-1:], *raised, f'{_ended(code)}; its last words: {lines[-1] if lines else "none"}'][0]
+
+
+def _ended(code: int) -> str:
+    if code < 0:
+        more = ', as the system does where memory is short' if -code == signal.SIGKILL else ''
+        return f'killed by signal {-code}{more}'
+    return f'ended with {code}' + (', but left no result' if code == 0 else '')

@@ -16,6 +16,7 @@ from mmlandslide.study import model_index
 from mmlandslide.study.execute import finished
 from mmlandslide.study.model_index import Weights
 from mmlandslide.study.plan import Cell, Plan, Stage
+from mmlandslide.study.wording import percent
 from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.bridge import keymap_of
 from mmlandslide.weights.inspection import sha256
@@ -78,7 +79,7 @@ def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
     for cell in results['cells']:
         run = cell['runs'][0]
         if run['status'] != 'finished':
-            place = f'{cell["backbone"]}, {cell["strategy"]}, {cell["protocol"]}, {cell["label_fraction"]:.0%} of labels'
+            place = f'{cell["backbone"]}, {cell["strategy"]}, {cell["protocol"]}, {percent(cell["label_fraction"])} of labels'
             yield f'{place}, seed {run["seed"]}: ' + ': '.join(filter(None, (run['status'], run['error'])))
 
 

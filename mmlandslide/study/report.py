@@ -1,6 +1,5 @@
 """The report of a study: one HTML page that needs no network, no script and no other file."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -13,30 +12,16 @@ import jinja2
 from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
 from mmlandslide.errors import TileError
 from mmlandslide.files import write_atomic
-from mmlandslide.study import plots, tiles
+from mmlandslide.study import plots, tiles, wording
 from mmlandslide.study.curves import Found, confusion, read_found
 from mmlandslide.study.execute import Record, finished
 from mmlandslide.study.plan import Axes, Cell, Plan
 from mmlandslide.study.reconstructions import reconstructions
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
 from mmlandslide.study.statistics import BETTER, UNCLEAR, WORSE
-from mmlandslide.study.tables import ORIGINAL, ORIGINAL_PROTOCOL
+from mmlandslide.study.tables import ORIGINAL, ORIGINAL_PROTOCOL, original
 
 _TEMPLATE = 'report.html.j2'
-_AXES = ('backbone', 'strategy', 'protocol', 'label_fraction')
-#: Scores beside AP50 and AP -> head of their column.
-_MORE = {
-    'AP75': 'AP75',
-    'AP_lt8px': 'AP < 8 px',
-    'AP_8to16px': 'AP 8-16 px',
-    'AP_16to32px': 'AP 16-32 px',
-    'AP_ge32px': 'AP ≥ 32 px',
-    'AR100': 'AR100',
-    'precision': 'precision',
-    'recall': 'recall',
-    'F1': 'F1',
-    'fp_per_empty_tile': 'false boxes per empty tile',
-}
 _CONFUSION = {
     'hits': 'true positives',
     'false': 'false positives',
@@ -66,7 +51,7 @@ def write(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any],
 def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) -> str:
     """Return the report of a study as HTML, see `write`."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {'number': number, 'interval': interval, 'percent': plots.percent, 'axis': axis}
+    environment.filters |= {'number': wording.number, 'interval': wording.interval, 'percent': wording.percent}
     template = environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text('utf-8'))
     runs = _runs(plan)
     specification = plan.specification
@@ -78,14 +63,18 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         ],
         losses=plots.losses(plan),
         pictures=_pictures(plan),
-        differences=[_difference(each) for each in results['differences']],
+        differences=[wording.difference(each) for each in results['differences']],
+        caution=wording.caution(results),
+        trained_on=wording.trained_on(results),
         troubles=[(cell, run) for cell in results['cells'] for run in cell['runs'] if run['status'] != 'finished'],
         stages=[(stage, finished(stage), asdict(records.get(stage.name, Record()))) for stage in plan.stages.values()],
-        original=ORIGINAL,
+        originals=ORIGINAL,
+        original=original,
         original_protocol=ORIGINAL_PROTOCOL,
-        axes=_AXES,
         resampled=RESAMPLED,
-        more=_MORE,
+        score=wording.score,
+        mean=wording.mean,
+        more=wording.MORE,
         confusion=_CONFUSION,
         kinds=tiles.KINDS,
         colors={'true': TRUTH_RGB, 'predicted': PREDICTION_RGB},
@@ -129,11 +118,12 @@ def _protocol(place: int, name: str, runs: plots.Runs, results: Mapping[str, Any
 
 def _panels(name: str, runs: plots.Runs, cells: Sequence[Mapping[str, Any]], plan: Plan) -> dict[str, Any]:
     """Return tiles of the best cell of a protocol, or why there are none."""
-    scored = [cell for cell in cells if cell['scores'] and cell['scores']['AP50']['mean'] is not None]
+    means = [(wording.mean(cell, 'AP50'), cell) for cell in cells]
+    scored = [(mean, cell) for mean, cell in means if mean is not None]
     if not scored or not plan.specification.protocols[name].show_tiles:
         return {'cell': None}
-    best = max(scored, key=lambda cell: cell['scores']['AP50']['mean'])
-    axes = Axes(*(best[key] for key in _AXES))
+    _, best = max(scored, key=lambda each: each[0])
+    axes = Axes(*(best[key] for key in wording.AXES))
     run = runs[axes][0]
     chosen = tiles.choose(run.outcomes)
     test = next(cell.stages[-1] for cell in plan.cells if (cell.axes, cell.seed) == (axes, run.seed))
@@ -152,28 +142,3 @@ def _pictures(plan: Plan) -> dict[str, Any]:
         return {'found': reconstructions(plan)}
     except TileError as error:
         return {'found': [], 'fault': str(error)}
-
-
-def _difference(each: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a difference with the axes that differ apart from those that do not."""
-    changed = [key for key in _AXES if each['of'][key] != each['over'][key]]
-    sides = [', '.join(axis(each[side][key], key) for key in changed) for side in ('of', 'over')]
-    place = ', '.join(axis(each['of'][key], key) for key in _AXES if key not in changed)
-    return {**each, 'sides': sides, 'place': place}
-
-
-def axis(value: Any, name: str) -> str:
-    """Return where a cell stands on an axis, as text."""
-    return f'{plots.percent(value)} of labels' if name == 'label_fraction' else str(value)
-
-
-def number(value: float | None, signed: bool = False) -> str:
-    """Return a score as text: four places, no leading zero; a dash where it is not defined."""
-    if value is None or math.isnan(value):
-        return '-'
-    return f'{value:{"+" if signed else ""}.4f}'.replace('0.', '.', 1) if abs(value) < 1 else f'{value:.4f}'
-
-
-def interval(ends: Sequence[float]) -> str:
-    """Return an interval as text."""
-    return f'[{number(ends[0])}, {number(ends[1])}]'

@@ -56,19 +56,19 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         records: stage name -> what became of it.
 
     Raises:
-        ConfigError: a test was scored by other rules than COCO's, or left files that nobody can read.
         DatasetError: a claim compares cells that were scored on other tiles.
     """
-    runs = {cell: _run(cell) for cell in plan.cells if finished(cell.stages[-1])}
+    runs, broken = _read_runs(plan)
     grouped = {axes: list(cells) for axes, cells in groupby(plan.cells, key=lambda cell: cell.axes)}
     done = {axes: [runs[cell] for cell in cells if cell in runs] for axes, cells in grouped.items()}
     return {
         'schema': SCHEMA,
         'name': plan.specification.name,
-        'revisions': sorted({records[name].revision for name in plan.stages if name in records} - {''}),
+        'revisions': _noted(plan, records, 'revision', ', '),
+        'machines': _noted(plan, records, 'machine', '; '),
         'environment': environment(),
         'bootstrap': {'resamples': RESAMPLES, 'over': ['tiles', 'seeds'], 'level': 0.95},
-        'cells': [_cell(axes, cells, done[axes], records) for axes, cells in grouped.items()],
+        'cells': [_cell(axes, cells, done[axes], records, broken) for axes, cells in grouped.items()],
         'differences': [
             _difference(axes, axes.moved(claim.over), done, plan.specification.name)
             for claim in plan.specification.compare
@@ -78,7 +78,28 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
     }
 
 
-def _cell(axes: Axes, cells: Sequence[Cell], runs: Sequence[Run], records: Mapping[str, Record]) -> dict[str, Any]:
+def _read_runs(plan: Plan) -> tuple[dict[Cell, Run], dict[Cell, str]]:
+    """Return what can be read of the finished cells, and why the others cannot: one of them does not take the rest along."""
+    runs: dict[Cell, Run] = {}
+    broken: dict[Cell, str] = {}
+    for cell in plan.cells:
+        if finished(cell.stages[-1]):
+            try:
+                runs[cell] = _run(cell)
+            except LandslideError as error:
+                broken[cell] = str(error)
+    return runs, broken
+
+
+def _noted(plan: Plan, records: Mapping[str, Record], key: str, between: str) -> list[str]:
+    """Return what the records of the stages note, each text once."""
+    texts = (getattr(records[name], key) for name in plan.stages if name in records)
+    return sorted({part for text in texts for part in text.split(between)} - {''})
+
+
+def _cell(
+    axes: Axes, cells: Sequence[Cell], runs: Sequence[Run], records: Mapping[str, Record], broken: Mapping[Cell, str]
+) -> dict[str, Any]:
     found = {run.seed: run for run in runs}
     return {
         **asdict(axes),
@@ -88,7 +109,7 @@ def _cell(axes: Axes, cells: Sequence[Cell], runs: Sequence[Run], records: Mappi
         'runs': [
             {
                 'seed': cell.seed,
-                **_outcome(cell, records),
+                **_outcome(cell, records, broken),
                 'metrics': found[cell.seed].metrics if cell.seed in found else None,
                 'steps': cell.stages[-2].steps,
                 'commands': [stage.shown for stage in cell.stages],
@@ -98,9 +119,11 @@ def _cell(axes: Axes, cells: Sequence[Cell], runs: Sequence[Run], records: Mappi
     }
 
 
-def _outcome(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
-    """Return status and error of a cell: those of the first stage that did not end well."""
-    for stage in cell.stages:
+def _outcome(cell: Cell, records: Mapping[str, Record], broken: Mapping[Cell, str]) -> dict[str, str]:
+    """Return status and error of a cell: those of the first stage that did not end well, where it has no score."""
+    if cell in broken:
+        return {'status': 'failed', 'error': broken[cell]}
+    for stage in cell.stages if not finished(cell.stages[-1]) else ():
         if not finished(stage):
             record = records.get(stage.name, Record())
             return {'status': record.status, 'error': record.error}
@@ -110,13 +133,14 @@ def _outcome(cell: Cell, records: Mapping[str, Record]) -> dict[str, str]:
 def _scores(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Return mean, spread (standard deviation, with two seeds or more) and, of some, the interval of each score."""
     scores: dict[str, dict[str, Any]] = {}
-    for name in runs[0].metrics:
-        values = [run.metrics[name] for run in runs]
+    for name in dict.fromkeys(name for run in runs for name in run.metrics):
+        values = [run.metrics.get(name) for run in runs]
         known = [value for value in values if value is not None]
         mean = plain.fmean(known) if known else None
         scores[name] = {'mean': mean, 'std': plain.stdev(known) if len(known) > 1 else None, 'seeds': len(known)}
     for name in RESAMPLED:
-        scores[name]['interval'] = list(statistics.interval(_means(runs, name)))
+        defined = scores[name]['mean'] is not None
+        scores[name]['interval'] = list(statistics.interval(_means(runs, name))) if defined else None
     return scores
 
 
@@ -140,8 +164,12 @@ def _difference(axes: Axes, other: Axes, done: Mapping[Axes, Sequence[Run]], whe
 
 
 def _verdict(runs: Sequence[Run], others: Sequence[Run], name: str) -> dict[str, Any]:
+    values = [[run.metrics[name] for run in side] for side in (runs, others)]
+    known = [[value for value in side if value is not None] for side in values]
+    if known != values:  # tiles without a true box
+        return {'verdict': NOT_MEASURED}
     differences = _means(runs, name) - _means(others, name)
-    means = [plain.fmean(float(run.metrics[name] or 0.0) for run in side) for side in (runs, others)]
+    means = [plain.fmean(side) for side in known]
     return {
         'difference': means[0] - means[1],
         'interval': list(statistics.interval(differences)),

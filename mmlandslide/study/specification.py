@@ -11,9 +11,29 @@ from mmlandslide.errors import ConfigError, MissingPathError, SplitOverlapError
 from mmlandslide.study.section import Section
 
 Options = dict[str, Any]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, of which YAML's loaders keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping.
+
+        Raises:
+            yaml.YAMLError: a key stands in it twice.
+        """
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']
+        twice = [key for index, key in enumerate(keys) if key in keys[:index]]
+        if twice:
+            raise yaml.MarkedYAMLError(problem=f'key {twice[0]!r} stands twice', problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 #: A config for every protocol, or one for each.
 Configs = str | dict[str, str]
 
+#: What a study sets itself in each training: an option that said otherwise would break how it counts, resumes or scores.
+_OWN = ('train_cfg.max_epochs', 'param_scheduler', 'train_dataloader.batch_size', 'randomness.seed', 'work_dir', 'resume')
 #: What makes two cells differ besides their seed.
 AXES = ('backbone', 'strategy', 'protocol', 'label_fraction')
 
@@ -68,11 +88,13 @@ class Pretraining:
         configs: of MMPretrain.
         schedule: of the training.
         each_seed: train it anew for each seed; otherwise all seeds share one.
+        labelled: it learns from labels, and so sees those of the cell's label fraction alone.
     """
 
     configs: Configs
     schedule: Schedule
     each_seed: bool
+    labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +172,7 @@ def read(path: str | Path) -> Specification:
     path = Path(path)
     _require_file(path, 'study', path)
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        content = yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         got = repr(' '.join(str(error).split()))
         raise ConfigError.mismatch('study', 'be YAML', got, path, 'Correct that line') from error
@@ -170,6 +192,8 @@ def read(path: str | Path) -> Specification:
     top.closed()
     if not all(0 < fraction <= 1 for fraction in specification.label_fractions):
         raise top.fault('label_fractions', 'lie in (0, 1]', list(specification.label_fractions), 'Write shares, such as 0.1')
+    if not all(0 <= seed < 2**32 for seed in specification.seeds):
+        raise top.fault('seeds', 'lie in [0, 2^32)', list(specification.seeds), 'Write small whole numbers')
     return specification
 
 
@@ -188,8 +212,15 @@ def _protocol(name: str, section: Section) -> Protocol:
 
 def _ids(section: Section, file: str) -> tuple[str, ...]:
     _require_file(Path(file), section.key, section.path)
-    lines = (line.split('#')[0].strip() for line in Path(file).read_text(encoding='utf-8').splitlines())
-    return tuple(line for line in lines if line)
+    try:
+        lines = [line.split('#')[0].strip() for line in Path(file).read_text(encoding='utf-8').splitlines()]
+    except UnicodeDecodeError as error:
+        raise section.fault('train_ids or score_ids', 'be text in UTF-8', f'{file}: {error}', 'Correct it') from error
+    ids = [line for line in lines if line]
+    if not ids or len({*ids}) != len(ids):
+        got = f'{file} with ' + ('a tile twice' if ids else 'no tile')
+        raise section.fault('train_ids or score_ids', 'name at least one tile and none twice', got, 'Correct its lines')
+    return tuple(ids)
 
 
 def _schedule(section: Section, closed: bool = False) -> Schedule:
@@ -218,13 +249,19 @@ def _backbone(section: Section, protocols: Mapping[str, Protocol]) -> Backbone:
 def _strategy(section: Section, protocols: Mapping[str, Protocol]) -> Strategy:
     entries = enumerate(section.take('pretrain', list, []))
     pretrain = tuple(_pretraining(section.section(f'pretrain.{index}', entry), protocols) for index, entry in entries)
+    for key, value in pretrain[0].schedule.options.items() if pretrain else ():
+        if '{previous}' in str(value):
+            raise section.fault(
+                'pretrain.0.options', 'not name {previous}', f'{key}: {value}', 'Write the training before it first'
+            )
     options = _options(section, 'options')
     section.closed()
     return Strategy(pretrain, options)
 
 
 def _pretraining(section: Section, protocols: Mapping[str, Protocol]) -> Pretraining:
-    found = Pretraining(_configs(section, protocols), _schedule(section), section.take('each_seed', bool, False))
+    flags = [section.take(key, bool, False) for key in ('each_seed', 'labelled')]
+    found = Pretraining(_configs(section, protocols), _schedule(section), *flags)
     section.closed()
     return found
 
@@ -232,8 +269,8 @@ def _pretraining(section: Section, protocols: Mapping[str, Protocol]) -> Pretrai
 def _configs(section: Section, protocols: Mapping[str, Protocol]) -> Configs:
     found: Configs = section.take('config', (str, dict), required=True)
     unknown = [] if isinstance(found, str) else [name for name in found if name not in protocols]
-    if unknown:
-        raise section.fault('config', f'be for protocols of {list(protocols)}', unknown, 'Name those')
+    if unknown or not found:
+        raise section.fault('config', f'be for protocols of {list(protocols)}', unknown or 'nothing', 'Name those')
     for file in [found] if isinstance(found, str) else found.values():
         _require_file(Path(str(file)), section.named('config'), section.path)
     return found
@@ -247,11 +284,25 @@ def _comparison(top: Section, index: int, content: Any) -> Comparison:
     if strange or not over or not {*over} <= {*of}:
         got = f'of {of}, over {over}'
         raise section.fault('over', f'replace axes of {AXES} that `of` names', got, 'Write the axis that differs in both')
+    if any(isinstance(value, list | dict) for value in (*of.values(), *over.values())):
+        raise section.fault('of', 'give each axis one value', f'of {of}, over {over}', 'Write one claim a line')
+    if 'protocol' in over:
+        remedy = 'Compare within one protocol: only there the tiles are the same'
+        raise section.fault('over', 'leave the protocol as it is', over, remedy)
     return Comparison(of, over)
 
 
 def _options(section: Section, key: str) -> Options:
-    return {str(name): value for name, value in section.take(key, dict, {}).items()}
+    options = {str(name): value for name, value in section.take(key, dict, {}).items()}
+    for name, value in options.items():
+        if any(name == own or name.startswith(f'{own}.') for own in _OWN):
+            raise section.fault(key, f'leave {name} to the study', value, 'Use epochs, batch_size, warmup and seeds')
+        if name.endswith('split_file') and not isinstance(value, str):
+            raise section.fault(f'{key}.{name}', 'be a path', repr(value), 'Name a file of tile ids')
+        if isinstance(value, dict) or (isinstance(value, str) and set(value) & set(',()[]\'"')):
+            remedy = 'Write dotted keys and plain values: --cfg-options reads anything else as a list or text'
+            raise section.fault(f'{key}.{name}', 'be a plain value', repr(value), remedy)
+    return options
 
 
 def _numbers(top: Section, key: str, kinds: type | tuple[type, ...], default: list[Any]) -> tuple[Any, ...]:

@@ -64,4 +64,4 @@ def test_pages_are_renewed_under_the_name_of_the_file(place):
     page.write_text('<!-- study: study, scores -->\n<!-- /study -->\n')
     result = study('study.yaml', '--budget', '0s', '--page', str(page))
     assert result.exit_code == 3
-    assert '| R18 | scratch | 100% | 0 of 1 | not measured |' in page.read_text()
+    assert '| R18 | scratch | 100 % | 0 of 1 | not measured |' in page.read_text()

@@ -28,7 +28,7 @@ def test_what_is_not_finished_is_named_and_the_exit_code_is_that_of_the_study(tm
     tiny_study.write(tmp_path, ('pretrain',))
     result = study(tmp_path, '--budget', '0s', '--publish', str(tmp_path / 'zoo'))
     assert result.exit_code == 3, result.output
-    assert 'left out: R18, scratch, study, 100% of labels, seed 0: stopped' in result.output
+    assert 'left out: R18, scratch, study, 100 % of labels, seed 0: stopped' in result.output
     assert 'model-index.yml: 1 files of weights' in result.output
 
 

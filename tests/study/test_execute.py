@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import random
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mmlandslide.errors import ConfigError, LandslideError
-from mmlandslide.study.execute import SEEN, Execution, read_state
+from mmlandslide.study.environment import machine
+from mmlandslide.study.execute import SEEN, Execution, Record, read_state
 from mmlandslide.study.plan import plan
 from mmlandslide.study.process import alone
 from mmlandslide.study.results import collect
@@ -128,6 +130,73 @@ def test_nothing_of_a_stage_runs_on_when_its_study_leaves(place, monkeypatch):
 
 
 def test_a_broken_state_is_refused(tmp_path):
-    (tmp_path / 'state.json').write_text('{"a": {"status": "finished"}}')
+    (tmp_path / 'state.json').write_text('{"a": {"status": "finished", "colour": "red"}}')
     with pytest.raises(LandslideError, match=r"state must be as a study wrote it, got other keys of 'a' in .*state\.json"):
         read_state(tmp_path / 'state.json')
+
+
+def test_an_older_state_without_later_keys_is_read(tmp_path):
+    (tmp_path / 'state.json').write_text('{"a": {"status": "finished"}}')
+    assert Record(**read_state(tmp_path / 'state.json')['a']).attempts == 0
+
+
+def test_a_killed_study_s_child_is_ended_before_another_stage_starts(place, monkeypatch):
+    monkeypatch.setenv('STUB_EPOCH_S', '30')
+    study = subprocess.Popen([sys.executable, '-c', RUN])
+    lock = waited_for('work_dirs/studies/study/*/stage.lock')
+    study.kill()
+    study.wait()
+    with lock.open() as file:
+        with pytest.raises(BlockingIOError):  # the child has it
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert not run(budget_s=0)[0]  # which starts nothing
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def waited_for(pattern):
+    """Return the file that a pattern finds, once it has text."""
+    for _ in range(600):
+        found = [path for path in Path().glob(pattern) if path.read_text()]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(pattern)
+
+
+def test_seconds_of_an_attempt_that_was_interrupted_count(place, monkeypatch):
+    monkeypatch.setenv('STUB_EPOCH_S', '30')
+
+    def leave(stage, record):
+        if record.seconds > 0.2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Execution(plan(read('study.yaml')), mim=STUB, watch=leave).run()
+    (kept,) = read_state(Path('work_dirs/studies/study/state.json')).values()
+    assert kept['seconds'] > 0.2
+
+
+def test_a_budget_that_reaches_no_checkpoint_is_no_progress(place, monkeypatch):
+    monkeypatch.setenv('STUB_EPOCH_S', '30')
+    assert not run(budget_s=0.5)[1].progressed
+    monkeypatch.setenv('STUB_EPOCH_S', '0')
+    assert run()[1].progressed
+
+
+def test_machines_and_revisions_of_all_attempts_are_kept(place):
+    _, execution = run()
+    results = collect(execution.plan, execution.records)
+    assert results['machines'] == [machine()]
+    record = execution.records[execution.plan.cells[0].stages[0].name]
+    record.machine = '64 cores other, GPU; ' + record.machine
+    assert collect(execution.plan, execution.records)['machines'] == sorted(['64 cores other, GPU', machine()])
+
+
+def test_a_score_stays_where_the_checkpoint_behind_it_was_deleted(place):
+    _, execution = run()
+    (execution.plan.cells[0].stages[0].work_dir / 'epoch_3.pth').unlink()
+    before = starts(execution)
+    complete, again = run()
+    assert complete
+    assert starts(again) == before
+    assert collect(again.plan, again.records)['cells'][0]['runs'][0]['status'] == 'finished'

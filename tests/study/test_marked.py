@@ -32,7 +32,7 @@ def page(tmp_path):
 def test_only_the_text_between_the_study_s_comments_is_replaced(page, results):
     write_between(page, 'mine', results)
     text = page.read_text()
-    assert '| Swin-Tiny | scratch | 100% | 0 of 2 | not measured |' in text
+    assert '| Swin-Tiny | scratch | 100 % | 0 of 2 | not measured |' in text
     assert 'old' not in text
     assert text.startswith('# Ours\n<!-- study: mine, scores -->\n')
     assert text.endswith(PAGE[PAGE.index('<!-- /study -->\nbetween') :])

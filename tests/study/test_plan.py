@@ -1,3 +1,6 @@
+import pytest
+
+from mmlandslide.errors import ConfigError
 from mmlandslide.study.plan import plan
 from mmlandslide.study.specification import read
 
@@ -76,7 +79,39 @@ def test_a_chain_hands_each_work_dir_on(edited):
 
 
 def test_options_of_a_strategy_win_and_lists_are_written_as_mim_reads_them(edited):
-    chosen = 'scratch: {options: {randomness.seed: 7, model.x: [0.5, null, true]}}'
+    chosen = 'scratch: {options: {train_cfg.val_interval: 7, model.x: [0.5, null, true]}}'
     detect, test = planned(edited(('scratch: {options: {model.backbone.pretrained: null}}', chosen))).cells[0].stages
-    assert (option(detect, 'randomness.seed'), option(detect, 'model.x')) == ('7', '[0.5,None,True]')
-    assert (option(test, 'randomness.seed'), option(test, 'model.x')) == (None, '[0.5,None,True]')
+    assert (option(detect, 'train_cfg.val_interval'), option(detect, 'model.x')) == ('7', '[0.5,None,True]')
+    assert (option(test, 'train_cfg.val_interval'), option(test, 'model.x')) == (None, '[0.5,None,True]')
+
+
+def test_a_pretraining_with_labels_sees_those_of_its_cell_alone(edited):
+    labelled = ('epochs: 2, batch_size: 4}', 'epochs: 2, batch_size: 4, labelled: true}')
+    found = planned(edited(labelled, ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2, 1.0]')))
+    few, whole = (cell.stages[0] for cell in found.cells if cell.axes.strategy == 'MAE')
+    assert option(few, 'train_dataloader.dataset.split_file').endswith('splits/study_20pct_seed0.txt')
+    assert option(whole, 'train_dataloader.dataset.split_file') == 'train.txt'
+
+
+@pytest.mark.parametrize(
+    'claim', ['{of: {strategy: MEA}, over: {strategy: scratch}}', '{of: {strategy: MAE}, over: {strategy: MAE}}']
+)
+def test_a_claim_that_compares_nothing_is_refused_before_anything_is_trained(edited, claim):
+    with pytest.raises(ConfigError, match=r'compare.0 must compare cells of the study, got of .* in Two backbones'):
+        planned(edited(('{of: {strategy: MAE}, over: {strategy: scratch}}', claim)))
+
+
+def test_a_pretraining_without_a_config_for_its_protocol_is_refused(edited):
+    two = ('protocols:', 'protocols:\n  l4s: {train_ids: train.txt, score_ids: score.txt}')
+    with pytest.raises(ConfigError, match=r"pre-training of MAE must have a config for protocol 'l4s', got \['study'\]"):
+        planned(edited(two, ('config: mae.py', 'config: {study: mae.py}')))
+
+
+def test_the_forks_command_is_theirs(place, monkeypatch):
+    monkeypatch.setattr('mmlandslide.study.plan.stack_in_use', lambda: 'onedl')
+    assert {stage.command[2] for stage in planned().stages.values()} == {'mmpretrain', 'mmdetection'}
+
+
+def test_a_protocol_s_name_leads_nowhere_else(edited):
+    found = planned(edited(('  study: {', "  '../up, there': {"), ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2]')))
+    assert [path.name for path in found.split_files] == ['up-there_20pct_seed0.txt']

@@ -20,6 +20,17 @@ def test_the_original_stands_beside_its_own_protocol_and_all_labels_alone():
     assert not any(RING in plots.scores('f', [each]) for each in others)  # of ResNet-18 it says only <.01
 
 
+def test_a_cell_whose_metric_gives_no_ap50_is_drawn_as_not_measured():
+    other = cell(strategy='KD') | {'scores': {'AP75': {'mean': 0.3}}}
+    assert 'Swin-Tiny, KD (not measured)' in str(plots.scores('f', [cell(), other]))
+    assert plots.label_fractions('f', [other, other | {'label_fraction': 0.1}]) is None
+
+
+def test_shares_of_labels_are_told_apart():
+    figure = str(plots.scores('f', [cell(), cell(fraction=0.004)]))
+    assert re.findall(r'>(Swin-Tiny, MAE, [^<]*)<', figure) == ['Swin-Tiny, MAE, 100 %', 'Swin-Tiny, MAE, 0.4 %']
+
+
 def test_one_share_of_labels_makes_no_line():
     assert plots.label_fractions('f', [cell(), cell(fraction=0.1, mean=None), cell('ViT-Tiny', fraction=0.1)]) is None
     assert 'Swin-Tiny, MAE' in str(plots.label_fractions('f', [cell(), cell(fraction=0.1)]))

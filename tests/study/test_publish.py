@@ -130,7 +130,7 @@ def test_a_cell_without_a_score_is_left_out_and_its_pretraining_is_not(tmp_path,
     records = {stage.name: Record('failed', error='loss must be finite') for stage in planned.stages.values()}
     zoo = published(planned, tmp_path / 'zoo', records)
     assert [weights.file[:14] for weights in zoo.weights.values()] == ['swin_mae_tiny_']
-    assert zoo.left_out[1] == 'R18, MAE, study, 100% of labels, seed 0: failed: loss must be finite'
+    assert zoo.left_out[1] == 'R18, MAE, study, 100 % of labels, seed 0: failed: loss must be finite'
     assert len(zoo.left_out) == 2
 
 

@@ -7,9 +7,10 @@ from click.testing import CliRunner
 from mmlandslide.cli.main import main
 from mmlandslide.study.execute import Record, read_state
 from mmlandslide.study.plan import plan
-from mmlandslide.study.report import number, page
+from mmlandslide.study.report import page
 from mmlandslide.study.results import collect
 from mmlandslide.study.specification import read
+from mmlandslide.study.wording import caution, number
 
 VOID = {'meta', 'link', 'img', 'br'}
 EVIL = '<script>alert("&$x_{$")</script>'
@@ -131,7 +132,8 @@ def test_a_study_of_which_nothing_is_done_has_a_report(place):
 def test_a_half_done_study_names_what_failed(place, done):
     planned = done()
     test, detect = planned.cells[3].stages[-1], planned.cells[2].stages[-2]
-    (test.work_dir / 'metrics.json').unlink()
+    for cell in planned.cells[2:]:
+        (cell.stages[-1].work_dir / 'metrics.json').unlink()
     (detect.work_dir / detect.leaves[0]).unlink()
     records = {test.name: Record('void', 3.0, 1, EVIL, 'abc'), detect.name: Record('failed', 7.0, 2, 'loss must be finite', 'abc')}
     text = shown(planned, records).text
@@ -153,11 +155,41 @@ def test_label_fractions_have_a_figure(edited, done):
     assert found.text.count('.3637 .1304') == 2  # beside all labels, as the original had them, and in its own table
 
 
-@pytest.mark.parametrize(
-    ('value', 'text'), [(0.25, '.2500'), (-0.25, '-.2500'), (1.0, '1.0000'), (12.5, '12.5000'), (None, '-'), (float('nan'), '-')]
-)
-def test_a_score_has_four_places(value, text):
-    assert number(value) == text
+def test_a_score_that_the_metric_does_not_give_is_a_dash(done):
+    planned = done()
+    results = collect(planned, {})
+    for cell in results['cells']:
+        cell['scores'] = {'AP': cell['scores']['AP'] | {'mean': 10.5, 'std': None}}
+    text = Page(page(planned, {}, results)).text
+    assert 'Swin-Tiny MAE 100 % 2 of 2 - 10.5000 [' in text
+    assert 'Swin-Tiny MAE 100 % ' + ' '.join('-' * 10) in text
+    assert 'Swin-Tiny, MAE (not measured)' in text  # in the figure of AP50
+
+
+def test_a_difference_that_was_not_measured_is_shown_as_that(done):
+    planned = done()
+    results = collect(planned, {})
+    results['differences'][0]['AP50'] = {'difference': 0.2, 'interval': [0.1, 0.3], 'verdict': 'not measured'}
+    text = Page(page(planned, {}, results)).text
+    assert re.search(r'100 % of labels 2 not measured [+-]\.\d{4} \[', text)
+
+
+def test_caution_stands_below_the_differences(done):
+    planned = done()
+    results = collect(planned, {})
+    text = Page(page(planned, {}, results)).text
+    assert '2 seeds, and with fewer than 3' in caution(results)
+    assert '; 1 pre-training is shared by all seeds' in caution(results)
+    assert f'{caution(results)} The original study' in text
+
+
+def test_the_machines_that_trained_are_told_apart_from_the_one_that_wrote(place):
+    planned = plan(read('study.yaml'))
+    results = collect(planned, {}) | {'machines': ['2 cores <A>, no GPU', '8 cores B, C']}
+    written = 'The machine that wrote this report, which need not be one that trained mmlandslide'
+    assert f'Trained on 2 cores <A>, no GPU; 8 cores B, C. {written}' in Page(page(planned, {}, results)).text
+    del results['machines']
+    assert f'Trained on machines that were not noted. {written}' in Page(page(planned, {}, results)).text
 
 
 def test_the_command_writes_the_report_beside_the_results(place):

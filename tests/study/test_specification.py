@@ -37,6 +37,19 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
         ),
         (('seeds: [0, 1]', 'label_fractions: [0, 1]'), r'label_fractions must lie in \(0, 1\], got \[0, 1\] in study.yaml'),
         (('config: det.py', 'config: {other: det.py}'), r"config must be for protocols of \['study'\], got \['other'\] in"),
+        (('config: det.py', 'config: {}'), r"config must be for protocols of \['study'\], got nothing in study.yaml"),
+        (('seeds: [0, 1]', 'seeds: [-1]'), r'seeds must lie in \[0, 2\^32\), got \[-1\] in study.yaml'),
+        (('seeds: [0, 1]', 'seeds: [0]\nseeds: [1]'), r'study must be YAML, got .*key .*seeds.* stands twice.* in study.yaml'),
+        (('model.backbone.pretrained: null', 'randomness.seed: 3'), r'options must leave randomness.seed to the study, got 3 in'),
+        (('model.backbone.pretrained: null', 'a.split_file: null'), r'options.a.split_file must be a path, got None in'),
+        (('model.backbone.pretrained: null', 'model.x: {y: 1}'), r"options.model.x must be a plain value, got \{'y': 1\} in"),
+        (('model.backbone.pretrained: null', "model.x: 'a,b'"), r"options.model.x must be a plain value, got 'a,b' in"),
+        (('batch_size: 4', "batch_size: 4, options: {a: '{previous}'}"), r'pretrain.0.options must not name \{previous\}, got a:'),
+        (('of: {strategy: MAE}', 'of: {strategy: [MAE]}'), r'compare.0.of must give each axis one value, got of '),
+        (
+            ('{of: {strategy: MAE}, over: {strategy: scratch}}', '{of: {protocol: a}, over: {protocol: b}}'),
+            r"compare.0.over must leave the protocol as it is, got \{'protocol': 'b'\} in study.yaml",
+        ),
         (('name:', 'name: ['), r'study must be YAML, got .*line .* in study.yaml'),
     ],
 )
@@ -55,4 +68,18 @@ def test_a_file_that_is_not_there_is_named(edited):
 def test_a_tile_that_trains_and_is_scored_is_refused(place):
     (place / 'score.txt').write_text('train/3\ntrain/105\n')
     with pytest.raises(SplitOverlapError, match=r"got 1 that do both, such as \['train/105'\] in study.yaml"):
+        read('study.yaml')
+
+
+@pytest.mark.parametrize(
+    ('text', 'got'),
+    [
+        (b'# none\n', 'train.txt with no tile'),
+        (b'train/1\ntrain/1\n', 'train.txt with a tile twice'),
+        (b'\xff', r'train.txt: .*decode'),
+    ],
+)
+def test_a_split_file_that_is_no_list_of_tiles_is_refused(place, text, got):
+    (place / 'train.txt').write_bytes(text)
+    with pytest.raises(ConfigError, match=rf'protocols.study.train_ids or score_ids must .*, got {got}.* in study.yaml'):
         read('study.yaml')
