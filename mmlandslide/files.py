@@ -37,15 +37,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(6)}.tmp')
     try:
         yield temporary
-        with temporary.open('rb+') as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the disk keep a file's content.
+
+    Raises:
+        OSError: the disk is full or broken, as some file systems only say now.
+    """
+    with path.open('rb+') as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
     """Have the disk keep a folder's new names, so that they outlast a power cut in the order in which they were given."""
     if os.name == 'posix':
         descriptor = os.open(folder, os.O_RDONLY)

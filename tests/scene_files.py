@@ -13,7 +13,7 @@ ORIGIN_XY = (399960.0, 5000040.0)
 NAME = 'S2A_MSIL1C_20150711T100006_N0204_R122_T33TWM_20150711T100008'
 
 
-def write_raster(path: Path, array, pixel=10.0, origin_xy=ORIGIN_XY, crs='EPSG:32633', names=None, **options):
+def write_raster(path: Path, array, pixel=10.0, origin_xy=ORIGIN_XY, crs='EPSG:32633', names=None, units=None, **options):
     """Write (C, H, W) or (H, W) as a raster; `pixel` may be an affine transform."""
     array = np.asarray(array)
     array = array[None] if array.ndim == 2 else array
@@ -23,8 +23,10 @@ def write_raster(path: Path, array, pixel=10.0, origin_xy=ORIGIN_XY, crs='EPSG:3
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(path, 'w', count=count, height=height, width=width, **profile) as target:
         target.write(array)
-        if names:
+        if names is not None:
             target.descriptions = names
+        if units:
+            target.units = units
     return path
 
 

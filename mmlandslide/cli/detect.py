@@ -1,6 +1,7 @@
 """`mmlandslide detect`: a scene, a trained detector -> landslides on the map."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,13 +12,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mmlandslide.errors import LandslideError
+from mmlandslide.errors import LandslideError, SceneError
 
 if TYPE_CHECKING:
     from mmlandslide.scenes.detector import LandslideDetector
     from mmlandslide.scenes.options import InputOptions
     from mmlandslide.scenes.processes import Place
-    from mmlandslide.scenes.run import Advance
+    from mmlandslide.scenes.run import Advance, SceneDetector
     from mmlandslide.scenes.scene import Scene
     from mmlandslide.scenes.search import Settings
 
@@ -78,15 +79,35 @@ def command(scene: Path | None, config_path: Path, checkpoint: str, out: Path, d
     from mmlandslide.scenes.processes import joined
 
     with joined() as place, _one_voice(place):
-        settings, overwrite = _settings(options), options['overwrite']
         detector = LandslideDetector(config_path, checkpoint, _device(device, place), amp)
-        for path, opened in _scenes(scene, out, detector, _input_options(options)):
-            with _progress(opened, settings, place) as advance:
-                written = detector.detector.write(
-                    opened, path, settings, overwrite, place, advance, sys.argv[1:], options['report']
-                )
-            for each in written:
-                click.echo(f'wrote {each}')
+        for number, (path, opened) in enumerate(_scenes(scene, out, detector, _input_options(options))):
+            _detect(detector.detector, opened, path, number, place, bool(out.suffix), options)
+        place.wait()
+
+
+def _detect(
+    detector: 'SceneDetector', scene: 'Scene', out: Path, number: int, place: 'Place', single: bool, options: dict[str, Any]
+) -> None:
+    """Search one scene, or do this process's share of it, and say what was written.
+
+    Scenes of one block are dealt out to the processes; of a folder, those are left alone that the same command has written before.
+    """
+    from mmlandslide.scenes.processes import Place
+
+    settings, overwrite, report = _settings(options), options['overwrite'], options['report']
+    share = place
+    if place.size > 1 and not single and len(settings.grid(scene).blocks) == 1:
+        if number % place.size != place.rank:
+            return
+        share = Place(local_rank=place.local_rank)
+    if not single and not overwrite and detector.has_written(scene, out, settings, report):
+        if share.writes:
+            click.echo(f'written before: {out}', err=True)
+        return
+    with _progress(scene, settings, share, shown=place.writes) as advance:
+        written = detector.write(scene, out, settings, overwrite, share, advance, sys.argv[1:], report)
+    for each in written:
+        click.echo(f'wrote {each}')
 
 
 def _device(name: str, place: 'Place') -> str:
@@ -135,20 +156,34 @@ def _scenes(
 ) -> Iterator[tuple[Path, 'Scene']]:
     """Yield each scene with its output: one file for one scene, a folder for a folder of tiles."""
     from mmlandslide.scenes.reader import open_scene, open_scenes
+    from mmlandslide.scenes.sentinel2 import find_product
 
     if out.suffix:
         yield out, open_scene(source, detector.bands, options)
         return
+    if source is not None and source.is_dir() and find_product(source) is None:
+        _require_own_names(source)
     for scene in open_scenes(source, detector.bands, options):
         yield out / f'{scene.name}.gpkg', scene
 
 
+def _require_own_names(folder: Path) -> None:
+    """Refuse a folder of tiles two of which would write the same files."""
+    from mmlandslide.datasets import tiles
+
+    names = Counter(path.stem for path in folder.iterdir() if path.suffix.lower() in tiles.SUFFIXES)
+    twice = sorted(name for name, count in names.items() if count > 1)
+    if twice:
+        remedy = 'Rename one of each, or move it to a folder of its own: their output would have one name'
+        raise SceneError.mismatch('tiles', 'have names that differ before the suffix', twice, folder, remedy)
+
+
 @contextmanager
-def _progress(scene: 'Scene', settings: 'Settings', place: 'Place') -> Iterator['Advance']:
-    """Show how far this process is, in the one that writes."""
+def _progress(scene: 'Scene', settings: 'Settings', place: 'Place', shown: bool) -> Iterator['Advance']:
+    """Show how far this process is with its share, if it is to be shown."""
     mine = settings.grid(scene).blocks[place.rank :: place.size]
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not place.writes) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
         task = bar.add_task(f'{scene.name}: windows', total=sum(map(len, mine)))
         yield lambda windows: bar.advance(task, windows)
 

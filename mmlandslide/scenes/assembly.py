@@ -12,14 +12,16 @@ from mmlandslide.bands import BANDS, GROUPS
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.band_names import CIRRUS, canonical, is_reflectance, require_known
 from mmlandslide.scenes.catalogue import BandPlace, Catalogue
-from mmlandslide.scenes.coverage import no_map, require_cover
+from mmlandslide.scenes.coverage import require_cover
 from mmlandslide.scenes.frame import MapFrame, require_upright
-from mmlandslide.scenes.inspection import Inspection
+from mmlandslide.scenes.input_facts import facts_of
+from mmlandslide.scenes.inspection import Inspection, require_gsd
 from mmlandslide.scenes.layers import BandLayer, CloudMask, TerrainLayer, cloud_kind
 from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.raster_scene import RasterScene
 from mmlandslide.scenes.rasters import RasterFile
 from mmlandslide.scenes.scene import InputFile
+from mmlandslide.scenes.terrain import terrain_layer
 from mmlandslide.scenes.units import Units
 
 
@@ -33,8 +35,13 @@ def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions
     """
     frame = RasterFile(catalogue.grid_path).own_frame
     require_upright(frame, catalogue.grid_path)
+    if options.check_values and any(map(is_reflectance, bands)):
+        require_gsd(frame, catalogue.grid_path)
     places = dict(catalogue.places)
     if options.dem is not None:
+        if not set(bands) & set(GROUPS['terrain']):
+            remedy = 'Leave --dem out: the model looks at neither'
+            raise ConfigError.mismatch('dem', 'serve a model of elevation or slope', list(bands), 'the options', remedy)
         places['DEM'] = BandPlace(Path(options.dem))
         places.pop('slope', None)
     available = [*places, *(['slope'] if 'DEM' in places else [])]
@@ -42,7 +49,9 @@ def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions
     held = tuple(band for band in bands if band not in fill)
     _require_bands(held, available, catalogue)
     layers: list[BandLayer | TerrainLayer] = [*_light(held, places, frame, options)]
-    layers += _terrain(held, places, frame, catalogue.grid_path, options)
+    terrain = tuple(band for band in held if band == 'DEM' or (band == 'slope' and 'slope' not in places))
+    if terrain:
+        layers.append(terrain_layer(terrain, places, frame, catalogue.grid_path, options))
     scene = RasterScene(
         catalogue.name,
         bands,
@@ -54,7 +63,8 @@ def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions
         fill,
         _clouds(frame, options),
     )
-    return replace(scene, inputs=_inputs(scene, catalogue), units=_units(scene, catalogue, options))
+    units = _units(scene, catalogue, options)
+    return replace(scene, inputs=_inputs(scene, catalogue), units=units, facts=facts_of(scene, units, catalogue))
 
 
 def fill_values(fill: Mapping[str, str | float], bands: Sequence[str], available: Sequence[str]) -> dict[str, float]:
@@ -114,23 +124,6 @@ def _light(held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFra
         yield BandLayer(file, bands, tuple(places[band].index for band in bands))
 
 
-def _terrain(
-    held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, grid_path: Path, options: InputOptions
-) -> Iterator[TerrainLayer]:
-    """Yield the layer of elevation and of the slope that is computed from it."""
-    bands = tuple(band for band in held if band == 'DEM' or (band == 'slope' and 'slope' not in places))
-    if not bands:
-        return
-    path, index = places['DEM'].path, places['DEM'].index
-    if path == grid_path:
-        metres = BANDS['DEM'].divisor if options.scale == LANDSLIDE4SENSE_UNITS else 1.0
-        yield TerrainLayer(RasterFile(path, frame), bands, index, frame, metres)
-        return
-    file = RasterFile(path, frame.padded(1), Resampling.cubic)
-    require_cover(frame, file.own_frame, path)
-    yield TerrainLayer(file, bands, index, frame, margin_px=1)
-
-
 def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
     if options.cloud_mask is None:
         return None
@@ -140,8 +133,7 @@ def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
     needed = 2 if kind == 'msk_classi' else 1
     if file.dataset.count < needed:
         raise SceneError.mismatch(f'cloud mask of kind {kind}', f'have {needed} bands', file.dataset.count, path, 'Name its kind')
-    if file.dataset.crs is None:
-        raise no_map('cloud mask', path)
+    require_cover(frame, file.own_frame, path, 'cloud mask')
     return CloudMask(file, kind)
 
 
@@ -155,8 +147,16 @@ def _units(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> U
     offsets = catalogue.offsets
     if options.dn_offset is not None:
         offsets = dict.fromkeys(scene.held, options.dn_offset)
-    check = options.check_values and not catalogue.of_product
-    return Inspection(scene, catalogue.grid_path).units(per_unit, offsets, stored, check)
+    check = options.check_values and (not catalogue.of_product or options.dn_offset is not None)
+    return Inspection(scene, catalogue.grid_path, _cirrus(scene, catalogue, options)).units(per_unit, offsets, stored, check)
+
+
+def _cirrus(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> BandLayer | None:
+    """Return B10 where there is one that the model does not ask for: it says most surely whether an offset is left."""
+    place = catalogue.places.get(CIRRUS)
+    if place is None or CIRRUS in scene.held:
+        return None
+    return BandLayer(RasterFile(place.path, scene.frame, nodata=options.nodata, zero_is_data=True), (CIRRUS,), (place.index,))
 
 
 def _inputs(scene: RasterScene, catalogue: Catalogue) -> tuple[InputFile, ...]:

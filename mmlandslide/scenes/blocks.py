@@ -2,8 +2,9 @@
 
 import io
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,16 +15,31 @@ from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.scenes.detections import COLUMNS, Detections
 from mmlandslide.scenes.fingerprint import digest
 
-_NAMES = 'block-*.npy'
+_NAMES, _PLACING = 'block-*.npy', 'placing'
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A block that has been searched.
+
+    Attributes:
+        found: what its windows own, or nearly.
+        windows: how many of them were searched, the others having no data.
+        valid_px: pixels with data in the part of the scene that is the block's own, see `Grid.own`.
+    """
+
+    found: Detections
+    windows: int
+    valid_px: int
 
 
 class Blocks(Protocol):
     """Where finished blocks are kept."""
 
-    def read(self, index: int) -> Detections | None:
+    def read(self, index: int) -> Searched | None:
         """Return what was found in a block, `None` where it is not finished."""
 
-    def write(self, index: int, found: Detections) -> None:
+    def write(self, index: int, block: Searched) -> None:
         """Note what was found in a block."""
 
 
@@ -31,15 +47,15 @@ class BlocksInMemory:
     """Finished blocks of a run that writes no file."""
 
     def __init__(self) -> None:
-        self._found: dict[int, Detections] = {}
+        self._found: dict[int, Searched] = {}
 
-    def read(self, index: int) -> Detections | None:
+    def read(self, index: int) -> Searched | None:
         """Return what was found in a block, `None` where it is not finished."""
         return self._found.get(index)
 
-    def write(self, index: int, found: Detections) -> None:
+    def write(self, index: int, block: Searched) -> None:
         """Note what was found in a block."""
-        self._found[index] = found
+        self._found[index] = block
 
 
 class BlockFolder:
@@ -55,15 +71,17 @@ class BlockFolder:
     def __init__(self, out: Path, parameters: Mapping[str, Any]) -> None:
         self.path = out.with_name(f'{out.name}.blocks') / digest(parameters)
 
-    def read(self, index: int) -> Detections | None:
+    def read(self, index: int) -> Searched | None:
         """Return what was found in a block, `None` where it is not finished."""
         with suppress(OSError, ValueError, EOFError):  # a file that is not there, or that something else has spoiled
-            table = np.load(self._file(index), allow_pickle=False)
+            with self._file(index).open('rb') as file:
+                table, counts = (np.load(file, allow_pickle=False) for _ in range(2))
             if table.dtype == np.float64 and table.ndim == 2 and table.shape[1] == COLUMNS:
-                return Detections(table)
+                windows, valid_px = counts.tolist()
+                return Searched(Detections(table), windows, valid_px)
         return None
 
-    def write(self, index: int, found: Detections) -> None:
+    def write(self, index: int, block: Searched) -> None:
         """Note what was found in a block.
 
         Raises:
@@ -72,12 +90,28 @@ class BlockFolder:
         try:
             # Not into the file itself: NumPy writes that with C's buffers and would not notice that the last of them found no room.
             content = io.BytesIO()
-            np.save(content, found.table, allow_pickle=False)
+            for array in (block.found.table, np.array([block.windows, block.valid_px])):
+                np.save(content, array, allow_pickle=False)
             write_atomic(self._file(index), content.getvalue())
         except OSError as error:
             remedy = 'Free space or allow writing there, then run the same command again: it goes on from the finished blocks'
             reason = repr(error.strerror or str(error))
             raise StorageError.mismatch('finished block', 'be written whole', reason, self.path, remedy) from error
+
+    @property
+    def placing(self) -> bool:
+        """Whether a run of these parameters was killed while it gave its files their names: what is there of them is its own."""
+        return (self.path / _PLACING).exists()
+
+    @contextmanager
+    def while_placing(self) -> Iterator[None]:
+        """Note that files get their names now; the note stays where the process is killed, and until `remove`."""
+        note = write_atomic(self.path / _PLACING, '')
+        try:
+            yield
+        except BaseException:
+            note.unlink()
+            raise
 
     def clear_leftovers(self) -> None:
         """Delete what killed processes have left half-written; none may be writing now."""

@@ -35,7 +35,7 @@ class Catalogue:
         name: of the scene.
         places: band -> where it lies.
         grid_path: of the file whose grid is the scene's.
-        offsets: band -> digital numbers to add, where the metadata say so.
+        offsets: band -> digital numbers to add, where the metadata or the baseline in a name say so.
         quantification: digital numbers per unit of reflectance.
         acquired: UTC.
         metadata: files that say so.
@@ -85,6 +85,7 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
     if source is None:
         found.name = next(iter(found.places.values())).path.stem
         found.acquired = sentinel2.date_in(found.name)
+        found.offsets = sentinel2.offsets_by_name(next(iter(found.places.values())).path)
     if source is None or source.is_dir():
         found.grid_path = _finest(found.places)
     return found
@@ -148,7 +149,7 @@ def _of_raster(path: Path, options: InputOptions, asked: Sequence[str]) -> Catal
         twice = next(name for name in known if known.count(name) > 1)
         raise BandError.mismatch('band name', 'stand once', f'{twice!r} twice', path, 'Name the bands with --band-order')
     places = {name: BandPlace(path, index) for index, name in enumerate(names, 1) if name in known}
-    return Catalogue(path.stem, places, path, acquired=sentinel2.date_in(path.stem))
+    return Catalogue(path.stem, places, path, sentinel2.offsets_by_name(path), acquired=sentinel2.date_in(path.stem))
 
 
 def _finest(places: dict[str, BandPlace]) -> Path:

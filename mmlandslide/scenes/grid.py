@@ -121,6 +121,13 @@ class Grid:
         bottom, right = self.row_starts[block.rows[-1]] + self.window_px, self.col_starts[block.cols[-1]] + self.window_px
         return top, left, int(bottom) - top, int(right) - left
 
+    def own(self, block: Block) -> tuple[int, int]:
+        """Return how many rows and columns in px of a block's extent come before the next block: no pixel is in two such parts."""
+        top, left, height, width = self.extent(block)
+        rows = int(self.row_starts[block.rows.stop]) - top if block.rows.stop < len(self.row_starts) else height
+        cols = int(self.col_starts[block.cols.stop]) - left if block.cols.stop < len(self.col_starts) else width
+        return rows, cols
+
 
 def starts(length_px: int, window_px: int, stride_px: int, origin_px: int = 0) -> NDArray[np.int64]:
     """Return the first pixel of each window along one axis, (K,), rising.

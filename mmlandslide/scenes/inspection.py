@@ -10,7 +10,7 @@ from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.band_order import misplaced_by_law
 from mmlandslide.errors import SceneError
 from mmlandslide.scenes.band_names import CIRRUS, is_reflectance
-from mmlandslide.scenes.frame import Window
+from mmlandslide.scenes.frame import MapFrame, Window
 from mmlandslide.scenes.layers import BandLayer
 from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, UNITS
 from mmlandslide.scenes.raster_scene import RasterScene
@@ -24,8 +24,29 @@ _MOST_MISSING = 0.25
 _MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
 #: No ground is this bright over all bands; Landslide4Sense units are about 1.
 _BRIGHTEST_MEDIAN = 0.7
-#: What the offset of processing baseline 04.00 adds. Some pixel in some short-wave infrared band is always darker.
-_OFFSET_DN, _DARK_BANDS, _FEWEST_BANDS = 1000.0, ('B10', 'B11', 'B12'), 4
+#: Processing baseline 04.00 adds 1000. Without it B10, below 100 but under thick cirrus, has a median below the first of these, and
+#: the darkest hundredth of the darkest band lies below it too, or, where there is no B10 to ask, below the second.
+_MOST_CIRRUS_DN, _MOST_DARK_DN = 500.0, 900.0
+#: Bands that have dark pixels nearly everywhere: where one in 20 falls below the limit, an offset was undone twice. Level 2A makes
+#: water and shadow a little negative.
+_DARK_BANDS, _DARK_PERCENT, _LEAST_DARK_DN = ('B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B11', 'B12'), 5, -100.0
+#: Ground sampling distances in metres that are near enough to the 10 m that detectors have learnt.
+_GSD_M = (4.5, 20.5)
+
+
+def require_gsd(frame: MapFrame, where: Path) -> None:
+    """Refuse pixels that show another size of things than those that detectors have learnt.
+
+    Args:
+        frame: of the scene.
+        where: the file to name.
+
+    Raises:
+        SceneError: a ground sampling distance far from 10 m.
+    """
+    if not _GSD_M[0] <= frame.gsd_m <= _GSD_M[1]:
+        remedy = 'Resample it with `gdalwarp -tr 10 10 -r bilinear` on a map in metres, or say --no-check'
+        raise SceneError.mismatch('pixels', 'be about 10 m (5 to 20) on the ground', f'{frame.gsd_m:.4g} m', where, remedy)
 
 
 class Inspection:
@@ -34,11 +55,13 @@ class Inspection:
     Args:
         scene: with any units.
         where: the file to name in errors.
+        cirrus: B10, where the scene itself does not hold it.
     """
 
-    def __init__(self, scene: RasterScene, where: Path) -> None:
+    def __init__(self, scene: RasterScene, where: Path, cirrus: BandLayer | None = None) -> None:
         self.scene = scene
         self.where = where
+        self.cirrus = cirrus
 
     def units(self, per_unit: float | None, offsets: Mapping[str, float], stored: Sequence[str], check: bool = True) -> Units:
         """Return the units of the scene's bands.
@@ -50,15 +73,16 @@ class Inspection:
             check: refuse values that contradict names or units.
 
         Raises:
-            SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody undid, or bands in the place of
-                others.
+            SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody undid or that was undone before,
+                or bands in the place of others.
         """
         self._require_data()
         if per_unit is None and not stored:
             per_unit = self._recognised()
         units = Units(self.scene.held, per_unit or 1.0, offsets, stored)
-        if check and not stored and not offsets:
-            self._require_dark_pixels(per_unit or 1.0)
+        check = check and bool(self.scene.held)  # all may be filled
+        if check and not stored:
+            self._require_offset(per_unit or 1.0, offsets)
         if check:
             self._require_order(units)
         return units
@@ -120,19 +144,53 @@ class Inspection:
             f'State their unit: --scale dn, reflectance, {LANDSLIDE4SENSE_UNITS}, or digital numbers per unit',
         )
 
-    def _require_dark_pixels(self, per_unit: float) -> None:
-        """Refuse light that is nowhere darker than the offset of processing baseline 04.00: nobody undid it."""
-        light = self._light()
-        if len(light) < _FEWEST_BANDS or not set(light) & set(_DARK_BANDS):
-            return
-        darkest = min(float(values.min()) for values in light.values()) * per_unit
-        if darkest >= _OFFSET_DN:
+    def _require_offset(self, per_unit: float, offsets: Mapping[str, float]) -> None:
+        """Refuse light from which the offset of processing baseline 04.00 was not taken, or was taken before."""
+        light = {band: values * per_unit for band, values in self._light().items()}
+        cirrus = self._median_cirrus(per_unit)
+        if not offsets and light:
+            self._require_dark(light, cirrus)
+        if min(offsets.values(), default=0.0) < 0:
+            self._require_not_negative(light, cirrus, offsets)
+
+    def _median_cirrus(self, per_unit: float) -> float | None:
+        """Return the median of B10 in digital numbers, whether or not the model asks for it; `None` where there is none."""
+        values = self._light().get(CIRRUS, np.empty(0))
+        if self.cirrus is not None:
+            looked = zip(self._windows(), self._samples, strict=True)
+            values = np.concatenate([self.cirrus.read(window)[0][~np.isnan(sample[0])] for window, sample in looked])
+            values = values[~np.isnan(values)]
+        return float(np.median(values)) * per_unit if values.size else None
+
+    def _require_dark(self, light: Mapping[str, np.ndarray], cirrus: float | None) -> None:
+        """Refuse light that is nowhere dark: an offset lifts every band."""
+        darkest = min(float(np.percentile(values, 1)) for values in light.values())
+        most = _MOST_DARK_DN if cirrus is None else _MOST_CIRRUS_DN
+        if darkest > most and (cirrus is None or cirrus > most):
+            seen = f'{darkest:.0f}' if cirrus is None else f'{darkest:.0f} and a median of {cirrus:.0f} in {CIRRUS}'
             raise SceneError.mismatch(
                 'digital numbers',
-                f'be below {_OFFSET_DN:.0f} somewhere in {sorted(light)}',
-                f'a minimum of {darkest:.0f}',
+                f'be below {most:.0f} in the darkest hundredth of one of {sorted(light)}',
+                seen,
                 self.where,
                 'Products of processing baseline 04.00 or later need --dn-offset -1000; if not, say --dn-offset 0',
+            )
+
+    def _require_not_negative(self, light: Mapping[str, np.ndarray], cirrus: float | None, offsets: Mapping[str, float]) -> None:
+        """Refuse an offset that leaves too many digital numbers below 0."""
+        low = {
+            band: float(np.percentile(light[band], _DARK_PERCENT)) + offsets.get(band, 0.0) for band in _DARK_BANDS if band in light
+        }
+        negative = {band: round(value) for band, value in low.items() if value < _LEAST_DARK_DN}
+        if cirrus is not None and cirrus + offsets.get(CIRRUS, min(offsets.values())) < -_MOST_CIRRUS_DN:
+            negative[CIRRUS] = round(cirrus + offsets.get(CIRRUS, min(offsets.values())))
+        if negative:
+            raise SceneError.mismatch(
+                'digital numbers',
+                f'not turn negative by the offset {min(offsets.values()):.0f}',
+                f'down to {negative}',
+                self.where,
+                'Was it removed before? Then say --dn-offset 0',
             )
 
     def _require_order(self, units: Units) -> None:

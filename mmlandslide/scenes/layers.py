@@ -11,7 +11,7 @@ from mmlandslide.scenes.rasters import RasterFile
 from mmlandslide.scenes.slope import slope_deg
 
 #: Below the lowest land on earth (-430 m): what files hold where they have no elevation and do not say so.
-_LOWEST_M = -1000.0
+LOWEST_M = -1000.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TerrainLayer:
         row, col, height, width = window
         shift = self.margin_px - 1
         dem_m = self.file.read((self.index,), (row + shift, col + shift, height + 2, width + 2))[0] * np.float32(self.metres)
-        dem_m[dem_m < _LOWEST_M] = np.nan
+        dem_m[dem_m < LOWEST_M] = np.nan
         found = {'DEM': dem_m[1:-1, 1:-1]}
         if 'slope' in self.bands:
             found['slope'] = slope_deg(dem_m, *self.frame.pixel_size_m(np.arange(row, row + height)))

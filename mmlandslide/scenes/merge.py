@@ -53,12 +53,21 @@ def merge(found: Detections, grid: Grid, method: str = 'nms', iou_thr: float = 0
 def settled(found: Detections, grid: Grid) -> Detections:
     """Drop what a window found outside its core, unless the window that owns that place has missed it.
 
+    It has not where an owned box overlaps the other much, or holds most of it and the other is a piece, cut at its window's edge.
+
     Args:
         found: in any order.
         grid: that the windows are of.
     """
     own, boxes = grid.owned(found.boxes_xyxy, found.window_rc), found.boxes_xyxy
-    pair = np.concatenate(_pairs(boxes, lambda one, other: (own[one] != own[other]) & (_iou(boxes[one], boxes[other]) > SAME_IOU)))
+    piece = np.any(_at_edges(found, grid), axis=(0, 2))
+
+    def same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        foreign = np.where(own[one], other, one)
+        held = _shared(boxes[one], boxes[other]) > SAME_IOU * _areas(boxes[foreign])
+        return (own[one] != own[other]) & ((piece[foreign] & held) | (_iou(boxes[one], boxes[other]) > SAME_IOU))
+
+    pair = np.concatenate(_pairs(boxes, same))
     needed = np.ones(len(found), bool)
     needed[pair] = own[pair]
     return found[needed]
@@ -159,16 +168,34 @@ def _meeting(
 
 def _iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the IoU of boxes row by row, 0 for two that have no area."""
-    shared = np.maximum(np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2]), 0).prod(axis=1)
-    both = (one[:, 2:] - one[:, :2]).prod(axis=1) + (other[:, 2:] - other[:, :2]).prod(axis=1) - shared
+    shared = _shared(one, other)
+    both = _areas(one) + _areas(other) - shared
     return np.divide(shared, both, out=np.zeros_like(shared), where=both > 0)
+
+
+def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that boxes share, row by row."""
+    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    return np.asarray(np.maximum(sides, 0).prod(axis=1))
+
+
+def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1))
+
+
+def _at_edges(found: Detections, grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which boxes begin and which end at an edge of their window that is none of the scene's, (N, x and y) each."""
+    boxes, start = found.boxes_xyxy.reshape(-1, 2, 2), found.window_rc[:, ::-1]  # (N, start and end, x and y)
+    end = start + grid.window_px
+    at_start = (boxes[:, 0] - start < EDGE_PX) & (start > 0)
+    return at_start, (end - boxes[:, 1] < EDGE_PX) & (end < (grid.width, grid.height))
 
 
 def _cut_apart(found: Detections, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the pairs of detections that are parts of one object."""
     boxes = found.boxes_xyxy.reshape(-1, 2, 2)  # (N, start and end, x and y)
     start = found.window_rc[:, ::-1]  # (N, x and y)
-    at_start, at_end = boxes[:, 0] - start < EDGE_PX, start + grid.window_px - boxes[:, 1] < EDGE_PX
+    at_start, at_end = _at_edges(found, grid)
 
     def parts(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
         meet = (np.maximum(boxes[one, 0], boxes[other, 0]) < np.minimum(boxes[one, 1], boxes[other, 1])).all(axis=1)

@@ -48,7 +48,7 @@ class ModelPredictor:
     def __init__(self, config_path: Path, checkpoint_path: Path, device: torch.device, amp: bool = False) -> None:
         if not config_path.is_file():
             raise MissingPathError.mismatch('config', 'be a file', 'nothing', config_path, 'Check the path')
-        self.config: Config = Config.fromfile(config_path)
+        self.config = _read(config_path)
         self.zoom = zoom_of(self.config, config_path)
         self.model = _built(self.config, config_path)
         self.bands: tuple[str, ...] = tuple(self.model.backbone.bands)
@@ -65,9 +65,20 @@ class ModelPredictor:
         found = [sample.pred_instances for sample in self.samples(images)]
         return [(each.bboxes.float().cpu().numpy(), each.scores.float().cpu().numpy()) for each in found]
 
-    @torch.inference_mode()
     def samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
-        """Return each of (B, C, h, w) windows as MMDetection does: `pred_instances` in the window's own pixels."""
+        """Return each of (B, C, h, w) windows as MMDetection does: `pred_instances` in the window's own pixels.
+
+        Raises:
+            ConfigError: they do not fit into the memory of the GPU.
+        """
+        try:
+            return self._samples(images)
+        except torch.cuda.OutOfMemoryError as error:
+            remedy = 'Lower --batch, or --window'
+            raise ConfigError.mismatch('batch', 'fit into the memory of the GPU', images.shape, self.device, remedy) from error
+
+    @torch.inference_mode()
+    def _samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
         height, width = images.shape[-2:]
         batch = zoomed(torch.from_numpy(images).to(self.device, non_blocking=True), self.zoom)
         scale = (batch.shape[-1] / width, batch.shape[-2] / height)
@@ -111,6 +122,19 @@ def zoom_of(config: Mapping[str, Any], path: Path) -> float:
     native_scale = evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0  # own pixels a stored pixel
     resize = steps[0] if len(steps) == 2 else {'factor': 1.0}
     return float(resize['size_px'] / TILE_PX if resize.get('size_px') else resize['factor'] / native_scale)
+
+
+def _read(path: Path) -> Config:
+    """Read a config.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is a program: it may fail in any way
+        got = repr(f'{type(error).__name__}: {error}')
+        raise ConfigError.mismatch('config', 'be a config of mmengine', got, path, 'Correct it, or pass another') from error
 
 
 def _built(config: Config, path: Path) -> Any:

@@ -1,5 +1,6 @@
 """What a user may say about a scene beyond its path."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +26,13 @@ class InputOptions:
         scale: `dn` (digital numbers), `reflectance` (0 to 1), `landslide4sense`, or how many digital numbers one unit is; by
             default recognised by type and range.
         dn_offset: added to Sentinel-2's digital numbers, -1000 for products of processing baseline 04.00 or later; by default
-            what the product's metadata say, else 0.
+            what the product's metadata or the baseline in a name (`_N0509_`) say, else 0.
         fill: band that the scene lacks -> its value in Landslide4Sense units, or `mean` for the band's mean.
         nodata: value that means no data; by default what the file says, else 0 in Sentinel-2's bands except B10.
-        check_values: refuse bands whose values contradict their names or units.
+        check_values: refuse bands whose values contradict their names or units, and pixels that are far from 10 m.
+
+    Raises:
+        ConfigError: an offset that is no finite number, or a kind of cloud mask without a mask.
     """
 
     band_files: Sequence[tuple[str, str | Path]] = ()
@@ -41,6 +45,15 @@ class InputOptions:
     fill: Mapping[str, float | str] = field(default_factory=dict)
     nodata: float | None = None
     check_values: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what can have no meaning."""
+        if self.dn_offset is not None and not math.isfinite(self.dn_offset):
+            remedy = 'Pass -1000 or 0'
+            raise ConfigError.mismatch('dn_offset', 'be a finite number', self.dn_offset, 'the options', remedy)
+        if self.cloud_kind is not None and self.cloud_mask is None:
+            remedy = 'Name the mask with --mask, or leave --mask-kind out'
+            raise ConfigError.mismatch('cloud kind', 'belong to a cloud mask', 'no mask', 'the options', remedy)
 
 
 def dn_per_unit(scale: str | float | None) -> float | None:

@@ -1,8 +1,8 @@
-"""The files that a run leaves: all of them whole, or none."""
+"""The files that a run leaves: all of them whole, or none. A kill while they get their names leaves no GeoPackage."""
 
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 import geopandas as gpd
 
 from mmlandslide import files
-from mmlandslide.errors import ConfigError, LandslideError, StorageError
-from mmlandslide.scenes import quicklook, stac, styling, vector, webmap
+from mmlandslide.errors import ConfigError, LandslideError, SceneError, StorageError
+from mmlandslide.scenes import placing, quicklook, stac, styling, vector, webmap
 from mmlandslide.scenes.overview import Overview, overview_of
-from mmlandslide.scenes.scene import Scene
+from mmlandslide.scenes.scene import InputFile, Scene
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,25 @@ def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
     return {'.html': _write_report, **chosen} if report else chosen
 
 
-def require_free(out: Path, suffixes: Mapping[str, Writer], overwrite: bool) -> None:
-    """Refuse an output that is there already.
+def require_free(out: Path, suffixes: Mapping[str, Writer], overwrite: bool, inputs: Sequence[InputFile] = ()) -> None:
+    """Refuse an output that is there already, or that would replace what it is made from.
 
     Args:
         out: path of the GeoPackage; the other files stand beside it under the same name.
         suffixes: of all files.
         overwrite: whether they may be replaced.
+        inputs: that the scene is read from; they never are.
 
     Raises:
-        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay.
+        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay, or is read.
         StorageError: a folder bears the name of a file.
     """
     if out.suffix != '.gpkg':
         raise ConfigError.mismatch('output', 'end in .gpkg', repr(out.name), '--out', 'The GeoJSON is written beside it')
+    read = {Path(each.path).resolve() for each in inputs}
+    lost = [path.name for path in map(out.with_suffix, suffixes) if path.resolve() in read]
+    if lost:
+        raise ConfigError.mismatch('output', 'replace none of the files that are read', lost, out.parent, 'Name another')
     there = [path.name for path in map(out.with_suffix, suffixes) if path.exists()]
     if there and not overwrite:
         raise ConfigError.mismatch('output', 'not be there yet', there, out.parent, 'Name another, or replace it with --overwrite')
@@ -108,32 +113,53 @@ def require_free(out: Path, suffixes: Mapping[str, Writer], overwrite: bool) -> 
         raise StorageError.mismatch('output', 'be a file', f'folders {folders}', out.parent, 'Name another')
 
 
-def write(result: Result, out: Path, writers: Mapping[str, Writer]) -> list[Path]:
-    """Write all files of a result; they get their names when all of them are whole.
+def complete(out: Path, suffixes: Mapping[str, Writer]) -> bool:
+    """Return whether all files of an output are there."""
+    return all(out.with_suffix(suffix).is_file() for suffix in suffixes)
+
+
+def write(
+    result: Result,
+    out: Path,
+    writers: Mapping[str, Writer],
+    placed: AbstractContextManager[None] = nullcontext(),  # noqa: B008 (has no state)
+) -> list[Path]:
+    """Write all files of a result; they get their names when all of them are whole, the GeoPackage last.
 
     Args:
         result: of the run.
         out: path of the GeoPackage.
         writers: suffix -> what writes that file.
+        placed: entered while they get their names.
 
     Returns:
         The paths.
 
     Raises:
         StorageError: the disk is full, or nobody may write there; older files are then as they were.
+        SceneError: GDAL cannot say where on earth the scene lies.
     """
-    targets = {suffix: out.with_suffix(suffix) for suffix in writers}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', suffix='.tmp', dir=out.parent) as folder, ExitStack() as placed:
+        with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', suffix='.tmp', dir=out.parent) as folder:
             # Everything is written before the first name is given, so no error of a writer leaves a part.
-            for suffix, writer in writers.items():
-                writer(result, Path(folder, f'{out.stem}{suffix}'))
-            for suffix, target in targets.items():
-                Path(folder, f'{out.stem}{suffix}').replace(placed.enter_context(files.replacing(target)))
+            made = {out.with_suffix(suffix): Path(folder, f'{out.stem}{suffix}') for suffix in writers}
+            for writer, path in zip(writers.values(), made.values(), strict=True):
+                _write_one(writer, result, path)
+            with placed:
+                placing.place(made, out, Path(folder))
     except OSError as error:
         if isinstance(error, LandslideError):
             raise
-        remedy = 'Free space or allow writing there, then run the same command again'
-        raise StorageError.mismatch('output', 'be written whole', repr(error.strerror or str(error)), out, remedy) from error
-    return list(targets.values())
+        raise placing.not_whole(out, error) from error
+    return list(made)
+
+
+def _write_one(writer: Writer, result: Result, path: Path) -> None:
+    try:
+        writer(result, path)
+    except Exception as error:  # GDAL's errors come as classes of a private module of rasterio
+        if isinstance(error, LandslideError) or not type(error).__module__.startswith('rasterio'):
+            raise
+        expected, remedy = f'be one that GDAL can place for {path.name}', 'Warp it to another with `gdalwarp -t_srs EPSG:...`'
+        raise SceneError.mismatch('map of the scene', expected, repr(str(error)), result.scene.name, remedy) from error

@@ -34,7 +34,8 @@ class RasterScene(Scene):
 
     def stored(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the bands of `held` as files store them, (C, h, w) float32, and where all have data and no cloud, (h, w) bool."""
-        stored = np.concatenate([layer.read(window) for layer in self.layers])
+        nothing = np.empty((0, *window[2:]), np.float32)  # where all bands are filled there is no layer
+        stored = np.concatenate([nothing, *(layer.read(window) for layer in self.layers)])
         valid = ~np.isnan(stored).any(axis=0)
         if self.clouds is not None:
             valid &= ~self.clouds.read(window)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from defusedxml import ElementTree
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
@@ -145,6 +146,7 @@ class RasterFile:
         with reading(self.path):
             return WarpedVRT(
                 dataset,
+                src_crs=_wrapped(dataset),
                 crs=self.frame.crs,
                 transform=self.frame.transform,
                 height=self.frame.height,
@@ -154,6 +156,11 @@ class RasterFile:
                 src_nodata=self._nodata_of(dataset),
                 nodata=np.nan,
             )
+
+    @property
+    def used_nodata(self) -> float | None:
+        """The value that counts as no data."""
+        return self._nodata_of(self.dataset)
 
     def _nodata_of(self, dataset: DatasetReader) -> float | None:
         stated = dataset.nodata if self.nodata is None else self.nodata
@@ -203,7 +210,7 @@ class RasterFile:
 
     def _part(self, indexes: tuple[int, ...], **how: Any) -> np.ndarray:
         """Return float32 values that are read inside the frame, NaN where they are not known."""
-        nodata = self._nodata_of(self.dataset)
+        nodata = self.used_nodata
         with reading(self.path):
             values = self._opened.on_frame.read(list(indexes), masked=not self.zero_is_data, **how)
         known = np.asarray(np.ma.filled(values.astype(np.float32), np.nan))
@@ -211,6 +218,14 @@ class RasterFile:
         if nodata is not None:
             known[known == np.float32(nodata)] = np.nan
         return known
+
+
+def _wrapped(dataset: DatasetReader) -> CRS | None:
+    """Return the map of a file, its longitudes going round where the file does: GDAL finds -179.9 in no file that holds 180.1."""
+    left, _, right, _ = dataset.bounds
+    if dataset.crs is None or not dataset.crs.is_geographic or (left >= -180 and right <= 180):
+        return dataset.crs
+    return CRS.from_string(f'{dataset.crs.to_proj4()} +lon_wrap={(left + right) / 2}')
 
 
 def _frame_of(dataset: DatasetReader, path: Path) -> MapFrame:

@@ -1,7 +1,9 @@
 """A predictor is run over a scene: what is found is returned as a layer of the map, or written with the record of the run."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,12 +12,14 @@ from typing import Any
 import geopandas as gpd
 
 from mmlandslide import __version__
-from mmlandslide.scenes import outputs, record
-from mmlandslide.scenes.blocks import BlockFolder, BlocksInMemory
+from mmlandslide.scenes import outputs, placing, record
+from mmlandslide.scenes.blocks import BlockFolder, Blocks, BlocksInMemory
+from mmlandslide.scenes.detections import Detections
+from mmlandslide.scenes.fingerprint import digest
 from mmlandslide.scenes.predictor import Predictor
 from mmlandslide.scenes.processes import Place
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.scenes.search import Settings, search
+from mmlandslide.scenes.search import Settings, finished, search
 from mmlandslide.scenes.vector import to_geodataframe
 
 Advance = Callable[[int], None]
@@ -76,33 +80,71 @@ class SceneDetector:
             The files; none in a process that does not write.
 
         Raises:
-            ConfigError: a file is there already and must stay, or a setting cannot be.
+            ConfigError: a file is there already and must stay, or is read; another run writes there; or a setting cannot be.
             StorageError: the disk is full, or nobody may write there; nothing half-written stays.
             LandslideError: as `search`.
         """
         writers, started = outputs.writers_for(scene, report), time.monotonic()
-        outputs.require_free(out, writers, overwrite)
-        decisive = {'version': __version__, 'model': self.model, 'scene': scene, 'settings': settings.decisive}
-        blocks = BlockFolder(out, decisive)
-        if place.writes:
-            blocks.clear_leftovers()
-        place.wait()
-        found = search(scene, self.predictor, settings, blocks, place, advance)
-        if found is None:
-            return []
-        run = {
-            'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-            'seconds': round(time.monotonic() - started, 1),
+        blocks = BlockFolder(out, self._decisive(scene, settings))
+        free = overwrite or blocks.placing
+        outputs.require_free(out, writers, free, scene.inputs)
+        with placing.alone(out) if place.writes else nullcontext():
+            gap = self._begin(scene, out, blocks) if place.writes else None
+            place.wait()
+            found = search(scene, self.predictor, settings, blocks, place, advance)
+            if found is None:
+                return []
+            run = {
+                'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+                'seconds': round(time.monotonic() - started, 1),
+                'processes': place.size,
+                'device': self.device,
+                'arguments': list(arguments),
+                'digest': self._digest(scene, settings),
+                'light_without_elevation': gap,
+                **self._facts(scene, settings, blocks, found),
+            }
+            outputs.require_free(out, writers, free, scene.inputs)  # hours have passed
+            result = outputs.Result(to_geodataframe(found, scene), scene, run)
+            paths = outputs.write(result, out, writers, blocks.while_placing())
+            blocks.remove()
+        return paths
+
+    def has_written(self, scene: Scene, out: Path, settings: Settings, report: bool = False) -> bool:
+        """Return whether `write` with the same arguments, and nothing changed since, has left all its files there."""
+        recorded = None
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            recorded = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['digest']
+        return outputs.complete(out, outputs.writers_for(scene, report)) and recorded == self._digest(scene, settings)
+
+    def _decisive(self, scene: Scene, settings: Settings) -> dict[str, Any]:
+        """Return all that decides what finished blocks hold."""
+        grid = settings.grid(scene)
+        return {'version': __version__, 'model': self.model, 'scene': scene, 'settings': settings.decisive, 'grid': grid}
+
+    def _digest(self, scene: Scene, settings: Settings) -> str:
+        """Return a digest of all that decides what is found."""
+        return digest({**self._decisive(scene, settings), 'merge': (settings.method, settings.join)})
+
+    def _begin(self, scene: Scene, out: Path, blocks: BlockFolder) -> float | None:
+        """Clear what killed runs have left; return, and tell, how much of the scene lacks elevation."""
+        placing.clear_leftovers(out)
+        blocks.clear_leftovers()
+        gap = record.light_without_elevation(scene)
+        record.warn_of_gaps(scene.name, gap)
+        return gap
+
+    def _facts(self, scene: Scene, settings: Settings, blocks: Blocks, found: Detections) -> dict[str, Any]:
+        """Return what the record says of scene, search and model."""
+        grid = settings.grid(scene)
+        searched = finished(blocks, grid)
+        return {
             'detections': len(found),
-            'windows': len(settings.grid(scene)),
-            'processes': place.size,
-            'device': self.device,
-            'arguments': list(arguments),
+            'windows': len(grid),
+            'windows_searched': sum(block.windows for block in searched),
+            'valid_share': sum(block.valid_px for block in searched) / (scene.height * scene.width),
             'settings': asdict(settings),
             'model': self.model,
             'scene': record.scene_facts(scene),
             'versions': record.versions(),
         }
-        paths = outputs.write(outputs.Result(to_geodataframe(found, scene), scene, run), out, writers)
-        blocks.remove()
-        return paths

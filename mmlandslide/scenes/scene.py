@@ -1,10 +1,11 @@
 """A scene as the detector sees it: named bands in Landslide4Sense units, read window by window."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,6 +46,7 @@ class Scene(ABC):
         frame: its grid and place on the map.
         acquired: when it was taken, UTC; `None` where nothing says so.
         inputs: the files that it reads.
+        facts: what was decided about them, in types that JSON has, for the run record.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Scene(ABC):
     frame: MapFrame
     acquired: datetime | None
     inputs: tuple[InputFile, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False, kw_only=True)
 
     @property
     def height(self) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mmlandslide.errors import StorageError
-from mmlandslide.scenes.blocks import Blocks
+from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.scenes.blocks import Blocks, Searched
 from mmlandslide.scenes.detections import Detections
 from mmlandslide.scenes.grid import Grid
 from mmlandslide.scenes.merge import merge
@@ -13,6 +13,9 @@ from mmlandslide.scenes.predictor import Predictor, SymmetricPredictor
 from mmlandslide.scenes.processes import Place
 from mmlandslide.scenes.scene import Scene
 from mmlandslide.scenes.sweep import sweep
+
+#: Longest side of a block's windows laid side by side without overlap, and of a window: a block is in memory, with all its bands.
+_BLOCK_PX, _LARGEST_PX = 1024, 4096
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,16 @@ class Settings:
     batch_size: int = 8
 
     def grid(self, scene: Scene) -> Grid:
-        """Return the windows over a scene."""
-        return Grid(scene.height, scene.width, self.window_px, self.overlap_px, self.origin_rc)
+        """Return the windows over a scene, fewer of them in a block the larger they are.
+
+        Raises:
+            ConfigError: they cannot be laid, or are too large for the memory.
+        """
+        if self.window_px > _LARGEST_PX:
+            remedy = 'Pass for example 128: a scene of any size is searched in such windows'
+            raise ConfigError.mismatch('window', f'be at most {_LARGEST_PX} px', f'{self.window_px} px', 'the settings', remedy)
+        block_windows = min(8, max(1, _BLOCK_PX // max(1, self.window_px)))
+        return Grid(scene.height, scene.width, self.window_px, self.overlap_px, self.origin_rc, block_windows)
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -85,16 +96,26 @@ def search(
             todo.append(block)
         else:
             advance(len(block))
-    for block, found in sweep(scene, viewed, grid, todo, settings.score_thr, settings.batch_size, advance):
-        blocks.write(block.index, found)
+    for block, searched in sweep(scene, viewed, grid, todo, settings.score_thr, settings.batch_size, advance):
+        blocks.write(block.index, searched)
     place.wait()
     if not place.writes:
         return None
+    found = Detections.concatenated([block.found for block in finished(blocks, grid)])
+    return merge(found, grid, settings.method, settings.iou_thr, settings.join)
+
+
+def finished(blocks: Blocks, grid: Grid) -> list[Searched]:
+    """Return all blocks of a grid.
+
+    Raises:
+        StorageError: one of them is not there.
+    """
     everything = [blocks.read(block.index) for block in grid.blocks]
-    seen = [found for found in everything if found is not None]
+    seen = [block for block in everything if block is not None]
     if len(seen) < len(everything):
         got = f'{len(seen)} of {len(everything)}'
         raise StorageError.mismatch(
             'finished blocks', 'be seen by the first process', got, blocks, 'Write to a folder that all machines share'
         )
-    return merge(Detections.concatenated(seen), grid, settings.method, settings.iou_thr, settings.join)
+    return seen

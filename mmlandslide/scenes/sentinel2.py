@@ -17,6 +17,7 @@ from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.band_names import SENTINEL2, canonical
 
 METADATA = re.compile(r'MTD_MSIL(1C|2A)\.xml|.*_MTD_SAFL(1C|2A)_.*\.xml')
+_BASELINE = re.compile(r'_N(\d\d)(\d\d)_')
 _BAND_FILE = re.compile(r'(?:.*_)?(B\d{2}|B8A|B\d)(?:_(\d\d)m)?\.(?:jp2|tiff?)', re.IGNORECASE)
 _FIRST_WITH_OFFSET = (4, 0)
 _MAX_METADATA_BYTES = 2**24
@@ -44,7 +45,7 @@ class Product:
 
 
 def find_product(folder: Path) -> Product | None:
-    """Return the product in a folder (`*.SAFE` or a granule in it) or its band files; `None` where it holds neither.
+    """Return the product in a folder (`*.SAFE`, or a granule in it down to `IMG_DATA`) or its band files; `None` where it has none.
 
     Raises:
         SceneError: metadata that cannot be read, a product without bands, or two files for one band.
@@ -52,9 +53,10 @@ def find_product(folder: Path) -> Product | None:
     metadata = _metadata_of(folder)
     if metadata is None:
         files = _finest(path for path in folder.iterdir() if path.is_file())
-        return Product(folder.name, files, acquired=date_in(folder.name)) if files else None
-    images = folder.rglob('IMG_DATA/**/*.jp2')
-    files = _finest(path for path in images if path.is_file())
+        offsets = offsets_by_name(next(iter(files.values()))) if files else {}
+        return Product(folder.name, files, offsets=offsets, acquired=date_in(folder.name)) if files else None
+    images = folder.absolute().rglob('*.jp2')
+    files = _finest(path for path in images if 'IMG_DATA' in path.parts and path.is_file())
     if not files:
         raise SceneError.mismatch('product', 'hold GRANULE/*/IMG_DATA/*.jp2', 'no band', folder, 'Get the product again')
     facts = _facts(metadata)
@@ -68,10 +70,10 @@ def find_product(folder: Path) -> Product | None:
 
 
 def _metadata_of(folder: Path) -> Path | None:
-    """Return the metadata of the product that a folder is or lies in as a granule."""
-    granule = folder.absolute().parent.name == 'GRANULE'
-    root = folder.absolute().parent.parent if granule else folder
-    found = sorted(path for path in root.glob('*.xml') if METADATA.fullmatch(path.name))
+    """Return the metadata of the product that a folder is, or lies in under `GRANULE`."""
+    own = folder.absolute()
+    roots = [own, *(inner.parent for inner in (own, *own.parents) if inner.name == 'GRANULE')]
+    found = [path for root in roots for path in sorted(root.glob('*.xml')) if METADATA.fullmatch(path.name)]
     return found[0] if found else None
 
 
@@ -120,6 +122,21 @@ def _offsets(facts: dict[str, str]) -> dict[str, float]:
     baseline = tuple(int(part) for part in facts.get('PROCESSING_BASELINE', '0').split('.'))
     default = '-1000' if baseline >= _FIRST_WITH_OFFSET else '0'
     return {band: float(facts.get(f'OFFSET {number}', default)) for number, band in enumerate(SENTINEL2)}
+
+
+def offsets_by_name(path: Path) -> dict[str, float]:
+    """Return band -> offset where the names of a file or of the folders around it state a baseline that has one; else nothing."""
+    for name in (path.stem, *(folder.name for folder in path.absolute().parents)):
+        match = _BASELINE.search(name)
+        if match:
+            return dict.fromkeys(SENTINEL2, -1000.0) if (int(match[1]), int(match[2])) >= _FIRST_WITH_OFFSET else {}
+    return {}
+
+
+def level_in(name: str) -> str | None:
+    """Return the level that a name states, `1C` or `2A`; `None` where it states none."""
+    match = re.search(r'_(?:MSI|SAF)L(1C|2A)', name)
+    return match[1] if match else None
 
 
 def _time(text: str) -> datetime:

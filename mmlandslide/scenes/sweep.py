@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide.errors import BandError, ConfigError
+from mmlandslide.scenes.blocks import Searched
 from mmlandslide.scenes.detections import Detections
 from mmlandslide.scenes.grid import Block, Grid
 from mmlandslide.scenes.predictor import Predictor
@@ -43,7 +44,7 @@ def sweep(
     score_thr: float,
     batch_size: int,
     advance: Callable[[int], None] = lambda windows: None,
-) -> Iterator[tuple[Block, Detections]]:
+) -> Iterator[tuple[Block, Searched]]:
     """Search blocks of a scene; never are more than two of them in memory.
 
     Args:
@@ -56,7 +57,7 @@ def sweep(
         advance: called with the number of windows that have been dealt with since the last call.
 
     Yields:
-        Each block with what its windows own, and what lies at most `SLACK_PX` beyond.
+        Each block with what its windows own, and what lies at most `SLACK_PX` beyond, and with what of it had data.
 
     Raises:
         ConfigError: a batch size below 1, or a score threshold outside 0 to 1.
@@ -95,7 +96,7 @@ def _search(
     score_thr: float,
     batch_size: int,
     advance: Callable[[int], None],
-) -> Detections:
+) -> Searched:
     """Return what the windows of a block own, or nearly."""
     places = [(row, col) for row in block.rows for col in block.cols]
     seen = [place for place in places if pixels.valid[_part(pixels, grid, *place)].any()]
@@ -108,7 +109,9 @@ def _search(
             kept = scores >= score_thr
             found.append(_owned(boxes[kept], scores[kept], grid, row, col))
         advance(len(batch))
-    return over_ground(Detections.concatenated(found), pixels, predictor.bands)
+    rows, cols = grid.own(block)
+    on_ground = over_ground(Detections.concatenated(found), pixels, predictor.bands)
+    return Searched(on_ground, len(seen), int(pixels.valid[:rows, :cols].sum()))
 
 
 def _part(pixels: Pixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]:

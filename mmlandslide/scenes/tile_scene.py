@@ -7,16 +7,23 @@ import numpy as np
 
 from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, positions
 from mmlandslide.datasets import tiles
-from mmlandslide.errors import BandError, ConfigError
+from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
+from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.assembly import fill_values
-from mmlandslide.scenes.band_names import canonical, require_known
+from mmlandslide.scenes.band_names import canonical, is_reflectance, require_known
 from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.input_facts import nodata_fact, units_facts
 from mmlandslide.scenes.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.scene import InputFile, Scene
 from mmlandslide.scenes.sentinel2 import date_in
 from mmlandslide.scenes.units import Units
 
 _DEFAULTS = InputOptions()
+#: Between which the median of the brightest band of light lies in Landslide4Sense units, over water and over clouds too: haze alone
+#: makes B1 0.7 and more. Reflectance rarely reaches the first; digital numbers are far above the second.
+_BRIGHTEST = (0.5, 20.0)
+#: Share of a tile that may lack data where the order of bands is looked at.
+_MOST_MISSING = 0.25
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,9 @@ def scene_of(
     units = Units(direct, dn_per_unit(options.scale) or 1.0, offsets, direct if stored else ())
     found = dict(zip(direct, units.convert(chosen), strict=True))
     filled = np.stack([found[band] if band in found else np.full(known.shape, fill[band], np.float32) for band in bands])
-    return TileScene(name, bands, MapFrame(*known.shape), None, (), filled, known)
+    nodata = dict.fromkeys(direct, nodata_fact(options.nodata))
+    facts = {'units': units_facts(direct, units), 'fill': fill, 'nodata': nodata, 'mask': None, 'product_level': None}
+    return TileScene(name, bands, MapFrame(*known.shape), None, (), filled, known, facts=facts)
 
 
 def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:
@@ -79,14 +88,37 @@ def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAU
         TileError: as in `tiles.read_image`.
         BandError: a band that is neither held nor filled, or a file whose bands have no names.
         ConfigError: an option that only scenes on the map have.
+        SceneError: values of the 14 bands of Landslide4Sense that contradict their names or units.
     """
     for option in ('band_files', 'dem', 'cloud_mask'):
         if getattr(options, option):
             expected = 'belong to a scene on the map'
             raise ConfigError.mismatch(option, expected, 'a tile without coordinates', path, 'Leave the option out')
     held = _bands_of(path, options, bands)
-    tile = scene_of(tiles.read_image(path, held), held, bands, options, path.stem)
+    image = tiles.read_image(path, held)
+    if options.check_values and set(LANDSLIDE4SENSE) <= set(held):
+        _require_landslide4sense(scene_of(image, held, LANDSLIDE4SENSE, options), path, units=options.scale is None)
+    tile = scene_of(image, held, bands, options, path.stem)
     return replace(tile, acquired=date_in(path.stem), inputs=(InputFile.of(path),))
+
+
+def _require_landslide4sense(tile: TileScene, path: Path, units: bool) -> None:
+    """Refuse a tile of Landslide4Sense's bands that are in other units (where `units` are in doubt) or stand in another order."""
+    light = tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
+    seen = tile.known & (light != 0).any(axis=0)
+    if not seen.any():
+        return
+    brightest = float(np.median(light[:, seen], axis=1).max())
+    if units and not _BRIGHTEST[0] <= brightest <= _BRIGHTEST[1]:
+        expected = f'be about 1 (digital numbers over the divisor of their band): the brightest median from {_BRIGHTEST[0]} to 20'
+        remedy = f'State their unit: --scale dn, reflectance or {LANDSLIDE4SENSE_UNITS}; or say --no-check'
+        raise SceneError.mismatch('values', expected, f'{brightest:.3g}', path, remedy)
+    if seen.mean() > 1 - _MOST_MISSING:
+        whole = np.where(seen, tile.values, np.median(tile.values[:, seen], axis=1)[:, None, None])
+        wrong = misplaced_by_divisor(tile.values) or misplaced_by_law(whole)
+        if wrong:
+            remedy = 'Correct --band-order, or say --no-check if the names are right'
+            raise SceneError.mismatch('bands', 'have values that fit their names', wrong, path, remedy)
 
 
 def _bands_of(path: Path, options: InputOptions, asked: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Detections as a layer of a map: polygons with what a user reads, as GeoDataFrame, GeoPackage and GeoJSON."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,6 +17,8 @@ from mmlandslide.scenes.detections import Detections
 from mmlandslide.scenes.scene import Scene
 
 LAYER = 'landslides'
+#: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is in its record.
+_WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
 _DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
 
 
@@ -61,12 +65,24 @@ def write(layer: gpd.GeoDataFrame, path: Path) -> None:
         remedy = 'Write a GeoPackage, in pixel coordinates'
         raise SceneError.mismatch('scene', 'have a place on the map for GeoJSON', 'none', path, remedy)
     try:
-        pyogrio.write_dataframe(layer, path, layer=LAYER, driver=driver, geometry_type='Polygon', **options)
+        with _configured(_WRITTEN):
+            pyogrio.write_dataframe(layer, path, layer=LAYER, driver=driver, geometry_type='Polygon', **options)
         written = pyogrio.read_info(path, force_feature_count=True)['features']
     except (RuntimeError, OSError) as error:  # pyogrio's own are of the first kind
         raise _not_whole(path, repr(str(error))) from error
     if written != len(layer):
         raise _not_whole(path, f'{written} of {len(layer)} features')
+
+
+@contextmanager
+def _configured(options: dict[str, str]) -> Iterator[None]:
+    """Set options of GDAL for a while."""
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(options)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
 
 
 def _not_whole(path: Path, got: str) -> Exception:

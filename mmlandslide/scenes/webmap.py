@@ -96,6 +96,11 @@ def facts(layer: gpd.GeoDataFrame, scene: Scene, record: Mapping[str, Any]) -> l
         'taken': '' if scene.acquired is None else f'{scene.acquired:%Y-%m-%d %H:%M} UTC',
         'searched': f'{record["created"]}, in {record["seconds"]} s',
     }
+    if 'valid_share' in record:
+        windows = f'{record["windows_searched"]} of {record["windows"]} windows'
+        found['with data'] = f'{record["valid_share"]:.1%} of the scene, in {windows}'
+    if record.get('light_without_elevation'):
+        found['without elevation'] = f'{record["light_without_elevation"]:.1%} of the light, and not searched there'
     if layer['slope_deg'].notna().any():
         found['slope, median'] = f'{layer["slope_deg"].median():.1f}°'
     if layer['elevation_min_m'].notna().any():
@@ -108,7 +113,7 @@ def in_mercator(frame: MapFrame) -> bool:
     if frame.crs is None:
         return False
     west, south, east, north = footprint.bbox(frame)
-    return west < east and south > -_MERCATOR_ENDS_DEG and north < _MERCATOR_ENDS_DEG
+    return west < east and not footprint.beyond_antimeridian(frame) and south > -_MERCATOR_ENDS_DEG and north < _MERCATOR_ENDS_DEG
 
 
 def _warped(rgba: NDArray[np.uint8], frame: MapFrame) -> tuple[NDArray[np.uint8], Corners]:

@@ -18,6 +18,7 @@ from mmlandslide.study.execute import Record, finished
 from mmlandslide.study.plan import Axes, Cell, Plan
 from mmlandslide.study.reconstructions import reconstructions
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.specification import AXES
 from mmlandslide.study.statistics import BETTER, UNCLEAR, WORSE
 from mmlandslide.study.tables import ORIGINAL, ORIGINAL_PROTOCOL, original
 
@@ -123,7 +124,7 @@ def _panels(name: str, runs: plots.Runs, cells: Sequence[Mapping[str, Any]], pla
     if not scored or not plan.specification.protocols[name].show_tiles:
         return {'cell': None}
     _, best = max(scored, key=lambda each: each[0])
-    axes = Axes(*(best[key] for key in wording.AXES))
+    axes = Axes(*(best[key] for key in AXES))
     run = runs[axes][0]
     chosen = tiles.choose(run.outcomes)
     test = next(cell.stages[-1] for cell in plan.cells if (cell.axes, cell.seed) == (axes, run.seed))

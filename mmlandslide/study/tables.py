@@ -5,6 +5,7 @@ from typing import Any
 
 from mmlandslide.study import wording
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.specification import AXES
 
 #: Protocol whose tiles are the original's, so that its numbers may stand beside ours.
 ORIGINAL_PROTOCOL = 'study'
@@ -132,7 +133,7 @@ def _commands(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the commands of each cell's first seed; the other seeds differ in `randomness.seed` and work dirs."""
     shown = []
     for cell in cells:
-        title = ', '.join(wording.axis(name, cell[name]) for name in wording.AXES)
+        title = ', '.join(wording.axis(name, cell[name]) for name in AXES)
         shown.append(f'{title}:\n\n```\n' + '\n'.join(cell['runs'][0]['commands']) + '\n```')
     return shown
 

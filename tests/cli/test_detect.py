@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import factories
 import geopandas as gpd
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 import tiny_detector
 from click.testing import CliRunner
+from PIL import Image
 
 from mmlandslide.bands import BANDS
 from mmlandslide.cli.main import main
@@ -86,3 +89,58 @@ def test_an_error_of_the_input_is_one_line_and_leaves_nothing(model, tmp_path):
 def test_a_malformed_pair_is_named(model, tmp_path, option, message):
     result = detect(scene(tmp_path), *model, option, '--out', tmp_path / 'out.gpkg')
     assert (result.exit_code, message in result.output) == (2, True)
+
+
+def tiles(folder, numbers=(1, 2, 3)):
+    for number in numbers:
+        factories.write_array(folder / f'image_{number}.npy', tiny_detector.image(seed=number))
+    return folder
+
+
+def test_an_interrupted_folder_goes_on_and_leaves_alone_what_is_done(model, tmp_path):
+    folder, command = tiles(tmp_path / 'tiles'), [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found']
+    (folder / 'image_2.npy').write_bytes(b'broken')
+    assert detect(folder, *command).exit_code == 1
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'found').iterdir()}
+    tiles(folder, (2,))
+    result = detect(folder, *command)
+    assert result.exit_code == 0, result.output
+    assert (len(before), len(list((tmp_path / 'found').iterdir()))) == (4, 12)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize('changed', [['--join'], ['--score-thr', '0.25'], ['--report']])
+def test_a_folder_of_another_search_is_not_taken_for_done(model, tmp_path, changed):
+    folder, command = tiles(tmp_path / 'tiles', (1,)), [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found']
+    assert detect(folder, *command).exit_code == 0
+    refused = detect(folder, *command, *changed)
+    assert (refused.exit_code, 'output must not be there yet' in refused.stderr) == (1, True)
+    assert detect(folder, *command, *changed, '--overwrite').exit_code == 0
+
+
+def test_tiles_that_would_write_the_same_files_are_refused_before_any_is_searched(model, tmp_path):
+    folder = tiles(tmp_path / 'tiles', (1, 2))
+    factories.write_tiff(folder / 'image_2.tif', tiny_detector.image())
+    result = detect(folder, *model, *OPTIONS, *ORDER, '--out', tmp_path / 'found')
+    assert result.exit_code == 1
+    assert "differ before the suffix, got ['image_2']" in result.stderr
+    assert not (tmp_path / 'found').exists()
+
+
+def test_processes_share_the_tiles_of_a_folder(model, tmp_path):
+    folder, out = tiles(tmp_path / 'tiles'), tmp_path / 'found'
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m', 'mmlandslide', 'detect']
+    command = [*launch, folder, *model, *OPTIONS, *ORDER, '--out', out]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    devices = [json.loads((out / f'image_{number}.run.json').read_text())['processes'] for number in (1, 2, 3)]
+    assert (devices, len(list(out.iterdir()))) == ([1, 1, 1], 12)
+
+
+def test_a_tile_that_bears_the_name_of_the_quick_look_survives(model, tmp_path):
+    path = tmp_path / 'tile.png'
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+    before = path.read_bytes()
+    result = detect(path, *model, *OPTIONS, *ORDER, '--out', tmp_path / 'tile.gpkg', '--overwrite')
+    assert (result.exit_code, path.read_bytes() == before) == (1, True)
+    assert "replace none of the files that are read, got ['tile.png']" in result.stderr

@@ -91,10 +91,11 @@ def test_zero_is_no_data_in_light_but_not_in_cirrus_or_elevation(tmp_path):
     assert scene_of(path, ('B4', 'B10', 'DEM')).read((0, 0, 2, 2))[1].tolist() == [[False, True], [True, True]]
 
 
-def test_level_ground_is_data_whatever_the_file_says(tmp_path):
+@pytest.mark.parametrize('band', ['slope', 'DEM'])
+def test_level_ground_and_ground_at_sea_level_are_data_whatever_the_file_says(tmp_path, band):
     array = np.array([[[900, 900]], [[0, 7]]], np.uint16)
-    path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4', 'slope'), nodata=0)
-    assert scene_of(path, ('B4', 'slope')).read((0, 0, 1, 2))[1].all()
+    path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4', band), nodata=0)
+    assert scene_of(path, ('B4', band)).read((0, 0, 1, 2))[1].all()
 
 
 def test_where_the_file_or_the_user_says_what_no_data_is_zero_counts(tmp_path):
@@ -108,6 +109,26 @@ def test_clouds_are_cut_out_on_their_own_grid(tmp_path):
     mask = scene_files.write_raster(tmp_path / 'T33TWM_SCL_20m.tif', np.array([[4, 9], [4, 4]], np.uint8), pixel=20.0)
     valid = scene_of(stack(tmp_path, size_px=4), cloud_mask=mask).read((0, 0, 4, 4))[1]
     assert valid.tolist() == [[True, True, False, False]] * 2 + [[True] * 4] * 2
+
+
+def test_a_cloud_mask_of_another_place_is_refused(tmp_path):
+    mask = scene_files.write_raster(tmp_path / 'scl.tif', np.full((8, 8), 9, np.uint8), origin_xy=(600000.0, 5000040.0))
+    with pytest.raises(SceneError, match=r'cloud mask must cover the scene .* in .*scl\.tif'):
+        scene_of(stack(tmp_path), cloud_mask=mask)
+
+
+def test_elevation_for_a_model_that_looks_at_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"dem must serve a model of elevation or slope, got \['B4', 'B3', 'B2'\]"):
+        scene_of(stack(tmp_path), dem='none.tif')
+
+
+def test_what_was_decided_about_the_input_is_stated(tmp_path):
+    mask = scene_files.write_raster(tmp_path / 'clouds.tif', np.zeros((8, 8), np.uint8))
+    facts = scene_of(stack(tmp_path), ('B4', 'B10', 'DEM'), fill={'B10': 0.25}, dn_offset=-100, cloud_mask=mask).facts
+    gain = 1 / BANDS['B4'].divisor
+    assert facts['units']['B4'] == pytest.approx({'gain': gain, 'offset': -100 * gain})
+    assert (facts['fill'], facts['nodata']) == ({'B10': 0.25}, {'B4': 0.0, 'DEM': None})
+    assert facts['mask'] == {'path': str(mask), 'kind': 'nonzero'}
 
 
 def test_a_cloud_mask_without_map_or_with_too_few_bands_is_refused(tmp_path):

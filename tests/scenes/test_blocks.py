@@ -1,25 +1,28 @@
 import errno
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from mmlandslide.errors import StorageError
-from mmlandslide.scenes.blocks import BlockFolder, BlocksInMemory
+from mmlandslide.scenes.blocks import BlockFolder, BlocksInMemory, Searched
 from mmlandslide.scenes.detections import Detections
 
-FOUND = Detections.of(np.array([[1.5, 2, 3, 4]]), np.array([0.5]), (0, 32))
+FOUND = Searched(Detections.of(np.array([[1.5, 2, 3, 4]]), np.array([0.5]), (0, 32)), 3, 700)
 
 
 def folder(tmp_path, **parameters):
     return BlockFolder(tmp_path / 'out.gpkg', parameters)
 
 
-@pytest.mark.parametrize('found', [FOUND, Detections.none()])
+@pytest.mark.parametrize('found', [FOUND, Searched(Detections.none(), 0, 0)])
 def test_a_block_comes_back_as_it_was(tmp_path, found):
     for blocks in (folder(tmp_path), BlocksInMemory()):
         assert blocks.read(7) is None
         blocks.write(7, found)
-        np.testing.assert_array_equal(blocks.read(7).table, found.table)
+        back = blocks.read(7)
+        np.testing.assert_array_equal(back.found.table, found.found.table)
+        assert (back.windows, back.valid_px) == (found.windows, found.valid_px)
 
 
 def test_other_parameters_have_other_blocks(tmp_path):
@@ -71,3 +74,22 @@ def test_what_a_kill_left_half_written_goes(tmp_path):
     (blocks.path / '.block-000001.npy.abc.tmp').write_bytes(b'half')
     blocks.clear_leftovers()
     assert [path.name for path in blocks.path.iterdir()] == ['block-000000.npy']
+
+
+def test_a_block_that_ends_after_its_first_array_counts_as_not_finished(tmp_path):
+    blocks = folder(tmp_path)
+    blocks.write(0, FOUND)
+    np.save(next(blocks.path.iterdir()), FOUND.found.table)
+    assert blocks.read(0) is None
+
+
+def test_only_what_was_killed_while_placing_is_known_as_such(tmp_path):
+    blocks = folder(tmp_path)
+    assert not blocks.placing
+    with suppress(OSError), blocks.while_placing():
+        assert blocks.placing
+        raise OSError('full')
+    assert not blocks.placing
+    with blocks.while_placing():
+        pass
+    assert folder(tmp_path).placing

@@ -40,6 +40,14 @@ def test_coverage_is_found_across_projections():
     assert uncovered_px(SCENE, beside) > 1000
 
 
+@pytest.mark.parametrize(('west', 'covers'), [(179.0, True), (-181.0, True), (100.0, False)])
+def test_longitudes_go_round(west, covers):
+    # About 1.3 km around 180 degrees east at the equator, in UTM zone 60.
+    across = MapFrame(128, 128, from_origin(833400.0, 100000.0, 10.0, 10.0), CRS.from_epsg(32660))
+    degrees = MapFrame(200, 200, from_origin(west, 2.0, 0.01, 0.01), CRS.from_epsg(4326))
+    assert (uncovered_px(across, degrees) == 0) == covers
+
+
 def test_a_raster_on_a_map_of_nowhere_covers_nothing():
     local = CRS.from_wkt('LOCAL_CS["quarry",UNIT["metre",1]]')
     assert uncovered_px(SCENE, raster(crs=local)) == float('inf')

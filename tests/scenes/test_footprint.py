@@ -41,3 +41,13 @@ def test_the_antimeridian_cuts_the_outline_in_two():
     assert parts.geom_type == 'MultiPolygon'
     assert [part.bounds[2] <= 180 and part.bounds[0] >= -180 for part in parts.geoms] == [True, True]
     assert sum(part.bounds[2] - part.bounds[0] for part in parts.geoms) == pytest.approx(360 + east - west, abs=1e-4)
+
+
+@pytest.mark.parametrize(('west', 'expected'), [(190, (-170, -169)), (-190, (170, 171)), (370, (10, 11)), (179.5, (179.5, -179.5))])
+def test_degrees_beyond_the_antimeridian_are_laid_where_the_earth_has_them(west, expected):
+    frame = MapFrame(100, 100, from_origin(west, 60, 0.01, 0.01), CRS.from_epsg(4326))
+    assert bbox(frame) == pytest.approx((expected[0], 59, expected[1], 60))
+    around = shape(outline(frame))
+    assert (around.bounds[0] >= -180, around.bounds[2] <= 180) == (True, True)
+    assert around.area == pytest.approx(1)
+    assert around.geom_type == ('MultiPolygon' if west == 179.5 else 'Polygon')

@@ -64,9 +64,7 @@ def test_a_unit_that_cannot_be_recognised_is_asked_for(tmp_path, array, shown):
 
 def test_an_offset_that_nobody_undid_is_noticed(tmp_path):
     raised = simulated() + np.where(np.arange(14) < 12, 1000, 0).astype(np.uint16)[:, None, None]
-    with pytest.raises(
-        SceneError, match=r'below 1000 somewhere .*, got a minimum of 10\d\d in .*need --dn-offset -1000; if not, say'
-    ):
+    with pytest.raises(SceneError, match=r'got 10\d\d and a median of 10\d\d in B10 in .*need --dn-offset -1000; if not, say'):
         open_scene(write(tmp_path, raised))
     assert np.allclose(units_of(tmp_path, raised, dn_offset=-1000), units_of(tmp_path, simulated()), rtol=1e-4)
 
@@ -79,9 +77,40 @@ def test_bright_ground_is_let_through_when_the_user_says_so(tmp_path):
     assert values[2].min() >= 1000 / 1113.98338755
 
 
-def test_few_bright_bands_prove_no_offset(tmp_path):
-    bright = np.full((3, 20, 20), 2500, np.uint16)
-    assert open_scene(write(tmp_path, bright, names=('B4', 'B3', 'B2')), 'rgb').bands == ('B4', 'B3', 'B2')
+RAISED = np.where(np.arange(14) < 12, 1000, 0).astype(np.uint16)[:, None, None]
+
+
+def test_a_few_pixels_darker_than_the_offset_hide_it_neither_with_b10_nor_without(tmp_path):
+    raised = simulated() + RAISED
+    raised[:12, 60, 60] = 950
+    for name, dropped in (('a', []), ('b', [9, 10, 11])):
+        path = scene_files.write_raster(
+            tmp_path / f'{name}.tif', np.delete(raised, dropped, 0), names=np.delete(LANDSLIDE4SENSE, dropped)
+        )
+        with pytest.raises(SceneError, match='need --dn-offset -1000'):
+            open_scene(path, 'rgb')
+
+
+@pytest.mark.parametrize('dropped', [[], [9]], ids=['with B10', 'without'])
+def test_an_offset_that_was_undone_before_is_noticed(tmp_path, dropped):
+    path = write(tmp_path, np.delete(simulated(), dropped, 0), names=np.delete(LANDSLIDE4SENSE, dropped))
+    with pytest.raises(SceneError, match=r"not turn negative by the offset -1000, got down to .*'B4': -673.*--dn-offset 0"):
+        open_scene(path, 'rgb', InputOptions(dn_offset=-1000))
+
+
+def test_a_baseline_in_the_name_undoes_the_offset(tmp_path):
+    path = scene_files.write_raster(tmp_path / 'S2A_MSIL1C_N0509_R122.tif', simulated() + RAISED, names=LANDSLIDE4SENSE)
+    plain = open_scene(write(tmp_path, simulated())).read((0, 0, 128, 128))[0]
+    assert np.allclose(open_scene(path).read((0, 0, 128, 128))[0], plain, rtol=1e-4)
+
+
+@pytest.mark.parametrize(('pixel_m', 'fits'), [(4.0, False), (5.0, True), (20.0, True), (60.0, False)])
+def test_pixels_far_from_10_m_are_refused(tmp_path, pixel_m, fits):
+    path = write(tmp_path, simulated(), pixel=pixel_m)
+    if not fits:
+        with pytest.raises(SceneError, match=rf'be about 10 m .*, got {pixel_m:.0f}.*m in .*scene\.tif\. Resample .*gdalwarp'):
+            open_scene(path)
+    assert open_scene(path, options=InputOptions(check_values=fits)).height == 128
 
 
 def test_bands_in_the_place_of_others_are_noticed(tmp_path):

@@ -141,3 +141,14 @@ def test_unknown_methods_and_thresholds_are_refused():
         merge(Detections.none(), GRID, 'soft')
     with pytest.raises(ConfigError, match=r'from 0 to 1, got 1\.5'):
         merge(Detections.none(), GRID, iou_thr=1.5)
+
+
+def test_a_cut_piece_that_an_owned_box_holds_goes_before_parts_are_joined():
+    # The border is x = 35. The second window sees 32 to 66; the first a piece of it, whose centre lies 1 px beyond its core.
+    found = detections([(32, 5, 40, 20), (32, 5, 66, 20)], windows=[(0, 0), (0, 30)])
+    assert merge(found, GRID, join=True).boxes_xyxy.tolist() == [[32, 5, 66, 20]]
+
+
+def test_a_small_box_inside_an_owned_one_that_no_edge_cuts_stays():
+    found = detections([(33, 5, 38, 10), (32, 5, 66, 20)], windows=[(0, 0), (0, 30)])
+    assert len(merge(found, GRID)) == 2

@@ -128,3 +128,19 @@ def test_a_config_that_is_not_there_or_no_detector_s_is_refused(files, tmp_path)
     pretraining = tiny_detector.CONFIG.parents[1] / 'pretrain/swin_mae.py'
     with pytest.raises(ConfigError, match='Pass a detection config'):
         ModelPredictor(pretraining, files[1], CPU)
+
+
+@pytest.mark.parametrize('text', ['model = dict(\n', "_base_ = 'nowhere.py'\n"])
+def test_a_config_that_cannot_be_read_is_named(files, tmp_path, text):
+    (tmp_path / 'a.py').write_text(text)
+    with pytest.raises(ConfigError, match=r'config must be a config of mmengine, got .*Error.* in .*a\.py'):
+        ModelPredictor(tmp_path / 'a.py', files[1], CPU)
+
+
+def test_a_batch_that_does_not_fit_says_what_to_lower(predictor, monkeypatch):
+    def full(data):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr(predictor.model, 'test_step', full)
+    with pytest.raises(ConfigError, match=r'memory of the GPU, got \(2, 3, 32, 32\) in cpu. Lower --batch'):
+        predictor.predict(np.zeros((2, 3, 32, 32), np.float32))

@@ -1,7 +1,7 @@
 import pytest
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.options import dn_per_unit
+from mmlandslide.scenes.options import InputOptions, dn_per_unit
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,14 @@ def test_a_scale_is_a_name_or_a_number(scale, number):
 def test_another_scale_is_refused(scale):
     with pytest.raises(ConfigError, match=rf'be one of .*reflectance.* or a positive number, got {scale!r} in the options'):
         dn_per_unit(scale)
+
+
+@pytest.mark.parametrize('offset', [float('nan'), float('inf')])
+def test_an_offset_is_a_finite_number(offset):
+    with pytest.raises(ConfigError, match=rf'dn_offset must be a finite number, got {offset}'):
+        InputOptions(dn_offset=offset)
+
+
+def test_a_kind_of_mask_needs_a_mask():
+    with pytest.raises(ConfigError, match=r'cloud kind must belong to a cloud mask, got no mask .*Name the mask with --mask'):
+        InputOptions(cloud_kind='scl')

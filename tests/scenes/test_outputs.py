@@ -5,11 +5,13 @@ from dataclasses import replace
 import geopandas as gpd
 import planted_scene
 import pytest
+from rasterio._err import CPLE_AppDefinedError
 
-from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.errors import ConfigError, SceneError, StorageError
 from mmlandslide.scenes import outputs
 from mmlandslide.scenes.outputs import ON_THE_MAP, Result, require_free, write, writers_for
 from mmlandslide.scenes.overview import overview_of
+from mmlandslide.scenes.scene import InputFile
 
 SUFFIXES = ['.geojson', '.gpkg', '.png', '.qml', '.run.json', '.stac.json']
 RECORD = {'created': '2026-01-02T03:04:05+00:00', 'seconds': 1.5, 'detections': 1, 'versions': {'mmlandslide': '1.0'}}
@@ -97,3 +99,21 @@ def test_the_scene_is_read_for_its_pictures_once(tmp_path, monkeypatch):
     one = result()
     write(one, tmp_path / 'b.gpkg', writers_for(one.scene, report=True))
     assert calls == [one.scene]
+
+
+def test_a_file_that_is_read_is_never_replaced(tmp_path):
+    (tmp_path / 'tile.png').write_text('mine')
+    read = [InputFile.of(tmp_path / 'tile.png')]
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match=r"replace none of the files that are read, got \['tile.png'\]"):
+            require_free(tmp_path / 'tile.gpkg', ON_THE_MAP, overwrite, read)
+    require_free(tmp_path / 'other.gpkg', ON_THE_MAP, False, read)
+
+
+def test_an_error_of_gdal_is_one_of_the_scene(tmp_path):
+    def lost(result, path):
+        raise CPLE_AppDefinedError(1, 1, 'Invalid dimensions')
+
+    with pytest.raises(SceneError, match=r"one that GDAL can place for b.qml, got 'Invalid dimensions' in planted"):
+        write(result(), tmp_path / 'b.gpkg', {**ON_THE_MAP, '.qml': lost})
+    assert names(tmp_path) == []

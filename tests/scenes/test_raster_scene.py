@@ -53,3 +53,10 @@ def test_a_scene_goes_to_another_process(scene):
     other = pickle.loads(pickle.dumps(scene))
     assert np.array_equal(other.read((0, 0, 24, 24))[0], scene.read((0, 0, 24, 24))[0])
     assert other.inputs == scene.inputs
+
+
+def test_a_scene_whose_bands_are_all_filled_is_read(tmp_path):
+    path = scene_files.write_raster(tmp_path / 'a.tif', scene_files.digital_numbers('B2'), names=('B2',))
+    values, valid = open_scene(path, ('B3', 'B4'), InputOptions(fill={'B3': 0.5, 'B4': 2.0})).read((-1, 0, 5, 5))
+    assert (values[0, 1:].tolist(), values[1, 1:].tolist()) == ([[0.5] * 5] * 4, [[2.0] * 5] * 4)
+    assert valid.tolist() == [[False] * 5] + [[True] * 5] * 4

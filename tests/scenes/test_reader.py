@@ -72,7 +72,9 @@ def test_a_level_2a_product_is_refused_with_the_choices_named(tmp_path):
     (folder / 'MTD_MSIL1C.xml').rename(folder / 'MTD_MSIL2A.xml')
     with pytest.raises(BandError, match=r"without \['B10'\] in .*MTD_MSIL2A\.xml\. Get the level-1C product .*--fill B10=mean"):
         open_scene(folder, 's2')
-    values, _ = open_scene(folder, 's2', InputOptions(fill={'B10': 'mean'})).read((0, 0, 24, 24))
+    filled = open_scene(folder, 's2', InputOptions(fill={'B10': 'mean'}))
+    assert filled.facts['product_level'] == '2A'
+    values, _ = filled.read((0, 0, 24, 24))
     assert np.unique(values[9]).tolist() == [np.float32(BANDS['B10'].mean)]
     assert open_scene(folder, FOUR).bands == FOUR
 
@@ -95,6 +97,8 @@ def test_a_real_scene_has_the_values_of_the_training_tiles(date):
     values, valid = scene.read((0, 0, scene.height, scene.width))
     assert valid.all()
     assert scene.acquired.strftime('%Y-%m-%d') == date
+    with pytest.raises(SceneError, match=r"turn negative by the offset -1000, got down to .*'B10': -9"):
+        open_scene(real(f's2_l1c_dem/s2_l1c_dem_{date}.tif'), options=InputOptions(dn_offset=-1000))
     for band, value in zip(scene.bands, values, strict=True):
         assert abs(value.mean() - BANDS[band].mean) < (1.0 if BANDS[band].wavelength_nm else 1.5) * BANDS[band].std
 
@@ -105,9 +109,10 @@ def test_a_real_level_2a_scene_is_refused_until_b10_and_its_offset_are_stated():
     path = real('s2_srtm/sen2_srtm_13band.tif')
     with pytest.raises(BandError, match='level 2A has no B10'):
         open_scene(path)
-    with pytest.raises(SceneError, match='a minimum of 1032'):
+    with pytest.raises(SceneError, match=r'below 900 in the darkest hundredth .* got 1050'):
         open_scene(path, options=InputOptions(fill={'B10': 'mean'}))
     scene = open_scene(path, options=InputOptions(fill={'B10': 'mean'}, dn_offset=-1000))
+    assert (scene.read((0, 0, 128, 128))[0][:12] > 0).all()
     assert scene.crs.to_epsg() == 4326
     assert scene.gsd_m == pytest.approx(9.96, abs=0.01)
 

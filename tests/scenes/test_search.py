@@ -6,6 +6,7 @@ import pytest
 
 from mmlandslide.errors import ConfigError, StorageError
 from mmlandslide.scenes.blocks import BlockFolder, BlocksInMemory
+from mmlandslide.scenes.frame import MapFrame
 from mmlandslide.scenes.processes import Place
 from mmlandslide.scenes.search import Settings, search
 
@@ -91,3 +92,24 @@ def test_the_batch_and_the_merge_do_not_decide_what_a_block_holds():
     assert replace(SETTINGS, batch_size=99, method='wbf', join=True).decisive == SETTINGS.decisive
     assert replace(SETTINGS, score_thr=0.5).decisive != SETTINGS.decisive
     assert set(Settings().decisive) == {'window_px', 'overlap_px', 'origin_rc', 'score_thr', 'tta', 'iou_thr'}
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_one_large_object_anywhere_is_joined_into_one(seed):
+    draws = np.random.default_rng(seed)
+    width, height = draws.integers(20, 120, 2)
+    x, y = int(draws.integers(1, 158 - width)), int(draws.integers(1, 158 - height))
+    box = (x, y, x + int(width), y + int(height))
+    scene = planted_scene.scene(160, 170, boxes=[box])
+    assert found(replace(SETTINGS, join=True), scene).boxes_xyxy.tolist() == [list(box)]
+
+
+@pytest.mark.parametrize(('window_px', 'longest_px'), [(128, 800), (1024, 1024), (1536, 1536), (4096, 4096)])
+def test_large_windows_make_blocks_of_few(window_px, longest_px):
+    grid = Settings(window_px=window_px).grid(replace(planted_scene.scene(), frame=MapFrame(10980, 10980)))
+    assert max(grid.extent(block)[2] for block in grid.blocks) == longest_px  # 8 windows of 128: 7 * 96 + 128
+
+
+def test_a_window_beyond_all_memory_is_refused():
+    with pytest.raises(ConfigError, match='window must be at most 4096 px, got 200000 px'):
+        found(replace(SETTINGS, window_px=200000))

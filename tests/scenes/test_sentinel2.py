@@ -15,6 +15,18 @@ def test_a_product_knows_its_bands_its_time_and_its_name(tmp_path):
     assert product.name == scene_files.NAME
 
 
+def test_a_folder_of_images_keeps_the_metadata_of_its_product(tmp_path):
+    images = next(scene_files.write_safe(tmp_path, '04.00').glob('GRANULE/*/IMG_DATA'))
+    assert find_product(images).offsets['B2'] == -1000
+    assert set(find_product(images).files) == set(scene_files.SENTINEL2)
+
+
+@pytest.mark.parametrize(('name', 'offsets'), [('N0509', {-1000.0}), ('N0301', set()), ('N05091', set())])
+def test_names_tell_the_baseline_of_a_bare_folder(tmp_path, name, offsets):
+    folder = scene_files.write_bands(tmp_path / f'S2B_MSIL1C_{name}_R122.SAFE' / 'images', ['B2'])
+    assert set(find_product(folder).offsets.values()) == offsets
+
+
 @pytest.mark.parametrize(('baseline', 'offset'), [('02.04', 0), ('03.01', 0), ('04.00', -1000), ('05.10', -1000)])
 def test_the_baseline_says_which_offset_to_undo(tmp_path, baseline, offset):
     product = find_product(scene_files.write_safe(tmp_path, baseline))

@@ -15,7 +15,8 @@ GRID = Grid(90, 110, 32, 12, block_windows=2)
 
 def searched(scene, predictor=None, score_thr=0.0, batch_size=8, grid=GRID, advance=lambda windows: None):
     predictor = predictor or planted_scene.predictor()
-    return list(sweep(scene, predictor, grid, grid.blocks, score_thr, batch_size, advance))
+    walk = sweep(scene, predictor, grid, grid.blocks, score_thr, batch_size, advance)
+    return [(block, searched.found) for block, searched in walk]
 
 
 class Counting:
@@ -139,3 +140,14 @@ def test_a_scene_of_other_bands_is_refused():
 def test_settings_that_cannot_be_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         searched(planted_scene.scene(), **options)
+
+
+@pytest.mark.parametrize('origin_rc', [(0, 0), (5, 9)])
+@pytest.mark.parametrize('block_windows', [1, 2, 8])
+def test_every_pixel_with_data_is_counted_once_and_windows_without_any_are_not(origin_rc, block_windows):
+    valid = np.zeros((90, 110), bool)
+    valid[17:60, 23:71] = True
+    grid, predictor = replace(GRID, origin_rc=origin_rc, block_windows=block_windows), Counting()
+    parts = [part for _, part in sweep(planted_scene.scene(valid=valid), predictor, grid, grid.blocks, 0.0, 8)]
+    assert sum(part.valid_px for part in parts) == 43 * 48
+    assert sum(part.windows for part in parts) == len(predictor.seen) < len(grid)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE
-from mmlandslide.errors import BandError, ConfigError, TileError
+from mmlandslide.errors import BandError, ConfigError, SceneError, TileError
 from mmlandslide.scenes.options import InputOptions
 from mmlandslide.scenes.tile_scene import open_tile, scene_of
 
@@ -65,6 +65,28 @@ def test_what_only_scenes_have_is_refused(tmp_path, option):
     path = factories.write_array(tmp_path / 'a.npy', factories.image())
     with pytest.raises(ConfigError, match=rf'{next(iter(option))} must belong to a scene on the map, got a tile .*a\.npy'):
         open_tile(path, ('B1',), InputOptions(**option))
+
+
+@pytest.mark.parametrize('scale', ['dn', 'reflectance'])
+def test_a_tile_in_other_units_needs_a_word(tmp_path, scale):
+    raw = factories.image() * factories.DIVISORS[:, None, None]
+    raw[:12] /= 10000 if scale == 'reflectance' else 1
+    path = factories.write_array(tmp_path / 'a.npy', raw.astype(np.float32))
+    with pytest.raises(SceneError, match=r'values must be about 1 .* in .*a\.npy\. State their unit: --scale dn'):
+        open_tile(path, ('B4',))
+    assert np.allclose(open_tile(path, ('B4',), InputOptions(scale=scale)).read(ALL)[0], factories.image()[3], rtol=1e-4)
+
+
+def test_bands_of_a_tile_in_the_place_of_others_are_noticed(tmp_path):
+    path = factories.write_array(tmp_path / 'a.npy', factories.image()[::-1])
+    with pytest.raises(SceneError, match=r'values that fit their names, got .* in .*a\.npy\. Correct --band-order'):
+        open_tile(path, ('B4',))
+    assert open_tile(path, ('B4',), InputOptions(check_values=False)).bands == ('B4',)
+
+
+def test_an_empty_tile_is_let_through(tmp_path):
+    path = factories.write_array(tmp_path / 'a.npy', np.zeros((14, 16, 16), np.float32))
+    assert not open_tile(path, ('B4',)).read(ALL)[0].any()
 
 
 def test_a_broken_tile_is_named(tmp_path):

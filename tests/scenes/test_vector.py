@@ -1,5 +1,6 @@
 import json
 import math
+import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -106,3 +107,12 @@ def test_a_layer_that_lacks_features_on_disk_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(vector.pyogrio, 'read_info', lambda *args, **options: {'features': 1})
     with pytest.raises(StorageError, match='be written whole, got 1 of 2 features'):
         write(layer((0, 0, 1, 1), (2, 2, 3, 3)), tmp_path / 'a.gpkg')
+
+
+def test_equal_layers_are_equal_files_whenever_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.delenv('OGR_CURRENT_DATE', raising=False)
+    write(layer((0, 0, 1, 1)), tmp_path / 'a.gpkg')
+    time.sleep(0.01)  # a GeoPackage notes milliseconds
+    write(layer((0, 0, 1, 1)), tmp_path / 'b.gpkg')
+    assert (tmp_path / 'a.gpkg').read_bytes() == (tmp_path / 'b.gpkg').read_bytes()
+    assert vector.pyogrio.get_gdal_config_option('OGR_CURRENT_DATE') is None

@@ -20,6 +20,8 @@ RECORD = {'created': '2026-01-02T03:04:05+00:00', 'seconds': 1.5, 'detections': 
 BOX = (40, 30, 50, 50)
 #: A scene whose map crosses 180 degrees.
 ACROSS = MapFrame(90, 110, from_origin(833000, 100000, 100, 100), CRS.from_epsg(32660))
+#: In degrees, across 180 and all beyond it.
+BEYOND = [MapFrame(90, 110, from_origin(west, 10, 1e-4, 1e-4), CRS.from_epsg(4326)) for west in (179.9945, 190)]
 
 
 def report(boxes=(BOX,), record=RECORD, **changes):
@@ -64,7 +66,7 @@ def test_the_picture_is_warped_to_web_mercator():
     assert data(html)['bounds'] == [pytest.approx([59.5, 10], abs=0.01), pytest.approx([60.5, 11], abs=0.01)]
 
 
-@pytest.mark.parametrize('frame', [MapFrame(90, 110), ACROSS])
+@pytest.mark.parametrize('frame', [MapFrame(90, 110), ACROSS, *BEYOND])
 def test_what_web_mercator_cannot_show_keeps_its_own_grid(frame):
     found = data(report(frame=frame))
     assert (found['on_the_map'], found['bounds']) == (False, [[-90, 0], [0, 110]])
@@ -98,3 +100,10 @@ def test_names_and_records_are_text_and_never_markup():
     html = report(name=attack, record={**RECORD, 'arguments': [attack]})
     assert attack not in html
     assert '&lt;/script&gt;&lt;img src=x' in html
+
+
+def test_what_was_not_searched_is_told():
+    seen = {'valid_share': 0.5, 'windows_searched': 6, 'windows': 12, 'light_without_elevation': 0.25}
+    html = report(record={**RECORD, **seen})
+    assert '<td>50.0% of the scene, in 6 of 12 windows</td>' in html
+    assert '<td>25.0% of the light, and not searched there</td>' in html
