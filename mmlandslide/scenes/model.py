@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 
+from mmlandslide.configs import read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.files import read_checkpoint
 from mmlandslide.registry import MODELS
@@ -48,7 +49,7 @@ class ModelPredictor:
     def __init__(self, config_path: Path, checkpoint_path: Path, device: torch.device, amp: bool = False) -> None:
         if not config_path.is_file():
             raise MissingPathError.mismatch('config', 'be a file', 'nothing', config_path, 'Check the path')
-        self.config = _read(config_path)
+        self.config = read_config(config_path)
         self.zoom = zoom_of(self.config, config_path)
         self.model = _built(self.config, config_path)
         self.bands: tuple[str, ...] = tuple(self.model.backbone.bands)
@@ -122,19 +123,6 @@ def zoom_of(config: Mapping[str, Any], path: Path) -> float:
     native_scale = evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0  # own pixels a stored pixel
     resize = steps[0] if len(steps) == 2 else {'factor': 1.0}
     return float(resize['size_px'] / TILE_PX if resize.get('size_px') else resize['factor'] / native_scale)
-
-
-def _read(path: Path) -> Config:
-    """Read a config.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    try:
-        return Config.fromfile(path)
-    except Exception as error:  # a config is a program: it may fail in any way
-        got = repr(f'{type(error).__name__}: {error}')
-        raise ConfigError.mismatch('config', 'be a config of mmengine', got, path, 'Correct it, or pass another') from error
 
 
 def _built(config: Config, path: Path) -> Any:
