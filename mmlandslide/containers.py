@@ -169,8 +169,7 @@ def _refuse_opcodes(stream: BytesIO, path: Path) -> None:
         if count > MAX_OPCODES:
             raise _mismatch(f'have an index of at most {MAX_OPCODES} opcodes', 'more', path)
         if opcode.name == 'GLOBAL' and not _named(str(argument)):
-            named = str(argument).replace(' ', '.')
-            raise _mismatch('hold tensors and plain types only', repr(f'GLOBAL {named}'), path)
+            raise _foreign(str(argument).replace(' ', '.'), path)
         if opcode.name == 'STACK_GLOBAL':  # of pickle's protocol 4, which torch neither writes nor reads
             raise _mismatch('hold tensors and plain types only', repr('STACK_GLOBAL, which names code'), path)
         tuples = _step(opcode, argument, stack, memo)
@@ -218,6 +217,14 @@ def _refuse_keys(mapping: Mapping[Any, Any], path: Path) -> None:
         if isinstance(key, str) and (len(key) > MAX_KEY_LENGTH or not key.isprintable()):
             shown = f'{key[:40]!r} of {len(key)}'
             raise _mismatch(f'have keys of at most {MAX_KEY_LENGTH} printable characters', shown, path)
+
+
+def _foreign(named: str, path: Path) -> Exception:
+    """Return the error of what a pickle may not name: a kind of tensor that few can read, or code."""
+    if not named.startswith('torch._utils._rebuild_'):
+        return _mismatch('hold tensors and plain types only', repr(f'GLOBAL {named}'), path)
+    remedy = 'Cast sparse, quantised, float8 and similar tensors to dense float32 and save again'
+    return CheckpointError.mismatch('checkpoint', 'hold dense tensors of plain numbers only', repr(named), path, remedy)
 
 
 def _mismatch(expected: str, got: object, path: Path) -> Exception:

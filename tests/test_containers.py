@@ -55,3 +55,12 @@ def test_what_holds_itself_is_walked_once():
     content = {'a': [1]}
     content['a'].append(content)
     assert list(parts(content)) == [content]
+
+
+@pytest.mark.parametrize('made', [torch.Tensor.to_sparse, lambda dense: dense.to(torch.float8_e4m3fn)], ids=['sparse', 'float8'])
+def test_a_tensor_of_a_rare_kind_is_not_called_code(tmp_path, made):
+    torch.save({'a': made(torch.ones(2, 3))}, tmp_path / 'a.pth')
+    with pytest.raises(
+        CheckpointError, match=r'must hold dense tensors .*_rebuild_.*Cast sparse, .*to dense float32 and save again'
+    ):
+        refuse_bombs(tmp_path / 'a.pth')

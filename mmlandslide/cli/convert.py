@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mmlandslide import __version__
+from mmlandslide import bands as band_table
 from mmlandslide.errors import CheckpointMismatchError
 
 
@@ -60,14 +61,14 @@ def convert(
         bands: that the stem is to have, see `bands.names`; where `None`, those that it has.
         source_bands: as `bridge.load_pretrained` takes them.
         stem: the same.
-        arch: one of `architecture.NAMED`; where `None`, told from the shapes.
+        arch: one of `architecture.NAMED` that it must be; where `None`, told from the shapes.
         source: as `bridge.load_pretrained` takes it.
 
     Returns:
         The bridge's report as text.
 
     Raises:
-        LandslideError: as `bridge.load_pretrained`; nothing is written.
+        LandslideError: as `bridge.load_pretrained`, or a band is not known; nothing is written.
     """
     from safetensors.torch import save_file  # these load torch and the hosts: seconds
 
@@ -79,11 +80,12 @@ def convert(
 
     path = resolve(checkpoint)
     translation, own = bridge.read(path, source)
-    cfg = architecture.deduce(translation.found, path) if arch is None else architecture.named(arch)
+    cfg = architecture.deduce(translation.found, path) if arch is None else architecture.of_name(arch, translation.found, path)
     cfg = {**cfg, 'type': f'mmlandslide.{cfg["type"]}'}
     first, stated = translation.found.get(MODELS.get(cfg['type']).stem_name), source_bands or own.get('bands')
-    if bands is None:
-        bands = _grouped(cfg, stated) if first is None else stems.source_bands(first.shape[1], stated, path)
+    # The bridge refuses a stem of another shape.
+    has = _grouped(cfg, stated) if first is None or first.ndim != 4 else stems.source_bands(first.shape[1], stated, path)
+    bands = has if bands is None else _known(bands, has)
     backbone = MODELS.build({**cfg, 'bands': bands})
     report = bridge.carry(backbone, translation, own, path, stem, source_bands)
     record = {
@@ -103,6 +105,13 @@ def convert(
 def _grouped(cfg: Mapping[str, Any], stated: Sequence[str] | None) -> Sequence[str]:
     """Return the bands of a backbone without one stem of all bands: those stated, else those of its groups."""
     return stated or tuple(dict.fromkeys(name for group in cfg.get('groups', ()) for name in group)) or ('all',)
+
+
+def _known(bands: Sequence[str], has: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of bands asked for, each of them in the band table or of the checkpoint."""
+    asked = band_table.names(bands)
+    band_table.positions(asked, tuple(dict.fromkeys((*band_table.BANDS, *band_table.names(has)))), '--bands')
+    return asked
 
 
 def _listed(bands: str | None) -> tuple[str, ...] | None:

@@ -64,13 +64,12 @@ def command(
 
     Example: mmlandslide probe work_dirs/swin_mae_tiny --config configs/pretrain/swin_mae_tiny.py --level cell
     """
-    from mmengine.config import Config  # these load torch and the hosts: seconds
-
+    from mmlandslide.configs import read_config  # these load torch and the hosts: seconds
     from mmlandslide.evaluation.frozen import FrozenEncoder, Grid, places
     from mmlandslide.evaluation.held_out import two_sides
     from mmlandslide.evaluation.probing import linear_probe, nearest_probe
 
-    cfg, grid = Config.fromfile(config_path), Grid(cell_px if level == 'cell' else None)
+    cfg, grid = read_config(config_path), Grid(cell_px if level == 'cell' else None)
     label = label or ('half' if level == 'cell' else 'any')
     views = two_sides(cfg, data_root, fit_split, score_split, input_px)
     probed: dict[str, dict[str, Probed]] = {}

@@ -18,9 +18,11 @@ from mmlandslide.engine import checkpoints, distributed
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.errors import CheckpointError, ConfigError, LandslideError, SplitOverlapError
 from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing
+from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import RUNNERS
 from mmlandslide.weights.filling import fill
-from mmlandslide.weights.lineage import stated, tiles_seen
+from mmlandslide.weights.lineage import classes_of, stated, tiles_seen
+from mmlandslide.weights.options import refuse_host_weights
 from mmlandslide.weights.references import resolve
 
 
@@ -105,6 +107,16 @@ class LandslideRunner(Runner):
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(_CheckpointContentHook())
 
+    def build_model(self, model: Any) -> Any:
+        """Build the model.
+
+        Raises:
+            ConfigError: its preprocessor and its backbone name other bands; a detector of the host's does not look.
+        """
+        built = super().build_model(model)
+        require_same_bands(built)
+        return built
+
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Build the optimiser.
 
@@ -129,10 +141,16 @@ class LandslideRunner(Runner):
         return built
 
     def _init_model_weights(self) -> None:
-        """Initialise weights for a fresh training; a resumed one gets all of them from its checkpoint."""
+        """Initialise weights for a fresh training; a resumed one gets all of them from its checkpoint.
+
+        Raises:
+            ConfigError: a part of the model would read a checkpoint past the bridge.
+        """
         self._settle_resume()
         if self._resume:
             return
+        for name, module in bare(self.model).named_modules():
+            refuse_host_weights(getattr(module, 'init_cfg', None), '.'.join(('model', *filter(None, [name]), 'init_cfg')))
         super()._init_model_weights()
         overlap = self._seen_by_pretraining() & set(_tile_ids(self._val_loop))
         if overlap:
@@ -237,13 +255,14 @@ class LandslideRunner(Runner):
     def _record(self) -> dict[str, Any]:
         """Return what the checkpoint states of itself."""
         backbones = list(_backbones(bare(self.model)))
-        config = self.cfg.filename
+        config, classes = self.cfg.filename, classes_of(_dataset(self._train_loop))
         return {
             'version': __version__,
             'config': Path(config).name if config else None,
             'bands': list(backbones[0].bands) if backbones else None,
             'tile_ids': sorted(set(_tile_ids(self._train_loop))),
             'lineage': copy.deepcopy(backbones[0].lineage) if backbones else {},
+            **({'classes': classes} if classes else {}),
         }
 
     def _seen_by_pretraining(self) -> set[str]:
@@ -262,7 +281,12 @@ def _backbones(model: Any) -> Iterable[Any]:
 
 def _tile_ids(loop: Any) -> list[str]:
     """Return the tiles of a loop's dataset; none where there is no loop or the dataset knows no ids."""
-    return _tiles_of(getattr(getattr(loop, 'dataloader', None), 'dataset', None))
+    return _tiles_of(_dataset(loop))
+
+
+def _dataset(loop: Any) -> Any:
+    """Return the dataset of a loop, `None` where there is no loop."""
+    return getattr(getattr(loop, 'dataloader', None), 'dataset', None)
 
 
 def _tiles_of(dataset: Any) -> list[str]:

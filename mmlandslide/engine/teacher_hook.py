@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from mmlandslide.evaluation.tile_metric import TileMetric
 from mmlandslide.registry import HOOKS
+from mmlandslide.weights.lineage import classes_of
 
 
 @HOOKS.register_module()
@@ -16,7 +17,8 @@ class TeacherHook(Hook):
     """Reads a student's teacher before the training, and warns where it never learned.
 
     The teacher is tested on the student's validation tiles. One whose accuracy is not above that of giving all tiles the more
-    frequent label, or whose AUROC is at chance, has nothing to say, and the student would learn to say as little.
+    frequent label, or whose AUROC is at chance, has nothing to say, and the student would learn to say as little. One of more
+    classes than two is not tested, which is said.
 
     Args:
         least_auroc: at or below which the AUROC counts as chance.
@@ -29,12 +31,16 @@ class TeacherHook(Hook):
         """Read the teacher and test it.
 
         Raises:
-            LandslideError: see `DistilledClassifier.teacher`.
+            ConfigError: the teacher was trained on classes of other names than the student's tiles have, or in another order.
+            LandslideError: see `DistilledClassifier.read_teacher`.
         """
         model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        teacher = model.teacher
-        if runner.val_loop is None:
-            runner.logger.warning(f'The teacher {teacher.path} was not tested: the config has no validation')
+        teacher = model.read_teacher()
+        teacher.require_classes(classes_of(runner.train_dataloader.dataset))
+        num_classes = model.head.num_classes
+        if runner.val_loop is None or num_classes != 2:
+            why = 'the config has no validation' if runner.val_loop is None else f'it has {num_classes} classes and not 2'
+            runner.logger.warning(f'The teacher {teacher.path} was not tested: {why}')
             return
         found = teacher_scores(model, runner.val_loop.dataloader)
         said = f'accuracy {found["accuracy"]:.3f}, AUROC {found["AUROC"]:.3f}, {found["majority"]:.3f} by the majority alone'

@@ -17,6 +17,7 @@ from mmlandslide.models.visible_tokens import VisibleUnits
 from mmlandslide.models.window_attention import replace_attention
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import bridge
+from mmlandslide.weights.options import refuse_host_weights, require_options
 
 
 class BandBackbone:
@@ -28,6 +29,10 @@ class BandBackbone:
             work dir or URL), `source`, `stem`, `min_matched`. Read when weights are initialised for a fresh training, never
             before.
         kwargs: what MMPretrain's class takes.
+
+    Raises:
+        BandError: no band, or one twice.
+        ConfigError: `pretrained` has other keys, or an `init_cfg` reads a checkpoint past the bridge.
     """
 
     bands: tuple[str, ...]
@@ -38,6 +43,9 @@ class BandBackbone:
 
     def __init__(self, *, bands: str | Sequence[str] = 'all', pretrained: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         names = band_table.names(bands)
+        refuse_host_weights(kwargs.get('init_cfg'), 'model.backbone.init_cfg')
+        if pretrained is not None:
+            require_options(pretrained, bridge.load_pretrained, 'model.backbone.pretrained', given=('backbone',))
         super().__init__(**self.host_arguments(len(names), kwargs))
         self.bands = names
         self.pretrained = pretrained
@@ -55,7 +63,7 @@ class BandBackbone:
             CheckpointMismatchError: a parameter of the backbone would stay random.
         """
         cast('Any', super()).init_weights()
-        if self.pretrained:
+        if self.pretrained is not None:
             self.lineage = bridge.load_pretrained(self, **self.pretrained).lineage
 
 

@@ -8,6 +8,7 @@ from mmpretrain.models import classifiers as host
 from mmpretrain.structures import DataSample
 
 from mmlandslide.models.mixing import BatchMixing, one_hot
+from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import MODELS
 
 
@@ -24,6 +25,9 @@ class ImageClassifier(host.ImageClassifier):
         neck: config of what pools the last map; `None` for a backbone that pools.
         mixing: what `BatchMixing` takes; `None` for images as they are.
         init_cfg: mmengine's.
+
+    Raises:
+        ConfigError: preprocessor and backbone name other bands.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class ImageClassifier(host.ImageClassifier):
         super().__init__(
             backbone=backbone, neck=neck, head=head, data_preprocessor=MODELS.build(data_preprocessor), init_cfg=init_cfg
         )
+        require_same_bands(self)
         self.mixing = BatchMixing(**mixing) if mixing else None
 
     def loss(self, inputs: torch.Tensor, data_samples: Sequence[DataSample]) -> dict[str, torch.Tensor]:

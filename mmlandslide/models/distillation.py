@@ -11,6 +11,7 @@ from mmlandslide.errors import ConfigError
 from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.models.teacher import Teacher
 from mmlandslide.registry import MODELS
+from mmlandslide.weights.options import require_options
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -46,7 +47,7 @@ class DistilledClassifier(ImageClassifier):
         kwargs: the student, as `ImageClassifier` takes it.
 
     Raises:
-        ConfigError: a temperature that is not positive, or a weight outside [0, 1].
+        ConfigError: a temperature that is not positive, a weight outside [0, 1], or `teacher` has other keys.
     """
 
     def __init__(self, *, teacher: Mapping[str, Any], temperature: float = 5.0, soft_weight: float = 0.9, **kwargs: Any) -> None:
@@ -57,6 +58,7 @@ class DistilledClassifier(ImageClassifier):
         ):
             if not holds:
                 raise ConfigError.mismatch(name, expected, value, 'model', 'The study had temperature=5, soft_weight=0.9')
+        require_options(teacher, Teacher.read, 'model.teacher')
         self.temperature = temperature
         self.soft_weight = soft_weight
         self.teacher_cfg = dict(teacher)
@@ -64,6 +66,11 @@ class DistilledClassifier(ImageClassifier):
 
     @property
     def teacher(self) -> Teacher:
+        """Return the teacher, once `read_teacher` has read it."""
+        assert self._read_teacher, 'an AttributeError while reading it here would be taken for a missing attribute'
+        return self._read_teacher[0]
+
+    def read_teacher(self) -> Teacher:
         """Return the teacher, read on first use.
 
         Raises:
@@ -71,7 +78,8 @@ class DistilledClassifier(ImageClassifier):
             CheckpointError: the checkpoint cannot be read safely.
             CheckpointMismatchError: the checkpoint is of another architecture than the config, or of another teacher than that
                 with which this training began.
-            ConfigError: it has other classes than the student, bands that the student does not see, or normalises otherwise.
+            ConfigError: its config is of no classifier; it has other classes than the student, bands that the student does not
+                see, or normalises otherwise.
         """
         if not self._read_teacher:
             teacher = Teacher.read(**self.teacher_cfg)
@@ -79,12 +87,12 @@ class DistilledClassifier(ImageClassifier):
             device = next(self.parameters()).device
             self._read_teacher = (teacher.to(device),)
             self._inherit()
-        return self._read_teacher[0]
+        return self.teacher
 
     def init_weights(self) -> None:
         """Initialise the student and read the teacher."""
         super().init_weights()
-        assert self.teacher, 'reading it is what the property is for'
+        self.read_teacher()
 
     def train(self, mode: bool = True) -> 'DistilledClassifier':
         """Set the student's mode; the teacher, where it has been read, keeps evaluating."""
@@ -113,5 +121,5 @@ class DistilledClassifier(ImageClassifier):
         """
         logits = self.head(self.extract_feat(inputs))  # (B, K)
         hard = self.head._get_loss(logits, data_samples)
-        soft = soft_loss(logits, self.teacher.logits(inputs, self.backbone.bands), self.temperature)
+        soft = soft_loss(logits, self.read_teacher().logits(inputs, self.backbone.bands), self.temperature)
         return {'loss_hard': (1 - self.soft_weight) * hard['loss'], 'loss_soft': self.soft_weight * soft}

@@ -14,7 +14,7 @@ from torch import nn
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.backbones import init_linear
 from mmlandslide.models.masked_autoencoder import HW, MaskedAutoencoder
-from mmlandslide.models.vision_transformer import sine_cosine
+from mmlandslide.models.vision_transformer import VisionTransformer, sine_cosine
 from mmlandslide.registry import MODELS
 
 
@@ -82,7 +82,7 @@ class MAE(MaskedAutoencoder):
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a ratio outside (0, 1), or a backbone without a class token.
+        ConfigError: a ratio outside (0, 1), or a backbone that is no plain ViT, has no class token, or has a norm after pooling.
     """
 
     def __init__(
@@ -98,6 +98,12 @@ class MAE(MaskedAutoencoder):
     ) -> None:
         super().__init__(backbone, data_preprocessor, masked_ratio, norm_target, init_cfg)
         encoder = self.backbone
+        if not isinstance(encoder, VisionTransformer) or encoder.out_type == 'avg_featmap':  # its second norm would never learn
+            got = f'{type(encoder).__name__} with out_type={getattr(encoder, "out_type", None)!r}'
+            remedy = "Take a VisionTransformer with out_type='featmap'"
+            raise ConfigError.mismatch(
+                'backbone', 'be a VisionTransformer of ours without a norm after pooling', got, 'model.backbone', remedy
+            )
         if encoder.cls_token is None:
             raise ConfigError.mismatch('backbone', 'have a class token', 'none', 'model.backbone.with_cls_token', 'Leave it on')
         self.patch_px = encoder.stride

@@ -9,6 +9,7 @@ from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.masking import masked_units
+from mmlandslide.models.preprocessors import require_same_bands
 
 HW = tuple[int, int]
 
@@ -24,7 +25,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a ratio outside (0, 1).
+        ConfigError: a ratio outside (0, 1), or preprocessor and backbone name other bands.
     """
 
     #: Side of a patch of the target, in pixels of the tile.
@@ -41,6 +42,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         if not 0 < masked_ratio < 1:
             raise ConfigError.mismatch('masked_ratio', 'lie between 0 and 1', masked_ratio, 'model.masked_ratio', 'Take .75')
         super().__init__(backbone=backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        require_same_bands(self)
         self.masked_ratio, self.norm_target = masked_ratio, norm_target
 
     @abstractmethod

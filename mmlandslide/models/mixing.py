@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from mmlandslide.errors import ConfigError
+
 
 class BatchMixing:
     """Mix each image of a batch with another one, and their labels in the same share: mixup or CutMix, drawn each step.
@@ -14,10 +16,17 @@ class BatchMixing:
     Args:
         mixup: parameter a of the Beta(a, a) from which the share of blended images is drawn; 0 for none of them.
         cutmix: the same for rectangles. Where both are above 0, each step takes one of them with equal probability.
+
+    Raises:
+        ConfigError: a parameter below 0.
     """
 
     def __init__(self, mixup: float = 0.0, cutmix: float = 0.0) -> None:
-        self.alphas = {name: alpha for name, alpha in (('mixup', mixup), ('cutmix', cutmix)) if alpha > 0}
+        asked = {'mixup': mixup, 'cutmix': cutmix}
+        for name, alpha in asked.items():
+            if not alpha >= 0:
+                raise ConfigError.mismatch(name, 'be 0 or more', alpha, 'model.mixing', 'Give 0 for none of them')
+        self.alphas = {name: alpha for name, alpha in asked.items() if alpha > 0}
 
     def __call__(self, images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images and targets, mixed.

@@ -72,7 +72,8 @@ class TilePreprocessor(BaseDataPreprocessor):
             `inputs` (B, C, H', W') float32, and `data_samples` with `batch_input_shape` and `pad_shape` set.
 
         Raises:
-            ConfigError: the input has another number of bands, or tiles of both forms were stacked.
+            ConfigError: the input has another number of bands, a sample states others or another order, or tiles of both forms
+                were stacked.
         """
         cast = self.cast_data(data)
         inputs, samples = cast['inputs'], cast.get('data_samples')
@@ -85,6 +86,7 @@ class TilePreprocessor(BaseDataPreprocessor):
                 'data_preprocessor',
                 'Name the same bands in dataset and model',
             )
+        self._require_bands(samples or ())
         if isinstance(inputs, torch.Tensor):
             _refuse_mixed(samples or ())
             batch = self._normalise(inputs)  # (B, C, H, W)
@@ -98,6 +100,14 @@ class TilePreprocessor(BaseDataPreprocessor):
             sample.set_metainfo({'batch_input_shape': tuple(batch.shape[-2:]), 'pad_shape': tuple(batch.shape[-2:])})
         return {'inputs': batch, 'data_samples': samples}
 
+    def _require_bands(self, samples: Sequence[Any]) -> None:
+        """Refuse tiles that state other bands, or these in another order: they would be normalised by others' statistics."""
+        stated = {tuple(sample.metainfo['bands']) for sample in samples if sample.metainfo.get('bands') is not None}
+        for bands in stated - {self.bands}:
+            raise ConfigError.mismatch(
+                'tiles', f'have the bands {self.bands} in this order', bands, 'the data', 'Name the same bands in dataset and model'
+            )
+
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Return (..., C, H, W) float32 with mean 0 and standard deviation 1 a band, limited to `clip_std`."""
         if images.dtype == torch.int16:
@@ -109,6 +119,21 @@ class TilePreprocessor(BaseDataPreprocessor):
     def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Return normalised tiles (B, C, H, W) in stored units."""
         return batch * self.std + self.mean
+
+
+def require_same_bands(model: Any) -> None:
+    """Refuse a model whose preprocessor and backbone name other bands, or the same in another order.
+
+    Args:
+        model: with `data_preprocessor` and `backbone`; where one is not of ours it has no bands and nothing is compared.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    ours, theirs = (getattr(getattr(model, part, None), 'bands', None) for part in ('data_preprocessor', 'backbone'))
+    if ours is not None and theirs is not None and tuple(ours) != tuple(theirs):
+        remedy = 'Name the same bands in model.data_preprocessor and model.backbone'
+        raise ConfigError.mismatch('data_preprocessor', f"have the backbone's bands {theirs} in this order", ours, 'model', remedy)
 
 
 def _statistic(bands: tuple[str, ...], part: int, name: str, asked: str | Sequence[float] | None) -> Sequence[float]:

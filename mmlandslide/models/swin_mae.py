@@ -16,7 +16,7 @@ from mmpretrain.models.backbones.swin_transformer import SwinBlockSequence
 from torch import nn
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.backbones import init_linear
+from mmlandslide.models.backbones import SwinTransformer, init_linear
 from mmlandslide.models.masked_autoencoder import HW, MaskedAutoencoder, patchify, unpatchify
 from mmlandslide.models.masking import to_tokens
 from mmlandslide.models.visible_tokens import VisibleUnits
@@ -112,8 +112,9 @@ class SwinMAE(MaskedAutoencoder):
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a unit that is no multiple of the patch, and for visible tokens no power of two of them; a ratio outside
-            (0, 1); no such encoder; more expandings than there are mergings.
+        ConfigError: a backbone that is no Swin or taps other stages than the last alone; a unit that is no multiple of the patch,
+            and for visible tokens no power of two of them; a ratio outside (0, 1); no such encoder; more expandings than there
+            are mergings.
     """
 
     def __init__(
@@ -129,7 +130,8 @@ class SwinMAE(MaskedAutoencoder):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(backbone, data_preprocessor, masked_ratio, norm_target, init_cfg)
-        swin, mergings = self.backbone, len(self.backbone.stages) - 1
+        swin = _require_swin(self.backbone)
+        mergings = len(swin.stages) - 1
         self.patch_px: int = swin.patch_embed.projection.stride[0]
         self.unit_px, self.encoder = unit_px, encoder
         expandings = mergings if decoder_expandings is None else decoder_expandings
@@ -216,6 +218,16 @@ class SwinMAE(MaskedAutoencoder):
         if self.decoded_px != self.patch_px:
             predicted = patchify(unpatchify(predicted, self.decoded_px, (inputs.shape[2], inputs.shape[3])), self.patch_px)
         return predicted, masked
+
+
+def _require_swin(backbone: Any) -> SwinTransformer:
+    """Return a backbone that this can train; the norm of any other tap would never learn."""
+    expected, last = 'be a SwinTransformer of ours that taps its last stage alone', len(getattr(backbone, 'stages', ())) - 1
+    if not isinstance(backbone, SwinTransformer) or tuple(backbone.out_indices) != (last,):
+        got = f'{type(backbone).__name__} with out_indices={getattr(backbone, "out_indices", None)}'
+        remedy = 'Take a SwinTransformer, and leave out_indices out'
+        raise ConfigError.mismatch('backbone', expected, got, 'model.backbone', remedy)
+    return backbone
 
 
 def _fault(argument: str, expected: str, got: object) -> Exception:

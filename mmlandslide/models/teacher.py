@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmlandslide import bands as band_table
+from mmlandslide.configs import read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.files import read_checkpoint
+from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import lineage
-from mmlandslide.weights.filling import fill
+from mmlandslide.weights.filling import fill, require_finite
 from mmlandslide.weights.references import resolve
 
 
@@ -27,12 +28,13 @@ class Teacher(nn.Module):
         config: that it was trained by, for errors.
         path: of its checkpoint.
         seen: tiles that its training and pre-training saw, as `<name>:<tile id>`.
+        classes: names of what it tells apart, in their order; none where that is not known.
     """
 
-    def __init__(self, classifier: Any, config: str, path: Path, seen: Sequence[str]) -> None:
+    def __init__(self, classifier: Any, config: str, path: Path, seen: Sequence[str], classes: Sequence[str] = ()) -> None:
         super().__init__()
         self.classifier = classifier.requires_grad_(False)
-        self.config, self.path, self.seen = config, path, sorted(seen)
+        self.config, self.path, self.seen, self.classes = config, path, sorted(seen), list(classes)
         self.digest = digest(classifier)
         self.train(False)
 
@@ -46,20 +48,21 @@ class Teacher(nn.Module):
 
         Raises:
             MissingPathError: one of them is not there; where it is the config's own work dir, the error says what makes it.
-            CheckpointError: the checkpoint cannot be read safely.
+            ConfigError: the config cannot be read, or is of no classifier of ours.
+            CheckpointError: the checkpoint cannot be read safely, or holds values that are not finite.
             CheckpointMismatchError: the checkpoint is of another architecture.
         """
         if not Path(config).is_file():
             remedy = 'Run from the folder that holds configs/, or give the whole path in model.teacher.config'
             raise MissingPathError.mismatch("the teacher's config", 'be a file', 'nothing', config, remedy)
-        path = resolve(checkpoint, made_by=config)
-        content, cfg = read_checkpoint(path), Config.fromfile(config)
-        cfg.model.backbone.pretrained = None
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')), torch.random.fork_rng():
-            classifier = MODELS.build(cfg.model)
+        subject = "the teacher's checkpoint"
+        path, classifier = resolve(checkpoint, made_by=config, subject=subject), built(config)
+        content = read_checkpoint(path)
         remedy = f'Pass a checkpoint that {config} trained, or name the config that trained this one'
-        fill(classifier, content.get('state_dict', content), path, "the teacher's checkpoint", remedy)
-        return cls(classifier, config, path, sorted(lineage.tiles_seen(lineage.stated(content, path))))
+        fill(classifier, content.get('state_dict', content), path, subject, remedy)
+        require_finite(classifier.state_dict(), path, "the teacher's weights")
+        own = lineage.stated(content, path)
+        return cls(classifier, config, path, sorted(lineage.tiles_seen(own)), own.get('classes', ()))
 
     def train(self, mode: bool = True) -> 'Teacher':
         """Stay in evaluation mode, whatever is asked for."""
@@ -94,6 +97,21 @@ class Teacher(nn.Module):
             expected = f'normalise its bands as the student does, {normalisation(student, bands)}'
             raise ConfigError.mismatch('the teacher', expected, got, where, 'Give both the same data_preprocessor')
         self._require_the_same(student.backbone.lineage)
+
+    def require_classes(self, names: Sequence[str]) -> None:
+        """Refuse classes of other names, or in another order, where both are known.
+
+        Args:
+            names: of the classes of the student's tiles.
+
+        Raises:
+            ConfigError: they differ from those that the teacher's checkpoint states.
+        """
+        if names and self.classes and list(names) != self.classes:
+            remedy = 'Name a teacher that was trained on the same classes'
+            raise ConfigError.mismatch(
+                "the teacher's classes", f"be those of the student's tiles, {list(names)}", self.classes, self.path, remedy
+            )
 
     def _require_the_same(self, known: Mapping[str, Any]) -> None:
         before = known.get('teacher')
@@ -130,6 +148,32 @@ class Teacher(nn.Module):
         if tuple(wanted) != tuple(bands):
             inputs = inputs[:, band_table.positions(wanted, bands, 'the student')]
         return self.classifier(inputs, mode='tensor')
+
+
+def built(config: str) -> ImageClassifier:
+    """Return the classifier of a config, its weights random, without a trace in torch's stream of random numbers.
+
+    Args:
+        config: file of its training.
+
+    Raises:
+        ConfigError: the config cannot be read, or is of no classifier of ours.
+    """
+    cfg, subject = read_config(config, "the teacher's config"), "the teacher's model"
+    expected, remedy = (
+        'be a classifier of ours',
+        'Name the config of a classifier, such as configs/pretrain/supervised_l4s_swin_b.py',
+    )
+    model = cfg.get('model')
+    if not isinstance(model, Mapping) or not isinstance(model.get('backbone'), Mapping):
+        got = f'no backbone among {list(model)}' if isinstance(model, Mapping) else repr(model)
+        raise ConfigError.mismatch(subject, expected, got, config, remedy)
+    model['backbone']['pretrained'] = None
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')), torch.random.fork_rng():
+        classifier = MODELS.build(model)
+    if not isinstance(classifier, ImageClassifier) or not hasattr(classifier.head, 'num_classes'):
+        raise ConfigError.mismatch(subject, expected, type(classifier).__name__, config, remedy)
+    return classifier
 
 
 def normalisation(classifier: Any, bands: Sequence[str]) -> dict[str, Any]:

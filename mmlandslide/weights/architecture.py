@@ -32,6 +32,8 @@ _RESNETS: dict[tuple[tuple[int, ...], bool], int] = {
     ((3, 4, 23, 3), True): 101,
     ((3, 8, 36, 3), True): 152,
 }
+#: What the name of an architecture leaves open.
+_OPEN = ('window_size', 'img_size', 'out_indices', 'out_type')
 #: Width of one head of a ViT, from Tiny to Large and in CLIP; the weights' shapes do not tell it.
 _VIT_HEAD = 64
 
@@ -45,6 +47,29 @@ def named(name: str) -> Cfg:
     if name not in NAMED:
         raise ConfigError.mismatch('architecture', f'be one of {list(NAMED)}', repr(name), '--arch', 'Choose one of them')
     return NAMED[name]
+
+
+def of_name(name: str, found: Mapping[str, torch.Tensor], where: object) -> Cfg:
+    """Return the config of a backbone by its name, for tensors that are to be of it.
+
+    What an architecture's name leaves open (window, tile size, taps) is as the tensors have it, so that none is resized or left
+    out. Whether they are of it the bridge tells.
+
+    Args:
+        name: of `NAMED`.
+        found: tensors under our names.
+        where: they come from.
+
+    Raises:
+        ConfigError: there is no such name.
+    """
+    cfg = named(name)
+    try:
+        told = deduce(found, where)
+    except CheckpointMismatchError:
+        return cfg
+    open_keys = _OPEN if told['type'] == cfg['type'] else ()
+    return {**cfg, **{key: told[key] for key in open_keys if key in told}}
 
 
 def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
@@ -61,7 +86,7 @@ def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
         if sign in found:
             try:
                 return build(found)
-            except (KeyError, IndexError, ZeroDivisionError) as error:
+            except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
                 raise _unknown(found, where) from error
     raise _unknown(found, where)
 

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
-from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError
+from mmlandslide.errors import CheckpointMismatchError, ConfigError
 from mmlandslide.files import read_checkpoint
 from mmlandslide.weights import architecture, keymaps, lineage, stem
+from mmlandslide.weights.filling import require_finite
 from mmlandslide.weights.keymap import KeyMap
 from mmlandslide.weights.layout import Translation, translate
 from mmlandslide.weights.nesting import State, backbone_state
@@ -44,7 +45,8 @@ def load_pretrained(
         stem: rule for bands that the checkpoint does not have, see `weights.stem.adapt`.
         source_bands: bands of the checkpoint's stem; where `None`, those that the checkpoint states, else red, green, blue for
             three channels and Landslide4Sense's for fourteen.
-        min_matched: share of backbone values in [0, 1] that suffices; where `None`, every parameter must be accounted for.
+        min_matched: share of backbone values in (0, 1] that suffices; where `None`, every parameter must be carried. What the
+            checkpoint has more than the backbone is refused either way.
         made_by: config whose training makes the checkpoint, for the error, see `references.resolve`.
         published_at: address of the checkpoint, likewise.
 
@@ -55,7 +57,16 @@ def load_pretrained(
         MissingPathError: there is no such checkpoint.
         CheckpointError: the file cannot be read safely, or holds values that are not finite.
         CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
+        ConfigError: `min_matched` is outside (0, 1], or there is no such source or rule.
     """
+    if min_matched is not None and not (isinstance(min_matched, int | float) and 0 < min_matched <= 1):
+        raise ConfigError.mismatch(
+            'min_matched',
+            'lie in (0, 1]',
+            repr(min_matched),
+            'pretrained.min_matched',
+            'Leave it out, so that nothing stays random',
+        )
     path = resolve(checkpoint, made_by, published_at)
     translation, own = read(path, source)
     report = carry(backbone, translation, own, path, stem, source_bands, min_matched)
@@ -77,25 +88,12 @@ def read(path: Path, source: str = 'auto') -> tuple[Translation, dict[str, Any]]
     content = read_checkpoint(path)
     state, own = backbone_state(content), lineage.stated(content, path)
     keymap = keymap_of(state, source, path)
-    origin = keymaps.by_name(str(own.get('source')))  # of a file that `mmlandslide convert` wrote
-    if origin is not None:
-        keymap = replace(keymap, new_by_design=(*keymap.new_by_design, *origin.new_by_design))
     translation = translate(state, keymap)
-    _refuse_broken(translation.found, path)
+    origin = keymaps.by_name(str(own.get('source'))) if own.get('version') else None  # of a file that `mmlandslide convert` wrote
+    if origin is not None and not any(name.startswith(origin.new_by_design) for name in translation.found):
+        translation.keymap = replace(keymap, new_by_design=(*keymap.new_by_design, *origin.new_by_design))
+    require_finite(translation.found, path)
     return translation, own
-
-
-def _refuse_broken(found: State, path: Path) -> None:
-    """Refuse values that are not finite: a training that has diverged goes on saving them."""
-    broken = [name for name, value in found.items() if value.is_floating_point() and not bool(value.isfinite().all())]
-    if broken:
-        raise CheckpointError.mismatch(
-            'weights',
-            'be finite',
-            f'NaN or infinite values in {len(broken)} of {len(found)} parameters such as {broken[:3]}',
-            path,
-            'Use a checkpoint from before its training diverged; `mmlandslide inspect` counts them',
-        )
 
 
 def carry(
@@ -228,21 +226,19 @@ def _judge(report: TransferReport, kind: str, held: str, min_matched: float | No
         held: what the checkpoint is of, see `architecture.described`.
         min_matched: as `load_pretrained` takes it.
     """
-    missing = report.names('missing')
-    if min_matched is not None and report.carried >= min_matched:
+    missing, more = report.names('missing'), report.unexpected
+    enough = not missing if min_matched is None else report.carried >= min_matched
+    if enough and not more:
         return
-    if not missing and not report.unexpected:
-        return
+    remedy = 'Use a checkpoint of this architecture'
     if report.carried == 0 and not held.startswith(f'{kind}('):
         expected, got = f'be of a {kind}', f'0.00% of it from {report.source!r}'
-    elif not missing:
+    elif enough:
         expected = 'be of this architecture'
-        got = f'{len(report.unexpected)} parameters more than the backbone has, such as {report.unexpected[:3]}, from {held}'
+        got = f'{len(more)} parameters more than the backbone has, such as {more[:3]}, from {held}'
     else:
+        remedy += ', or accept the loss with pretrained.min_matched'
         expected = 'carry every backbone parameter' if min_matched is None else f'carry {min_matched:.2%} of the backbone'
         shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]
         got = f'{report.carried:.2%} with {len(missing)} parameters missing, such as {shown}, from {held}'
-    raise CheckpointMismatchError(
-        f'checkpoint must {expected}, got {got} in {report.path}. Use a checkpoint of this architecture, or accept the loss with '
-        f'pretrained.min_matched.\n{report.render()}'
-    )
+    raise CheckpointMismatchError(f'checkpoint must {expected}, got {got} in {report.path}. {remedy}.\n{report.render()}')

@@ -76,9 +76,9 @@ def architecture(state: Mapping[str, torch.Tensor], keymap: keymaps.KeyMap) -> d
     blocks: dict[str, set[str]] = {}
     for name in shapes:
         parts = name.split('.')
-        if parts[0] == 'stages' and 'blocks' in parts:
+        if parts[0] == 'stages' and 'blocks' in parts[:-1] and len(parts) > 3:
             blocks.setdefault(parts[1], set()).add(parts[3])
-        elif parts[0].startswith('layer'):
+        elif parts[0].startswith('layer') and len(parts) > 1:
             blocks.setdefault('' if parts[0] == 'layers' else parts[0], set()).add(parts[1])
     known = {'width': stems[0][0], 'in_channels': sum(shape[1] for shape in stems)} if stems else {}
     return {**known, 'depths': [len(blocks[stage]) for stage in sorted(blocks)]}

@@ -65,6 +65,15 @@ def inherited(own: Mapping[str, Any]) -> dict[str, Any]:
     return {'tile_ids': sorted(tiles_seen(own)), 'config': own.get('config')}
 
 
+def classes_of(dataset: Any) -> list[str]:
+    """Return the names of a dataset's classes in their order, none where it states none.
+
+    Args:
+        dataset: with `metainfo`, as mmengine's; or none.
+    """
+    return _texts(_mapping({'metainfo': getattr(dataset, 'metainfo', None)}, 'metainfo').get('classes'))
+
+
 def _mapping(owner: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = owner.get(key)
     return dict(found) if isinstance(found, Mapping) else {}

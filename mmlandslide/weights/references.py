@@ -18,15 +18,16 @@ _PACKAGE = 'package://'
 _URLS = ('http://', 'https://')
 
 
-def resolve(checkpoint: str, made_by: str | None = None, published_at: str | None = None) -> Path:
+def resolve(checkpoint: str, made_by: str | None = None, published_at: str | None = None, subject: str = 'checkpoint') -> Path:
     """Return the file that a reference names.
 
     Args:
         checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder) or
             `package://<import name>/<path in it>`, a file of an installed package, which is not imported.
-        made_by: config whose training makes the checkpoint, for the error; it counts while `checkpoint` is that config's work
-            dir.
+        made_by: config whose training makes the checkpoint, for the error; it counts while `checkpoint` has the name of that
+            config's work dir, wherever that lies.
         published_at: address of the file in `data/weights/`, for the error.
+        subject: what is asked for, for the error.
 
     Raises:
         MissingPathError: nothing is there, or the URL cannot be fetched.
@@ -41,12 +42,12 @@ def resolve(checkpoint: str, made_by: str | None = None, published_at: str | Non
     if found is not None:
         return found
     where, remedy = str(path), 'Check the path'
-    if made_by is not None and path == Path('work_dirs', Path(made_by).stem):
+    if made_by is not None and path.name == Path(made_by).stem:
         where = f'{path} (asked for by a config that starts from {made_by})'
         remedy = f'Make it with `mim train mmpretrain {made_by}`'
     elif published_at is not None and path.parent == Path('data', 'weights'):
         remedy = f'Get {published_at} and put it there'
-    raise MissingPathError.mismatch('checkpoint', 'be a file or a work dir that holds one', 'nothing', where, remedy)
+    raise MissingPathError.mismatch(subject, 'be a file or a work dir that holds one', 'nothing', where, remedy)
 
 
 def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from foreign import FOREIGN
 from foreign.published import Mae
 from foreign.satmae import BANDS, SatMae, ours_satmae
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from mmlandslide.cli.main import main
 from mmlandslide.models.backbones import ResNet, SwinTransformer
@@ -160,3 +161,32 @@ def test_a_vit_keeps_its_patches_and_its_grid(tmp_path):
         bands='photograph',
     )
     assert load_pretrained(ours, str(tmp_path / 'out.safetensors')).share('matched') == 1
+
+
+def test_a_required_architecture_leaves_windows_positions_and_taps_as_they_are(tmp_path):
+    swin = SwinTransformer(arch='tiny', window_size=7, out_indices=(1, 3), bands='rgb')
+    vit = VisionTransformer(arch='deit-tiny', img_size=256, out_type='avg_featmap', bands='rgb')
+    for arch, model in (('swin_tiny', swin), ('vit_tiny', vit)):
+        torch.save(model.state_dict(), tmp_path / 'a.pth')
+        assert convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors', '--arch', arch).exit_code == 0
+        shapes = {name: value.shape for name, value in load_file(tmp_path / 'out.safetensors').items()}
+        assert shapes == {
+            f'backbone.{name}': value.shape for name, value in model.state_dict().items() if not name.endswith('_index')
+        }
+
+
+@pytest.mark.parametrize(('bands', 'got'), [('', "['']"), ('B2,B3,B44', "['B44']"), ('B2,', "['']")])
+def test_bands_that_nobody_knows_are_refused(tmp_path, bands, got):
+    torch.save(resnet().state_dict(), tmp_path / 'a.pth')
+    assert f'got {got} in --bands' in refusal(tmp_path, tmp_path / 'a.pth', '--bands', bands)
+
+
+def test_bands_of_the_checkpoint_are_known_by_it(tmp_path):
+    torch.save(resnet(('x', 'y')).state_dict(), tmp_path / 'a.pth')
+    options = ('--source-bands', 'x,y', '--bands', 'y,x,B2')
+    assert convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors', *options).exit_code == 0
+
+
+def test_a_stem_without_bands_is_refused(tmp_path):
+    torch.save({**resnet().state_dict(), 'conv1.weight': torch.zeros(64)}, tmp_path / 'a.pth')
+    assert 'checkpoint (64,), backbone (64, 14, 7, 7)' in refusal(tmp_path, tmp_path / 'a.pth')

@@ -111,3 +111,10 @@ def test_a_config_that_is_not_there_is_a_fault_of_use(tmp_path):
     result = CliRunner().invoke(main, ['probe', 'random', '--config', str(tmp_path / 'none.py')])
     assert result.exit_code == 2
     assert 'none.py' in result.output
+
+
+def test_a_config_that_is_none_is_refused_in_one_line(place):
+    (place / 'config.py').write_text('model = dict(')
+    result = probe('random')
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert 'error: config must be a config of mmengine, got' in result.output

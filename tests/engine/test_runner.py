@@ -410,3 +410,17 @@ def test_any_other_error_keeps_its_traceback(data_root, tmp_path, capsys):
     LandslideRunner.from_cfg(config(data_root, tmp_path))
     sys.excepthook(ValueError, ValueError('not ours'), None)
     assert capsys.readouterr().err.strip() == 'ValueError: not ours'
+
+
+def test_a_part_that_would_load_what_happens_to_fit_is_refused_before_a_training(data_root, tmp_path):
+    cfg = config(data_root, tmp_path, epochs=1)
+    cfg.model.init_cfg = {'type': 'Pretrained', 'checkpoint': 'absent.pth'}
+    with pytest.raises(ConfigError, match=r'model\.init_cfg must not read a checkpoint.*load_from'):
+        LandslideRunner.from_cfg(cfg).train()
+
+
+def test_a_model_of_the_hosts_whose_parts_name_other_bands_is_refused(data_root, tmp_path):
+    stub = Stub()
+    stub.data_preprocessor.bands = ('B3',)
+    with pytest.raises(ConfigError, match=r"have the backbone's bands \('B2',\) in this order, got \('B3',\)"):
+        LandslideRunner(model=stub, work_dir=str(tmp_path), experiment_name=str(tmp_path))

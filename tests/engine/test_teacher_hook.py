@@ -4,16 +4,19 @@ import json
 import logging
 import shutil
 import sys
+from pathlib import Path
 
 import factories
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from tiny_classifiers import parts, write_config, write_teacher
 
 from mmlandslide.engine.runner import LandslideRunner
-from mmlandslide.errors import MissingPathError, SplitOverlapError
+from mmlandslide.errors import ConfigError, MissingPathError, SplitOverlapError
 from mmlandslide.recipes import adamw, cosine
+from mmlandslide.registry import MODELS
 
 TRAIN = [f'landslide4sense:train/{number}' for number in range(1, 7)]
 
@@ -126,6 +129,7 @@ def test_a_students_checkpoint_holds_the_student_alone_and_states_what_its_teach
     lineage = checkpoint['meta']['mmlandslide']['lineage']
     assert set(checkpoint['state_dict']) == set(teacher['state_dict'])
     assert lineage['tile_ids'] == ['landslide4sense:train/1', 'landslide4sense:train/9']
+    assert checkpoint['meta']['mmlandslide']['classes'] == ['no landslide', 'landslide']
     assert lineage['teacher']['checkpoint'] == whole[1]['checkpoint'] + '/epoch_1.pth'
     assert len(checkpoint['optimizer']['state']) == len(list(read(whole[0] / 'epoch_1.pth')['optimizer']['state'])) > 0
     assert {'train/loss_hard', 'train/loss_soft', 'train/loss'} <= set(checkpoint['message_hub']['log_scalars'])
@@ -154,6 +158,22 @@ def test_a_missing_teacher_stops_a_training_before_it_begins(data_root, tmp_path
     with pytest.raises(MissingPathError, match=r'Make it with `mim train mmpretrain configs/pretrain/teacher\.py`'):
         train(taught(data_root, tmp_path, teacher))
     assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_detector_starts_from_all_of_a_students_backbone_and_has_seen_what_its_teacher_saw(data_root, tmp_path):
+    cfg = taught(data_root, tmp_path / 'student', write_teacher(tmp_path / 'teacher'), epochs=1)
+    resnet = {'type': 'mmlandslide.ResNet', 'depth': 18, 'base_channels': 8, 'stem_channels': 8, 'bands': 'all'}
+    cfg.model.backbone, cfg.model.neck, cfg.model.head.in_channels = resnet, {'type': 'GlobalAveragePooling'}, 64
+    student = train(cfg).model.backbone
+    detector = Config.fromfile(Path(__file__).parents[2] / 'configs' / 'det' / 'faster_rcnn_r18.py').model
+    detector.backbone.update(base_channels=8, stem_channels=8, pretrained={'checkpoint': str(tmp_path / 'student')})
+    detector.neck.in_channels = [8, 16, 32, 64]
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        backbone = MODELS.build(detector).backbone
+    backbone.init_weights()
+    assert backbone.lineage['carried'] == 1
+    assert {*TRAIN, 'landslide4sense:train/9'} == {*backbone.lineage['tile_ids']}
+    assert all(torch.equal(value, dict(student.named_parameters())[name]) for name, value in backbone.named_parameters())
 
 
 # A look at the teacher.
@@ -187,3 +207,22 @@ def test_a_teacher_that_tells_the_tiles_apart_is_not_warned_of(data_root, tmp_pa
     tells = {'accuracy': 0.75, 'majority': 0.5, 'AUROC': 0.9}
     monkeypatch.setattr('mmlandslide.engine.teacher_hook.teacher_scores', lambda *args: tells)
     assert said_of(teacher, data_root, tmp_path / 'run', caplog) == []
+
+
+def test_a_teacher_of_three_classes_teaches_untested(data_root, tmp_path, caplog):
+    teacher = write_teacher(tmp_path / 'teacher', num_classes=3)
+    cfg = taught(data_root, tmp_path / 'run', teacher, epochs=1, val_evaluator={'type': 'Accuracy'}, default_hooks={})
+    cfg.model.head.num_classes = 3
+    runner = LandslideRunner.from_cfg(cfg)
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert any('was not tested: it has 3 classes and not 2' in record.getMessage() for record in caplog.records)
+
+
+def test_a_teacher_of_the_same_classes_in_another_order_is_refused(data_root, tmp_path):
+    teacher = write_teacher(tmp_path / 'teacher')
+    checkpoint = read(tmp_path / 'teacher' / 'epoch_1.pth')
+    checkpoint['meta']['mmlandslide']['classes'] = ['landslide', 'no landslide']
+    torch.save(checkpoint, tmp_path / 'teacher' / 'epoch_1.pth')
+    with pytest.raises(ConfigError, match=r"be those of the student's tiles, \['no landslide', 'landslide'\], got \['landslide'"):
+        train(taught(data_root, tmp_path / 'run', teacher, epochs=1))

@@ -124,3 +124,23 @@ def test_linear_layers_of_swin_start_as_maes_do():
 def test_swin_refuses_an_option_that_it_would_ignore(option):
     with pytest.raises(ConfigError, match=option):
         SwinTransformer(arch='nano', bands='rgb', **{option: True})
+
+
+@pytest.mark.parametrize('init_cfg', [{'type': 'Pretrained', 'checkpoint': 'a.pth'}, [{'type': 'mmengine.Pretrained'}]])
+def test_an_init_cfg_that_would_load_what_happens_to_fit_is_refused(init_cfg):
+    with pytest.raises(ConfigError, match=r'init_cfg must not read a checkpoint.*pretrained=dict\(checkpoint=\.\.\.\)'):
+        ResNet(depth=18, init_cfg=init_cfg)
+    assert ResNet(depth=18, init_cfg={'type': 'Kaiming', 'layer': 'Conv2d'}).bands == LANDSLIDE4SENSE
+
+
+@pytest.mark.parametrize(
+    ('pretrained', 'said'),
+    [
+        ('x.pth', r"be a dict with \['checkpoint'\], got 'x\.pth'"),
+        ({'chekpoint': 'x.pth'}, r"have no other keys than \['checkpoint', 'source', 'stem'.*got \['chekpoint'\]"),
+        ({'stem': 'zero'}, r"name \['checkpoint'\] by a text, got \{'checkpoint': None\}"),
+    ],
+)
+def test_pretrained_weights_that_are_named_wrongly_are_refused_with_the_names(pretrained, said):
+    with pytest.raises(ConfigError, match=rf'pretrained must {said}.*Write dict\(checkpoint=\.\.\.\); the names are'):
+        ResNet(depth=18, pretrained=pretrained)

@@ -1,8 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_classifiers import batch, classifier
+from tiny_classifiers import batch, classifier, parts
 
+from mmlandslide.errors import ConfigError
+from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.recipes import balanced
 
 
@@ -36,3 +38,9 @@ def test_mixing_trains_on_shares_and_only_in_training():
     images, targets = model.mixing(inputs, torch.eye(3)[torch.tensor([0, 1, 2, 0])])
     torch.testing.assert_close(mixed, F.cross_entropy(model(images), targets))
     assert torch.equal(model(inputs), model(inputs))
+
+
+def test_a_preprocessor_of_the_same_bands_in_another_order_is_refused():
+    swapped = {'type': 'mmlandslide.TilePreprocessor', 'bands': ('B3', 'B4')}
+    with pytest.raises(ConfigError, match=r"have the backbone's bands \('B4', 'B3'\) in this order, got \('B3', 'B4'\)"):
+        ImageClassifier(**{**parts(('B4', 'B3')), 'data_preprocessor': swapped})

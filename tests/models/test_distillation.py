@@ -114,9 +114,13 @@ def test_the_backbone_of_a_student_is_carried_whole_into_a_detectors(tmp_path):
     ('options', 'said'),
     [
         ({'temperature': 0.0}, r'temperature must be positive, got 0\.0'),
+        (
+            {'teacher': {'chekpoint': 'a.pth', 'config': 'a.py'}},
+            r"teacher must have no other keys than \['config', 'checkpoint'\], got",
+        ),
         ({'soft_weight': 1.5}, r'soft_weight must lie in \[0, 1\], got 1\.5'),
     ],
 )
 def test_an_option_that_has_no_meaning_is_refused(tmp_path, options, said):
     with pytest.raises(ConfigError, match=said):
-        student(write_teacher(tmp_path), **options)
+        student(**{'teacher': write_teacher(tmp_path), **options})

@@ -214,3 +214,16 @@ def test_vit_b_and_vit_l_have_their_published_sizes(arch, dims, depth):
         backbone = VisionTransformer(arch=arch, img_size=256, bands='all')
     assert backbone.patch_embed.projection.weight.shape == (dims, 14, 16, 16)
     assert (len(backbone.layers), backbone.pos_embed.shape[1]) == (depth, 257)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'got'),
+    [
+        ({**VIT, 'out_type': 'avg_featmap'}, "VisionTransformer with out_type='avg_featmap'"),
+        ({'type': 'mmlandslide.SatMAEViT', 'arch': TINY, 'channel_dims': 4}, "SatMAEViT with out_type='featmap'"),
+        ({'type': 'mmlandslide.SwinTransformer', 'arch': 'nano'}, 'SwinTransformer with out_type=None'),
+    ],
+)
+def test_a_backbone_that_it_cannot_train_is_refused(backbone, got):
+    with pytest.raises(ConfigError, match=f'be a VisionTransformer of ours without a norm after pooling, got {got}'):
+        MAE({**backbone, 'bands': 'all'}, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'})

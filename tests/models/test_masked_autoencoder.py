@@ -1,6 +1,9 @@
+import pytest
 import torch
 
+from mmlandslide.errors import ConfigError
 from mmlandslide.models.masked_autoencoder import patchify, unpatchify
+from mmlandslide.models.swin_mae import SwinMAE
 
 
 def test_patches_hold_rows_of_pixels_with_bands_last():
@@ -11,3 +14,9 @@ def test_patches_hold_rows_of_pixels_with_bands_last():
 def test_unpatchify_is_the_inverse_of_patchify():
     images = torch.rand(2, 5, 8, 12)
     assert torch.equal(unpatchify(patchify(images, 4), 4, (8, 12)), images)
+
+
+def test_a_preprocessor_of_other_bands_than_the_backbone_is_refused():
+    swin = {'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'bands': 'rgb'}
+    with pytest.raises(ConfigError, match=r"have the backbone's bands \('B4', 'B3', 'B2'\) in this order, got \('R', 'G', 'B'\)"):
+        SwinMAE(swin, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'photograph'})

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmlandslide.errors import ConfigError
 from mmlandslide.models.mixing import BatchMixing, one_hot, with_rectangle
 
 LABELS = torch.tensor([0, 1, 2, 1])
@@ -57,3 +58,9 @@ def test_a_rectangle_covers_what_it_says():
 
 def test_a_rectangle_of_nothing_leaves_the_image():
     assert with_rectangle(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8), 1.0)[1] == 1
+
+
+@pytest.mark.parametrize('asked', [{'mixup': -1.0}, {'cutmix': float('nan')}])
+def test_a_parameter_below_nothing_is_refused(asked):
+    with pytest.raises(ConfigError, match=rf'{next(iter(asked))} must be 0 or more, got (-1\.0|nan)'):
+        BatchMixing(**asked)

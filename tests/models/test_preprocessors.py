@@ -147,3 +147,12 @@ def test_a_stack_of_both_forms_is_refused_because_its_bits_are_lost():
     inputs = torch.cat(every_code())  # torch makes them float32 without a word
     with pytest.raises(ConfigError, match=r"stacked batch must hold tiles of one form, got \['float32', 'stored'\]"):
         TilePreprocessor('all')({'inputs': inputs, 'data_samples': samples})
+
+
+@pytest.mark.parametrize('bands', [('B2', 'B3', 'B4'), ('R', 'G', 'B')])
+def test_tiles_that_state_other_bands_or_another_order_are_refused(bands):
+    preprocessor, tile = TilePreprocessor(('B4', 'B3', 'B2')), torch.zeros(3, 4, 4)
+    stating = [DataSample(metainfo={'bands': each}) for each in (('B4', 'B3', 'B2'), bands)]
+    preprocessor({'inputs': [tile, tile], 'data_samples': [stating[0], DataSample()]})
+    with pytest.raises(ConfigError, match=rf"tiles must have the bands \('B4', 'B3', 'B2'\) in this order, got \('{bands[0]}'"):
+        preprocessor({'inputs': [tile, tile], 'data_samples': stating})

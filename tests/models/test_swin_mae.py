@@ -284,3 +284,19 @@ def test_a_compiled_step_has_the_gradients_of_a_plain_one():
             found[name] = [value.grad.clone() for value in mae.parameters()]
         for one, two in zip(found['plain'], found['compiled'], strict=True):
             torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'got'),
+    [
+        (
+            {'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'out_indices': (0, 1, 2, 3)},
+            r'SwinTransformer with .*0, 1, 2, 3',
+        ),
+        ({'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'out_indices': (2,)}, r'SwinTransformer with .*\(2,\)'),
+        ({'type': 'mmlandslide.VisionTransformer', 'arch': 'deit-tiny'}, 'VisionTransformer with'),
+    ],
+)
+def test_a_backbone_that_it_cannot_train_is_refused(backbone, got):
+    with pytest.raises(ConfigError, match=f'be a SwinTransformer of ours that taps its last stage alone, got {got}'):
+        SwinMAE({**backbone, 'bands': 'rgb'}, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'rgb'})

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tiny_classifiers import batch, classifier, write_config, write_teacher
+from tiny_classifiers import batch, classifier, student, write_config, write_teacher
 
 from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.models.teacher import Teacher
@@ -38,7 +38,9 @@ def test_a_teacher_of_some_bands_picks_them_by_name(tmp_path):
 def test_a_missing_checkpoint_says_which_command_makes_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path / 'configs' / 'pretrain')
-    said = r'must be a file or a work dir.*Make it with `mim train mmpretrain configs/pretrain/teacher\.py`'
+    said = (
+        r"the teacher's checkpoint must be a file or a work dir.*Make it with `mim train mmpretrain configs/pretrain/teacher\.py`"
+    )
     with pytest.raises(MissingPathError, match=said):
         Teacher.read('configs/pretrain/teacher.py', 'work_dirs/teacher')
 
@@ -89,3 +91,50 @@ def test_a_teacher_of_some_of_the_students_bands_fits(tmp_path):
 def test_two_teachers_are_told_apart_by_their_weights_alone(tmp_path):
     one, same, other = (Teacher.read(**write_teacher(tmp_path / str(at), seed=seed)) for at, seed in enumerate((0, 0, 1)))
     assert one.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ('text', 'got'),
+    [
+        ('model = dict(type="mmlandslide.TilePreprocessor", bands="all")', r"got no backbone among \['type', 'bands'\]"),
+        ('a = 1', 'got None'),
+        (
+            'model = dict(type="mmlandslide.SwinMAE", backbone=dict(type="mmlandslide.SwinTransformer", arch="nano", bands="all"),'
+            'data_preprocessor=dict(type="mmlandslide.TilePreprocessor", bands="all"))',
+            'got SwinMAE',
+        ),
+    ],
+)
+def test_a_config_of_no_classifier_is_refused_also_by_a_student(tmp_path, text, got):
+    named = write_teacher(tmp_path)
+    (tmp_path / 'teacher.py').write_text(text)
+    with pytest.raises(ConfigError, match=rf"the teacher's model must be a classifier of ours, {got} in .*teacher\.py"):
+        student(named).init_weights()
+
+
+def test_a_config_that_is_none_is_refused(tmp_path):
+    named = write_teacher(tmp_path)
+    (tmp_path / 'teacher.py').write_text('model = dict(')
+    with pytest.raises(
+        ConfigError, match=r"the teacher's config must be a config of mmengine, got .*SyntaxError.* in .*teacher\.py"
+    ):
+        Teacher.read(**named)
+
+
+def test_a_teacher_that_has_diverged_is_refused(tmp_path):
+    named = write_teacher(tmp_path)
+    checkpoint = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    checkpoint['state_dict']['head.fc.bias'][0] = torch.nan
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    with pytest.raises(CheckpointError, match=r"the teacher's weights must be finite, got NaN .* such as \['head\.fc\.bias'\]"):
+        Teacher.read(**named)
+
+
+def test_classes_are_compared_by_name_where_both_are_known(tmp_path):
+    teacher = Teacher.read(**write_teacher(tmp_path))
+    teacher.require_classes(['no landslide', 'landslide'])  # its checkpoint states none
+    teacher.classes = ['landslide', 'no landslide']
+    with pytest.raises(
+        ConfigError, match=r"be those of the student's tiles, \['no landslide'.*got \['landslide', 'no landslide'\]"
+    ):
+        teacher.require_classes(['no landslide', 'landslide'])

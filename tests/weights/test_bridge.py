@@ -1,3 +1,6 @@
+import json
+from contextlib import nullcontext
+
 import pytest
 import torch
 from factories import evaluated, randomised
@@ -110,7 +113,29 @@ def test_a_deeper_checkpoint_is_refused_by_its_first_block_too_many(tmp_path):
     # 8 blocks more, of two convolutions and two norms with four tensors each: 8 * 10.
     with pytest.raises(CheckpointMismatchError, match=r'80 parameters more than the backbone has, such as \[.layer1\.2\.conv1'):
         load_pretrained(resnet(), path)
-    assert load_pretrained(resnet(), path, min_matched=0.9).carried == 1
+    with pytest.raises(CheckpointMismatchError, match=r'must be of this architecture, got 80 parameters more'):
+        load_pretrained(resnet(), path, min_matched=0.9)
+
+
+@pytest.mark.parametrize('min_matched', [0, -1, 95, '0.9'])
+def test_a_share_that_is_none_is_refused(tmp_path, min_matched):
+    with pytest.raises(ConfigError, match=rf'min_matched must lie in \(0, 1\], got {min_matched!r}'):
+        load_pretrained(resnet(), str(tmp_path / 'absent.pth'), min_matched=min_matched)
+
+
+@pytest.mark.parametrize(('own', 'fits'), [({}, False), ({'version': '1.0'}, True)])
+def test_a_record_excuses_a_missing_norm_only_where_convert_wrote_it(tmp_path, own, fits):
+    state = {name: value.contiguous() for name, value in swin().state_dict().items() if not name.startswith('norm3')}
+    save_file(state, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps({'source': 'Swin-MAE', **own})})
+    with nullcontext() if fits else pytest.raises(CheckpointMismatchError, match=r'2 parameters missing.*norm3\.weight'):
+        assert load_pretrained(swin(), str(tmp_path / 'a.safetensors')).names('new by design') == ['norm3.weight', 'norm3.bias']
+
+
+def test_a_record_does_not_excuse_half_a_norm(tmp_path):
+    state = {name: value.contiguous() for name, value in swin().state_dict().items() if name != 'norm3.bias'}
+    save_file(state, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps({'source': 'Swin-MAE', 'version': '1.0'})})
+    with pytest.raises(CheckpointMismatchError, match=r'1 parameters missing.*norm3\.bias'):
+        load_pretrained(swin(), str(tmp_path / 'a.safetensors'))
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,9 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
     found = inspect(tmp_path / 'a.pth')
     assert found['sha256'] == hashlib.sha256((tmp_path / 'a.pth').read_bytes()).hexdigest()
     assert (found['container'], found['bytes']) == ('torch legacy', (tmp_path / 'a.pth').stat().st_size)
+
+
+def test_keys_that_look_like_blocks_and_are_none_do_not_count(tmp_path):
+    state = MODELS.build({'type': 'mmlandslide.ResNet', 'depth': 18, 'bands': 'rgb'}).state_dict()
+    torch.save({**state, 'layer_scale': torch.ones(3), 'stages.0.blocks': torch.ones(3)}, tmp_path / 'a.pth')
+    assert inspect(tmp_path / 'a.pth')['architecture']['depths'] == [2, 2, 2, 2]

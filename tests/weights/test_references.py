@@ -151,3 +151,9 @@ def test_a_host_may_name_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     torch.save({'a': 1}, tmp_path / 'a.pth')
     assert load_for_hosts('~/a.pth', map_location='cpu') == {'a': 1}
+
+
+def test_the_work_dir_of_a_config_is_known_wherever_it_lies_and_what_is_asked_for_is_said(tmp_path):
+    said = rf"the teacher's checkpoint must be .*swin_mae .*`mim train mmpretrain {MAE}`"
+    with pytest.raises(MissingPathError, match=said):
+        resolve(str(tmp_path / 'runs' / 'swin_mae'), MAE, subject="the teacher's checkpoint")

@@ -51,6 +51,11 @@ def official_swin_t():
     return {official_swin(key): value for key, value in swin_t().state_dict().items()}
 
 
+def over_time():
+    state = state_of(VIT_CFG)
+    return {**state, 'patch_embed.projection.weight': state['patch_embed.projection.weight'][:, :, None]}
+
+
 def pickled(path):
     path.write_bytes(pickle.dumps({'state_dict': {'conv1.weight': Canary(path.parent / 'canary')}}))
 
@@ -88,6 +93,9 @@ WRONG = {
     'SatMAE into a ViT': (
         '.pth', saved(lambda: SatMae().state_dict()), VIT_CFG, {}, r"from ('SatMAE over groups|SatMAEViT\(.*groups=)",
     ),
+    'patches with an axis of time': (
+        '.pth', saved(over_time), VIT_CFG, {}, r'(such as .*patch_embed.projection.weight.*no whole backbone|must be of a Vis)',
+    ),
     'a pickle with code': ('.pth', pickled, RESNET, {}, 'must hold tensors and plain types only, got .*which names code'),
     'a checkpoint with code': ('.pth', zipped, RESNET, {}, r'must hold tensors and plain types only, got .*mkdir'),
     'half a .pth': ('.pth', torn('.pth'), RESNET, {}, 'checkpoint must '),
@@ -116,6 +124,7 @@ READ_AS = {
     'Swin into a ViT': 'official Swin',
     'a smaller Swin into a larger one': 'MMPretrain Swin',
     'a MAE of other patches': 'MMPretrain ViT',
+    'patches with an axis of time': 'MMPretrain ViT',
     'SatMAE into a ViT': 'SatMAE over groups of bands',
 }
 UNREADABLE = ('a pickle with code', 'a checkpoint with code', 'half a .pth', 'half a .safetensors')
