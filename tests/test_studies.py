@@ -2,13 +2,16 @@
 
 import argparse
 import copy
+import json
 from functools import cache
 from pathlib import Path
 
+import modelindex
 import pytest
 from config_faults import faults
 from mmengine.config import Config, DictAction
 
+from mmlandslide.study.marked import write_between
 from mmlandslide.study.plan import plan
 from mmlandslide.study.specification import read
 
@@ -69,3 +72,30 @@ def test_what_is_claimed_is_among_the_cells(planned):
 
 def test_the_repository_has_studies():
     assert {path.stem for path in STUDIES} >= {'cpu_l4s_rgb', 'cpu_mars', 'gpu_l4s_rgb', 'landslide4sense'}
+
+
+RESULTS = sorted((ROOT / 'studies' / 'results').glob('*/results.json'))
+every_result = pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.parent.name)
+
+
+@every_result
+@pytest.mark.parametrize('page', ['README.md', 'docs/results.md'])
+def test_a_page_s_tables_are_those_of_the_results(path, page, tmp_path):
+    copy_of_it = tmp_path / 'page.md'
+    copy_of_it.write_text((ROOT / page).read_text('utf-8'), 'utf-8')
+    write_between(copy_of_it, path.parent.name, json.loads(path.read_text('utf-8')))
+    assert copy_of_it.read_text('utf-8') == (ROOT / page).read_text('utf-8')
+
+
+@every_result
+def test_results_are_of_a_study_that_is_here_and_have_a_report(path):
+    assert path.parent.name in {study.stem for study in STUDIES}
+    assert (path.parent / 'report.html').is_file()
+
+
+def test_the_index_of_models_is_read_and_names_what_the_results_hold():
+    models = modelindex.load(str(ROOT / 'model-index.yml')).models
+    runs = [run for path in RESULTS for cell in json.loads(path.read_text('utf-8'))['cells'] for run in cell['runs']]
+    trained = {Path(word).name for run in runs for command in run['commands'] for word in command.split() if '/studies/' in word}
+    assert models
+    assert {model.name for model in models} <= trained
