@@ -3,7 +3,7 @@
 SIGKILL leaves the study no moment to clean up, and what it has started outlives it. Both run in the same folder, one after the
 other, for the commands in results.json name it; the undisturbed one is moved aside.
 
-Example: python tools/kill_study.py studies/kill.yaml --kills 5
+Example: python tools/torture/kill_study.py studies/kill.yaml --kills 5
 """
 
 import random
@@ -23,7 +23,7 @@ def start(study: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@click.command(epilog='Example: python tools/kill_study.py studies/kill.yaml --kills 5')
+@click.command(epilog='Example: python tools/torture/kill_study.py studies/kill.yaml --kills 5')
 @click.argument('study', type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option('--kills', default=5, show_default=True)
 @click.option('--seed', default=0, show_default=True, help='Of the moments.')
