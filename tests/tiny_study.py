@@ -52,7 +52,7 @@ def leave_checkpoint(stage, state=None):
     state = detector_state() if state is None else state
     own = {'version': '1', 'config': f'{stage.kind}.py', 'bands': list(tiny_detector.BANDS), 'progress': {'batch': 3}}
     if stage.kind == 'detect':
-        before = {'tile_ids': [PRETRAINED], 'checkpoint': '/home/someone/work/mae_1/epoch_2.pth', 'config': 'mae.py'}
+        before = {'tile_ids': [PRETRAINED], 'checkpoint': 'elsewhere/work/mae_1/epoch_2.pth', 'config': 'mae.py'}
         own |= {'tile_ids': [TRAINED], 'lineage': before}
     else:
         state = {name: value for name, value in state.items() if name.startswith('backbone.')} | {'head.fc.bias': torch.ones(2)}

@@ -85,7 +85,7 @@ def command(
     report.write(planned, execution.records, results, root / 'report.html')
     for page in pages:
         write_between(page, study.stem, results)
-    _show_results(results, planned)
+    _show_results(results, planned, execution.records)
     if zoo_path:
         _publish(planned, results, zoo_path)
     if not complete and budget and not execution.progressed:
@@ -152,8 +152,8 @@ def _show_plan(planned: Plan) -> None:
     )
 
 
-def _show_results(results: dict[str, Any], planned: Plan) -> None:
-    """Print the scores and where the rest stands."""
+def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Record]) -> None:
+    """Print the scores, the time that they took and where the rest stands."""
     table = Table('backbone', 'strategy', 'protocol', 'labels', 'seeds', *RESAMPLED, title=results['name'], title_justify='left')
     for cell in results['cells']:
         done = sum(run['status'] == 'finished' for run in cell['runs'])
@@ -162,6 +162,8 @@ def _show_results(results: dict[str, Any], planned: Plan) -> None:
         table.add_row(*axes, f'{done} of {len(cell["runs"])}', *scores)
     console = Console()
     console.print(table)
+    minutes = sum(records[name].seconds for name in planned.stages if name in records) / 60
+    console.print(f'Stages took {minutes:.0f} minutes over all attempts.', highlight=False)
     left = sum(not finished(stage) for stage in planned.stages.values())
     more = f'{left} of {len(planned.stages)} stages are not done; start it again to go on.' if left else 'Every cell has a score.'
     console.print(f'{planned.specification.root / "results.json"}: {more}', markup=False, highlight=False, soft_wrap=True)

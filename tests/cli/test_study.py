@@ -1,9 +1,13 @@
 """`mmlandslide study` as a user meets it; its stages are not run here, see tests/study/test_execute.py."""
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
 from mmlandslide.cli.main import main
+from mmlandslide.study.plan import plan
+from mmlandslide.study.specification import read
 
 STUDY = """
 name: One
@@ -65,3 +69,13 @@ def test_pages_are_renewed_under_the_name_of_the_file(place):
     result = study('study.yaml', '--budget', '0s', '--page', str(page))
     assert result.exit_code == 3
     assert '| R18 | scratch | 100 % | 0 of 1 | not measured |' in page.read_text()
+
+
+def test_the_minutes_of_all_attempts_are_told(place):
+    name = next(stage.name for stage in plan(read('study.yaml')).stages.values())
+    folder = place / 'work_dirs/studies/study'
+    folder.mkdir(parents=True)
+    (folder / 'state.json').write_text(
+        json.dumps({name: {'seconds': 7200.0, 'attempts': 3}, 'of an older study.yaml': {'seconds': 60.0}})
+    )
+    assert 'Stages took 120 minutes over all attempts.' in study('study.yaml', '--budget', '0s').output
