@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and checkpoints that are read without running what they carry."""
 
 import argparse
+import fcntl
 import json
 import math
 import os
@@ -10,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mmlandslide import containers
 from mmlandslide.errors import CheckpointError, MissingPathError
@@ -42,6 +43,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
         flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def lock_now(file: IO[Any]) -> bool:
+    """Lock an open file for this process, without waiting; return whether no other has it.
+
+    Args:
+        file: opened for writing; the lock lasts as long as it, or a child that inherits it, is open.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def flush(path: Path) -> None:

@@ -11,7 +11,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
-from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing, write_atomic, write_json
+from mmlandslide.files import latest_checkpoint, lock_now, read_checkpoint, remove_leftovers, replacing, write_atomic, write_json
 
 
 def test_text_and_bytes_are_written_with_their_folder(tmp_path):
@@ -243,3 +243,11 @@ def test_a_folder_that_is_not_there_has_no_latest_checkpoint(tmp_path):
 def test_the_command_line_that_mae_keeps_in_its_checkpoints_does_not_hinder(tmp_path):
     torch.save({'model': {'a': torch.ones(2)}, 'args': Namespace(lr=0.1, output_dir='out')}, tmp_path / 'mae.pth')
     assert read_checkpoint(tmp_path / 'mae.pth')['model']['a'].tolist() == [1, 1]
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path):
+    with (tmp_path / 'a.lock').open('w') as one, (tmp_path / 'a.lock').open('w') as other:
+        assert lock_now(one)
+        assert not lock_now(other)
+        one.close()
+        assert lock_now(other)

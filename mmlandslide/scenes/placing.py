@@ -1,6 +1,5 @@
 """The files of one output: one run at a time makes them, and they get their names together."""
 
-import fcntl
 import glob
 import os
 import shutil
@@ -40,12 +39,12 @@ def alone(out: Path) -> Iterator[None]:
 def _locked(file: IO[str], out: Path) -> bool:
     """Lock a file; return whether that is possible at all: some network file systems have no locks."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        remedy = 'Wait until it ends, or name another output'
-        raise ConfigError.mismatch('output', 'be written by one run at a time', 'another run', out, remedy) from error
+        free = files.lock_now(file)
     except OSError:
         return False
+    if not free:
+        remedy = 'Wait until it ends, or name another output'
+        raise ConfigError.mismatch('output', 'be written by one run at a time', 'another run', out, remedy)
     return True
 
 

@@ -1,6 +1,5 @@
 """One stage as a child process that ends with us: with its whole group, its output in a file, and never twice in one folder."""
 
-import fcntl
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from mmlandslide.errors import ConfigError
+from mmlandslide.files import lock_now
 from mmlandslide.study.plan import Stage
 
 LOG = 'study.log'
@@ -36,7 +36,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'study.lock').open('a') as file:
-        if not _locked(file):
+        if not lock_now(file):
             got = 'another that is running'
             raise ConfigError.mismatch('study', 'be run once at a time', got, folder, 'Wait until it has ended, or stop it')
         yield
@@ -88,16 +88,8 @@ def end_orphans(root: Path) -> None:
             _end_orphan(lock)
 
 
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _end_orphan(lock: IO[str]) -> None:
-    while not _locked(lock):
+    while not lock_now(lock):
         lock.seek(0)
         group = lock.read().strip()
         if group.isdecimal():
