@@ -56,12 +56,16 @@ def _full(tensor: Tensor) -> Tensor:
 
 def _ratio(boxes_xyxy: Tensor, others_xyxy: Tensor, offset: int = 0, mode: int = 0) -> Tensor:
     """Return intersection over union (mode 0) or over the first box's area (mode 1), broadcasting over leading dimensions."""
-    corner = torch.minimum(boxes_xyxy[..., 2:], others_xyxy[..., 2:]) - torch.maximum(boxes_xyxy[..., :2], others_xyxy[..., :2])
+    corner = torch.minimum(boxes_xyxy[..., 2:], others_xyxy[..., 2:]) - torch.maximum(
+        boxes_xyxy[..., :2], others_xyxy[..., :2]
+    )
     intersection = (corner + offset).clamp(min=0).prod(-1)
     area = (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2] + offset).prod(-1)
     if mode == 1:
         return intersection / area
-    return intersection / (area + (others_xyxy[..., 2:] - others_xyxy[..., :2] + offset).prod(-1) - intersection)
+    return intersection / (
+        area + (others_xyxy[..., 2:] - others_xyxy[..., :2] + offset).prod(-1) - intersection
+    )
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
@@ -83,19 +87,27 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
     corners = _full(boxes)[order]
     corners = corners + corners.new_tensor((0, 0, offset, offset))
     rank = torch.arange(len(order), 0, -1).to(corners)
-    return order[torchvision.ops.nms(corners, rank, torch.tensor(iou_threshold, dtype=torch.float32).item())]
+    return order[
+        torchvision.ops.nms(corners, rank, torch.tensor(iou_threshold, dtype=torch.float32).item())
+    ]
 
 
 def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
     """Return the factor on the score of a box that overlaps a kept one; method 0 naive, 1 linear, 2 gaussian."""
     if method == 2:
         return torch.exp(-(iou * iou) / sigma)
-    return torch.where(iou >= iou_threshold, 1 - iou if method == 1 else torch.zeros_like(iou), torch.ones_like(iou))
+    return torch.where(
+        iou >= iou_threshold,
+        1 - iou if method == 1 else torch.zeros_like(iou),
+        torch.ones_like(iou),
+    )
 
 
 def _first_best(score: Tensor) -> int:
     """Return the place that mmcv's search for the largest ends at: the first one's where that is nan, past all others that are."""
-    return 0 if score[0].isnan() else int(score.nan_to_num(-torch.inf, torch.inf, -torch.inf).argmax())
+    return (
+        0 if score[0].isnan() else int(score.nan_to_num(-torch.inf, torch.inf, -torch.inf).argmax())
+    )
 
 
 def _closed_up(left: Tensor, dropped: Tensor) -> Tensor:
@@ -107,7 +119,14 @@ def _closed_up(left: Tensor, dropped: Tensor) -> Tensor:
 
 
 def softnms(
-    boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float, method: int, offset: int
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
 ) -> Tensor:
     """Write kept boxes with decayed scores into the first rows of `dets`, and return their indices.
 
@@ -136,7 +155,9 @@ def softnms(
         kept.append(best)
         left[place] = left[0]
         left = left[1:]
-        score[left] *= _decay(_ratio(boxes[best], boxes[left], offset), iou_threshold, sigma, method)
+        score[left] *= _decay(
+            _ratio(boxes[best], boxes[left], offset), iou_threshold, sigma, method
+        )
         left = _closed_up(left, score[left] < min_score)
     return torch.stack(kept) if kept else left
 
@@ -157,7 +178,9 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     return groups
 
 
-def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
+def bbox_overlaps(
+    bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int
+) -> None:
     """Write IoU (mode 0) or intersection over the first area (mode 1) into `ious`: (N,) where aligned, else (N, M)."""
     ious.copy_(_ratio(bboxes1 if aligned else bboxes1[:, None], bboxes2, offset, mode))
 
@@ -203,7 +226,13 @@ def roi_align_forward(
     features = _full(input)
     output.copy_(
         torch.ops.torchvision.roi_align(
-            features, rois.to(features), spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned
+            features,
+            rois.to(features),
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            sampling_ratio,
+            aligned,
         )
     )
 
@@ -225,19 +254,35 @@ def roi_align_backward(
     _refuse_max_pooling(pool_mode)
     grad = _full(grad_output)
     grad_input += torch.ops.torchvision._roi_align_backward(
-        grad, rois.to(grad), spatial_scale, aligned_height, aligned_width, *grad_input.shape, sampling_ratio, aligned
+        grad,
+        rois.to(grad),
+        spatial_scale,
+        aligned_height,
+        aligned_width,
+        *grad_input.shape,
+        sampling_ratio,
+        aligned,
     )
 
 
 def _bins(start: float, stop: float, count: int, limit: int) -> list[tuple[int, int]]:
     """Return `count` half-open pixel ranges over [start, stop), each grown to whole pixels and cut at 0 and `limit`."""
     edges = start + (stop - start) / count * torch.arange(count + 1, dtype=torch.float32)
-    low, high = edges[:-1].floor().clamp(0, limit).int().tolist(), edges[1:].ceil().clamp(0, limit).int().tolist()
+    low, high = (
+        edges[:-1].floor().clamp(0, limit).int().tolist(),
+        edges[1:].ceil().clamp(0, limit).int().tolist(),
+    )
     return list(zip(low, high, strict=True))
 
 
 def roi_pool_forward(
-    input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor, pooled_height: int, pooled_width: int, spatial_scale: float
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
 ) -> None:
     """Write the maximum of each bin into `output`, and its place in the flattened map into `argmax` (-1 for an empty bin).
 
@@ -258,7 +303,9 @@ def roi_pool_forward(
         if x2 + 1 <= x1 or y2 + 1 <= y1:
             continue
         rows = _bins(y1 * spatial_scale, (y2 + 1) * spatial_scale, pooled_height, height)
-        for column, (left, right) in enumerate(_bins(x1 * spatial_scale, (x2 + 1) * spatial_scale, pooled_width, width)):
+        for column, (left, right) in enumerate(
+            _bins(x1 * spatial_scale, (x2 + 1) * spatial_scale, pooled_width, width)
+        ):
             if left == right:
                 continue
             best, x_index = input[int(batch), :, :, left:right].max(-1)  # (C, H)
@@ -267,7 +314,9 @@ def roi_pool_forward(
                     value, y_index = best[:, top:bottom].max(-1, keepdim=True)  # (C, 1)
                     y_index = y_index + top
                     output[roi_index, :, row, column] = value[:, 0]
-                    argmax[roi_index, :, row, column] = (y_index * width + left + x_index.gather(1, y_index))[:, 0].int()
+                    argmax[roi_index, :, row, column] = (
+                        y_index * width + left + x_index.gather(1, y_index)
+                    )[:, 0].int()
 
 
 def roi_pool_backward(
@@ -283,10 +332,14 @@ def roi_pool_backward(
     flat = grad_input.flatten(2)
     for roi_index, batch in enumerate(rois[:, 0].long().tolist()):
         place = argmax[roi_index].flatten(1).long()
-        flat[batch].scatter_add_(1, place.clamp(min=0), grad_output[roi_index].flatten(1) * (place >= 0))
+        flat[batch].scatter_add_(
+            1, place.clamp(min=0), grad_output[roi_index].flatten(1) * (place >= 0)
+        )
 
 
-def _sigmoid_parts(input: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _sigmoid_parts(
+    input: Tensor, target: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return probability, its complement, whether the class is the target's, and the weight of each row."""
     logit = _full(input)
     positive = target[:, None] == torch.arange(input.shape[1], device=input.device)
@@ -294,7 +347,9 @@ def _sigmoid_parts(input: Tensor, target: Tensor, weight: Tensor) -> tuple[Tenso
     return logit.sigmoid(), (-logit).sigmoid(), positive, rows
 
 
-def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
+def sigmoid_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
     """Write the sigmoid focal loss (Lin et al. 2017) of each logit into `output`.
 
     Args:
@@ -306,7 +361,10 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, ou
         alpha: weight of positives; 1 - alpha that of negatives.
     """
     p, q, positive, rows = _sigmoid_parts(input, target, weight)
-    on, off = alpha * q**gamma * p.clamp(min=_FLOAT_MIN).log(), (1 - alpha) * p**gamma * q.clamp(min=_FLOAT_MIN).log()
+    on, off = (
+        alpha * q**gamma * p.clamp(min=_FLOAT_MIN).log(),
+        (1 - alpha) * p**gamma * q.clamp(min=_FLOAT_MIN).log(),
+    )
     output.copy_(-torch.where(positive, on, off) * rows)
 
 
@@ -323,18 +381,30 @@ def sigmoid_focal_loss_backward(
 def _softmax_parts(softmax: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return the target's probability and the weight of each row, 0 where the target is negative (ignored)."""
     label = target.clamp(min=0)
-    rows = weight.index_select(0, label) if weight.numel() else torch.ones_like(target, dtype=softmax.dtype)
+    rows = (
+        weight.index_select(0, label)
+        if weight.numel()
+        else torch.ones_like(target, dtype=softmax.dtype)
+    )
     return softmax.gather(1, label[:, None])[:, 0], rows * (target >= 0)
 
 
-def softmax_focal_loss_forward(softmax: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
+def softmax_focal_loss_forward(
+    softmax: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
     """Write the focal loss of each row of probabilities into `output`: (N, C) -> (N,); a negative target gives 0."""
     p, rows = _softmax_parts(softmax, target, weight)
     output.copy_(-alpha * (1 - p) ** gamma * p.clamp(min=_FLOAT_MIN).log() * rows)
 
 
 def softmax_focal_loss_backward(
-    softmax: Tensor, target: Tensor, weight: Tensor, buff: Tensor, grad_input: Tensor, gamma: float, alpha: float
+    softmax: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    buff: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
 ) -> None:
     """Write the derivative by the logits into `grad_input` (N, C), by way of `buff` (N,)."""
     p, rows = _softmax_parts(softmax, target, weight)
@@ -345,7 +415,16 @@ def softmax_focal_loss_backward(
 
 
 _V1 = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW', 'group', 'deformable_group')
-_V2 = ('stride_h', 'stride_w', 'pad_h', 'pad_w', 'dilation_h', 'dilation_w', 'group', 'deformable_group')
+_V2 = (
+    'stride_h',
+    'stride_w',
+    'pad_h',
+    'pad_w',
+    'dilation_h',
+    'dilation_w',
+    'group',
+    'deformable_group',
+)
 
 
 def _deform(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) -> Tensor:
@@ -354,7 +433,9 @@ def _deform(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) 
     return torch.ops.torchvision.deform_conv2d(*map(_full, tensors), *shape, order is _V2)
 
 
-def _deform_grads(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) -> tuple[Tensor, ...]:
+def _deform_grads(
+    *tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]
+) -> tuple[Tensor, ...]:
     """Return the gradients by input, weight, offset, mask and bias, from (grad_output, input, weight, offset, mask, bias)."""
     shape = [geometry[name] for name in order]
     return torch.ops.torchvision._deform_conv2d_backward(*map(_full, tensors), *shape, order is _V2)
@@ -366,7 +447,13 @@ def _no_mask_no_bias(input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def deform_conv_forward(
-    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **geometry: int
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    **geometry: int,
 ) -> None:
     """Write the deformable convolution (Dai et al. 2017) into `output`.
 
@@ -379,7 +466,11 @@ def deform_conv_forward(
         ones: likewise.
         geometry: kW, kH, dW, dH (strides), padW, padH, dilationW, dilationH, group, deformable_group, im2col_step.
     """
-    output.copy_(_deform(input, weight, offset, *_no_mask_no_bias(input, weight), order=_V1, geometry=geometry))
+    output.copy_(
+        _deform(
+            input, weight, offset, *_no_mask_no_bias(input, weight), order=_V1, geometry=geometry
+        )
+    )
 
 
 def deform_conv_backward_input(
@@ -413,7 +504,12 @@ def deform_conv_backward_parameters(
     """Add the gradient by the weights, times `scale`, to `grad_weight`."""
     weight = torch.zeros_like(grad_weight)  # A weight does not enter its own gradient.
     absent = _no_mask_no_bias(input, weight)
-    grad_weight += scale * _deform_grads(grad_output, input, weight, offset, *absent, order=_V1, geometry=geometry)[1]
+    grad_weight += (
+        scale
+        * _deform_grads(grad_output, input, weight, offset, *absent, order=_V1, geometry=geometry)[
+            1
+        ]
+    )
 
 
 def modulated_deform_conv_forward(
@@ -467,7 +563,9 @@ def modulated_deform_conv_backward(
 ) -> None:
     """Write the gradients by input, weight, offset, mask and, where there is one, bias into the `grad_*` arguments."""
     bias = bias if with_bias else input.new_zeros(len(weight))
-    grads = _deform_grads(grad_output, input, weight, offset, mask, bias, order=_V2, geometry=geometry)
+    grads = _deform_grads(
+        grad_output, input, weight, offset, mask, bias, order=_V2, geometry=geometry
+    )
     outputs = (grad_input, grad_weight, grad_offset, grad_mask, grad_bias)
     for output, grad in zip(outputs[: 4 + with_bias], grads, strict=False):
         output.copy_(grad)

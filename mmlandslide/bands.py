@@ -75,7 +75,9 @@ _MARS = (
     Band('mars_grey', 'Mars', _SCALED, 0.5154, 0.1837),
 )
 
-BANDS: dict[str, Band] = {band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_PHOTOGRAPH, *_MARS)}
+BANDS: dict[str, Band] = {
+    band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_PHOTOGRAPH, *_MARS)
+}
 
 #: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is in.
 LANDSLIDE4SENSE: tuple[str, ...] = tuple(band.name for band in _LANDSLIDE4SENSE)
@@ -118,12 +120,18 @@ def names(bands: str | Sequence[str]) -> tuple[str, ...]:
     found = tuple(name for item in asked for name in GROUPS.get(item, (item,)))
     if not found or len(set(found)) != len(found):
         raise BandError.mismatch(
-            'bands', 'name at least one band and none twice', found, f'bands={bands!r}', f'Name bands or groups {list(GROUPS)}'
+            'bands',
+            'name at least one band and none twice',
+            found,
+            f'bands={bands!r}',
+            f'Name bands or groups {list(GROUPS)}',
         )
     return found
 
 
-def positions(bands: str | Sequence[str], available: Sequence[str], where: object = 'the data') -> list[int]:
+def positions(
+    bands: str | Sequence[str], available: Sequence[str], where: object = 'the data'
+) -> list[int]:
     """Return where each band asked for stands among those available.
 
     Args:
@@ -141,7 +149,11 @@ def positions(bands: str | Sequence[str], available: Sequence[str], where: objec
     unknown = [name for name in asked if name not in available]
     if unknown:
         raise BandError.mismatch(
-            'bands', f'be among {list(available)}', unknown, where, f'Name those bands or the groups {list(GROUPS)}'
+            'bands',
+            f'be among {list(available)}',
+            unknown,
+            where,
+            f'Name those bands or the groups {list(GROUPS)}',
         )
     return [list(available).index(name) for name in asked]
 
@@ -153,7 +165,11 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
         BandError: a band is not in the table, or nobody has measured it (B8A): its statistics are not known.
     """
     asked = names(bands)
-    measured = {name: (band.mean, band.std) for name, band in BANDS.items() if band.mean is not None and band.std is not None}
+    measured = {
+        name: (band.mean, band.std)
+        for name, band in BANDS.items()
+        if band.mean is not None and band.std is not None
+    }
     unknown = [name for name in asked if name not in measured]
     if unknown:
         raise BandError.mismatch(

@@ -21,4 +21,6 @@ def read_config(path: str | Path, subject: str = 'config') -> Config:
         return Config.fromfile(path)
     except Exception as error:  # a config is a program: it may fail in any way
         got = repr(f'{type(error).__name__}: {error}')
-        raise ConfigError.mismatch(subject, 'be a config of mmengine', got, path, 'Correct it, or pass another') from error
+        raise ConfigError.mismatch(
+            subject, 'be a config of mmengine', got, path, 'Correct it, or pass another'
+        ) from error

@@ -18,5 +18,7 @@ def device_named(name: str) -> torch.device:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         got = f'{name!r} ({str(error).splitlines()[0]})'
-        raise ConfigError.mismatch('device', 'be there', got, 'this machine', 'Pass cpu, or auto') from error
+        raise ConfigError.mismatch(
+            'device', 'be there', got, 'this machine', 'Pass cpu, or auto'
+        ) from error
     return device

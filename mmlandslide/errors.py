@@ -18,18 +18,24 @@ def shown(value: object) -> str:
         Its text without the middle of what is long, control characters written out.
     """
     text = str(value)
-    return _printable(text if len(text) <= _LONGEST else f'{text[: _LONGEST - 300]} ... {text[-300:]}')
+    return _printable(
+        text if len(text) <= _LONGEST else f'{text[: _LONGEST - 300]} ... {text[-300:]}'
+    )
 
 
 def _printable(value: object) -> str:
-    return ''.join(character if character.isprintable() else repr(character)[1:-1] for character in str(value))
+    return ''.join(
+        character if character.isprintable() else repr(character)[1:-1] for character in str(value)
+    )
 
 
 class LandslideError(Exception):
     """Base of every error that mmlandslide raises on purpose."""
 
     @classmethod
-    def mismatch(cls, subject: str, expected: str, got: object, where: object, remedy: str) -> 'LandslideError':
+    def mismatch(
+        cls, subject: str, expected: str, got: object, where: object, remedy: str
+    ) -> 'LandslideError':
         """Build an error of this class in the house form.
 
         Args:
@@ -42,7 +48,9 @@ class LandslideError(Exception):
         Returns:
             The error, to be raised by the caller.
         """
-        return cls(f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {shown(remedy)}.')
+        return cls(
+            f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {shown(remedy)}.'
+        )
 
 
 class TileError(LandslideError, ValueError):

@@ -40,13 +40,19 @@ class Distribution:
 def _either(openmmlab: dict[str, str], onedl: dict[str, str]) -> tuple[Distribution, ...]:
     """Return the distributions of one host, OpenMMLab's first."""
     stacks = {'openmmlab': openmmlab, 'onedl': onedl}
-    return tuple(Distribution(name, stack, SpecifierSet(fits)) for stack, names in stacks.items() for name, fits in names.items())
+    return tuple(
+        Distribution(name, stack, SpecifierSet(fits))
+        for stack, names in stacks.items()
+        for name, fits in names.items()
+    )
 
 
 #: Import name -> the distributions that provide it.
 HOSTS: dict[str, tuple[Distribution, ...]] = {
     'mmengine': _either({'mmengine': '>=0.10.4,<0.11'}, {'onedl-mmengine': '>=0.10.8,<0.11'}),
-    'mmcv': _either({'mmcv-lite': '>=2.1,<2.2', 'mmcv': '>=2.1,<2.2'}, {'onedl-mmcv': '>=2.3,<2.4'}),
+    'mmcv': _either(
+        {'mmcv-lite': '>=2.1,<2.2', 'mmcv': '>=2.1,<2.2'}, {'onedl-mmcv': '>=2.3,<2.4'}
+    ),
     'mmdet': _either({'mmdet': '>=3.3,<3.4'}, {'onedl-mmdetection': '>=3.4,<3.6'}),
     'mmpretrain': _either({'mmpretrain': '>=1.2,<1.3'}, {'onedl-mmpretrain': '>=1.3,<1.4'}),
     'mim': _either({'openmim': '>=0.3.9,<0.4'}, {'onedl-mim': '>=0.5,<0.6'}),
@@ -66,7 +72,9 @@ def version_of(distribution: str) -> str | None:
 def installed(host: str) -> dict[Distribution, str]:
     """Return the installed distributions that provide an import name, with their versions."""
     versions = {distribution: version_of(distribution.name) for distribution in HOSTS[host]}
-    return {distribution: version for distribution, version in versions.items() if version is not None}
+    return {
+        distribution: version for distribution, version in versions.items() if version is not None
+    }
 
 
 def stack_in_use() -> str:
@@ -86,11 +94,17 @@ def misfit(host: str, found: dict[Distribution, str]) -> tuple[str, str, str] | 
         What the host must be, what it is, and the remedy; `None` where it fits.
     """
     if not found:
-        choices = ' or '.join(f'{distribution.name}{distribution.fits}' for distribution in HOSTS[host])
+        choices = ' or '.join(
+            f'{distribution.name}{distribution.fits}' for distribution in HOSTS[host]
+        )
         return f'be installed ({choices})', 'nothing', f'Run `{INSTALL[stack_in_use()]}`'
     if len({distribution.stack for distribution in found}) > 1:
         names = sorted(distribution.name for distribution in found)
-        return 'come from one stack', ' and '.join(names), f'Start from an empty environment with `{INSTALL["openmmlab"]}`'
+        return (
+            'come from one stack',
+            ' and '.join(names),
+            f'Start from an empty environment with `{INSTALL["openmmlab"]}`',
+        )
     for distribution, version in found.items():
         if not distribution.fits.contains(version, prereleases=True):
             remedy = f'Run `{INSTALL[distribution.stack]}` or `pip install "{distribution.name}{distribution.fits}"`'
@@ -108,7 +122,9 @@ def check_hosts() -> None:
         fault = misfit(host, installed(host))
         if fault is not None:
             expected, got, remedy = fault
-            raise ConfigError.mismatch(f'host package {host!r}', expected, got, 'this environment', remedy)
+            raise ConfigError.mismatch(
+                f'host package {host!r}', expected, got, 'this environment', remedy
+            )
 
 
 def breaks_multimodal(transformers: str | None) -> bool:

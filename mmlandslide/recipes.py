@@ -5,7 +5,9 @@ from typing import Any
 from mmlandslide.errors import ConfigError
 
 
-def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int | None = None) -> tuple[dict[str, Any], list[Any]]:
+def cosine(
+    epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int | None = None
+) -> tuple[dict[str, Any], list[Any]]:
     """Return `train_cfg` and `param_scheduler` of one schedule: a linear warm-up, then half a cosine, stepped every iteration.
 
     Args:
@@ -21,7 +23,13 @@ def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int
         ConfigError: the warm-up leaves no epoch for the cosine.
     """
     if not 0 <= warmup < epochs:
-        raise ConfigError.mismatch('warmup', f'be shorter than the {epochs} epochs', warmup, 'cosine(...)', 'Shorten the warm-up')
+        raise ConfigError.mismatch(
+            'warmup',
+            f'be shorter than the {epochs} epochs',
+            warmup,
+            'cosine(...)',
+            'Shorten the warm-up',
+        )
     train_cfg: dict[str, Any] = {'type': 'EpochBasedTrainLoop', 'max_epochs': epochs}
     if val_interval is not None:
         train_cfg['val_interval'] = val_interval
@@ -50,7 +58,10 @@ def cosine(epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int
 
 
 def adamw(
-    lr: float, weight_decay: float = 0.05, betas: tuple[float, float] = (0.9, 0.999), clip: float | None = None
+    lr: float,
+    weight_decay: float = 0.05,
+    betas: tuple[float, float] = (0.9, 0.999),
+    clip: float | None = None,
 ) -> dict[str, Any]:
     """Return an `optim_wrapper` with AdamW; norms, biases, position tables and mask tokens are not decayed.
 
@@ -60,7 +71,14 @@ def adamw(
         betas: of the moments.
         clip: norm to which gradients are clipped, `None` for not at all.
     """
-    undecayed = ('absolute_pos_embed', 'relative_position_bias_table', 'pos_embed', 'channel_embed', 'cls_token', 'mask_token')
+    undecayed = (
+        'absolute_pos_embed',
+        'relative_position_bias_table',
+        'pos_embed',
+        'channel_embed',
+        'cls_token',
+        'mask_token',
+    )
     wrapper: dict[str, Any] = {
         'type': 'OptimWrapper',
         'optimizer': {'type': 'AdamW', 'lr': lr, 'betas': betas, 'weight_decay': weight_decay},
@@ -104,7 +122,12 @@ def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any
         stem: rule for bands that the file lacks, see `weights.stem.adapt`.
         options: other arguments of `weights.bridge.load_pretrained`.
     """
-    return {'checkpoint': f'data/weights/{name}', 'published_at': published_at, 'stem': stem, **options}
+    return {
+        'checkpoint': f'data/weights/{name}',
+        'published_at': published_at,
+        'stem': stem,
+        **options,
+    }
 
 
 #: Backbone -> file of an installed package that holds its ImageNet weights.
@@ -128,8 +151,13 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
         ConfigError: no package holds weights of that name.
     """
     if name not in _FROM_PIP:
-        where, remedy = 'imagenet_from_pip(...)', 'Name one of those, or make weights with configs/pretrain/supervised_imagenet_*'
-        raise ConfigError.mismatch('backbone', f'be one of {list(_FROM_PIP)}', repr(name), where, remedy)
+        where, remedy = (
+            'imagenet_from_pip(...)',
+            'Name one of those, or make weights with configs/pretrain/supervised_imagenet_*',
+        )
+        raise ConfigError.mismatch(
+            'backbone', f'be one of {list(_FROM_PIP)}', repr(name), where, remedy
+        )
     return {'checkpoint': f'package://{_FROM_PIP[name]}', 'stem': stem, **options}
 
 
@@ -153,9 +181,16 @@ def balanced(base_rate: float) -> dict[str, Any]:
     """
     if not 0 < base_rate < 1:
         raise ConfigError.mismatch(
-            'base_rate', 'lie in (0, 1)', base_rate, 'balanced(...)', 'Give the share of tiles with landslides'
+            'base_rate',
+            'lie in (0, 1)',
+            base_rate,
+            'balanced(...)',
+            'Give the share of tiles with landslides',
         )
-    return {'type': 'CrossEntropyLoss', 'class_weight': [round(0.5 / share, 4) for share in (1 - base_rate, base_rate)]}
+    return {
+        'type': 'CrossEntropyLoss',
+        'class_weight': [round(0.5 / share, 4) for share in (1 - base_rate, base_rate)],
+    }
 
 
 def loggers(*names: str) -> list[dict[str, Any]]:
@@ -175,7 +210,9 @@ def loggers(*names: str) -> list[dict[str, Any]]:
     }
     unknown = [name for name in names if name not in types]
     if unknown:
-        raise ConfigError.mismatch('names', f'be among {list(types)}', unknown, 'loggers(...)', 'Name those')
+        raise ConfigError.mismatch(
+            'names', f'be among {list(types)}', unknown, 'loggers(...)', 'Name those'
+        )
     return [{'type': types[name]} for name in names]
 
 

@@ -7,15 +7,23 @@ From then on mmengine reads checkpoints as we do, see `weights.references.load_f
 """
 
 import importlib
+from typing import Any
 
 from mmlandslide import hosts
-from mmlandslide.weights import references
 
 hosts.prepare()  # before any import of a host, so that a missing one is named with its remedy
 
 _mmengine = importlib.import_module('mmengine.registry')
 _loader = importlib.import_module('mmengine.runner.checkpoint').CheckpointLoader
-_loader.register_scheme(('', 'http://', 'https://'), references.load_for_hosts, force=True)
+
+
+def _load_for_hosts(checkpoint: str, map_location: Any = None) -> Any:
+    """Read a checkpoint as `weights.references.load_for_hosts` does, which is imported on first use."""
+    references = importlib.import_module('mmlandslide.weights.references')
+    return references.load_for_hosts(checkpoint, map_location)
+
+
+_loader.register_scheme(('', 'http://', 'https://'), _load_for_hosts, force=True)
 
 SCOPE = 'mmlandslide'
 
@@ -24,20 +32,27 @@ DATASETS = _mmengine.Registry(
     parent=_mmengine.DATASETS,
     scope=SCOPE,
     locations=[
-        'mmlandslide.datasets.landslide4sense',
-        'mmlandslide.datasets.masks',
-        'mmlandslide.datasets.voc',
-        'mmlandslide.datasets.image_folder',
+        'mmlandslide.datasets.views.landslide4sense',
+        'mmlandslide.datasets.views.masks',
+        'mmlandslide.datasets.views.voc',
+        'mmlandslide.datasets.views.image_folder',
     ],
 )
 TRANSFORMS = _mmengine.Registry(
     'transform',
     parent=_mmengine.TRANSFORMS,
     scope=SCOPE,
-    locations=['mmlandslide.datasets.transforms', 'mmlandslide.datasets.photographs', 'mmlandslide.datasets.packing'],
+    locations=[
+        'mmlandslide.datasets.transforms',
+        'mmlandslide.datasets.natural_image_transforms',
+        'mmlandslide.datasets.formatting',
+    ],
 )
 DATA_SAMPLERS = _mmengine.Registry(
-    'data sampler', parent=_mmengine.DATA_SAMPLERS, scope=SCOPE, locations=['mmlandslide.engine.sampler']
+    'data sampler',
+    parent=_mmengine.DATA_SAMPLERS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.sampler'],
 )
 MODELS = _mmengine.Registry(
     'model',
@@ -45,21 +60,30 @@ MODELS = _mmengine.Registry(
     scope=SCOPE,
     locations=[
         'mmlandslide.models.preprocessors',
-        'mmlandslide.models.backbones',
-        'mmlandslide.models.inverted_residuals',
-        'mmlandslide.models.satmae',
-        'mmlandslide.models.vision_transformer',
+        'mmlandslide.models.backbones.band_backbone',
+        'mmlandslide.models.backbones.swin_transformer',
+        'mmlandslide.models.backbones.inverted_residuals',
+        'mmlandslide.models.backbones.satmae',
+        'mmlandslide.models.backbones.vision_transformer',
         'mmlandslide.models.simple_fpn',
-        'mmlandslide.models.swin_mae',
+        'mmlandslide.models.self_supervision.swin_mae',
         'mmlandslide.models.classifier',
         'mmlandslide.models.distillation',
-        'mmlandslide.models.mae',
+        'mmlandslide.models.self_supervision.mae',
     ],
 )
 MODEL_WRAPPERS = _mmengine.Registry(
-    'model_wrapper', parent=_mmengine.MODEL_WRAPPERS, scope=SCOPE, locations=['mmlandslide.engine.distributed']
+    'model_wrapper',
+    parent=_mmengine.MODEL_WRAPPERS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.distributed'],
 )
-TASK_UTILS = _mmengine.Registry('task util', parent=_mmengine.TASK_UTILS, scope=SCOPE, locations=['mmlandslide.models.sampling'])
+TASK_UTILS = _mmengine.Registry(
+    'task util',
+    parent=_mmengine.TASK_UTILS,
+    scope=SCOPE,
+    locations=['mmlandslide.models.roi_sampler'],
+)
 METRICS = _mmengine.Registry(
     'metric',
     parent=_mmengine.METRICS,
@@ -78,9 +102,17 @@ HOOKS = _mmengine.Registry(
     ],
 )
 VISUALIZERS = _mmengine.Registry(
-    'visualizer', parent=_mmengine.VISUALIZERS, scope=SCOPE, locations=['mmlandslide.engine.visualizer']
+    'visualizer',
+    parent=_mmengine.VISUALIZERS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.visualizer'],
 )
 VISBACKENDS = _mmengine.Registry(
-    'vis_backend', parent=_mmengine.VISBACKENDS, scope=SCOPE, locations=['mmlandslide.engine.csv_backend']
+    'vis_backend',
+    parent=_mmengine.VISBACKENDS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.csv_backend'],
 )
-RUNNERS = _mmengine.Registry('runner', parent=_mmengine.RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner'])
+RUNNERS = _mmengine.Registry(
+    'runner', parent=_mmengine.RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner']
+)

@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 import mmlandslide.registry  # noqa: F401 (registers our scope)
-from mmlandslide.models.mixing import BatchMixing
+from mmlandslide.models.batch_augments import BatchMixing
 from mmlandslide.models.teacher import Teacher
 from mmlandslide.weights.bridge import load_pretrained
 
@@ -26,7 +26,10 @@ KINDS = {
     **dict.fromkeys(('val_evaluator', 'test_evaluator'), host.METRICS),
     **dict.fromkeys(('default_hooks', 'custom_hooks'), host.HOOKS),
     **dict.fromkeys(('model.train_cfg', 'model.test_cfg'), host.TASK_UTILS),
-    **dict.fromkeys(('model.anchor_generator', 'model.bbox_coder', 'model.assigner', 'model.sampler'), host.TASK_UTILS),
+    **dict.fromkeys(
+        ('model.anchor_generator', 'model.bbox_coder', 'model.assigner', 'model.sampler'),
+        host.TASK_UTILS,
+    ),
     **dict.fromkeys(('model.roi_layer', 'model.nms'), mmcv.ops),
     'model': host.MODELS,
     'optim_wrapper': host.OPTIM_WRAPPERS,
@@ -55,7 +58,11 @@ def parameters(function):
     names = set()
     for owner in _initialisers(function):
         own = inspect.signature(owner).parameters.values()
-        names |= {each.name for each in own if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+        names |= {
+            each.name
+            for each in own
+            if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        }
         if not any(each.kind is each.VAR_KEYWORD for each in own):
             break
     return names - {'self'}
@@ -64,14 +71,24 @@ def parameters(function):
 def _initialisers(function):
     if not inspect.isclass(function):
         return [function]
-    return [vars(base)['__init__'] for base in function.__mro__ if base is not object and '__init__' in vars(base)]
+    return [
+        vars(base)['__init__']
+        for base in function.__mro__
+        if base is not object and '__init__' in vars(base)
+    ]
 
 
 #: Keys that a config may have at the top. `work_dir` follows from the file's name, `launcher` and `cfg` come from the script.
-TOP_LEVEL = parameters(Runner) - {'cfg', 'work_dir', 'launcher', 'experiment_name'} | {'runner_type', 'allow_overlap'}
+TOP_LEVEL = parameters(Runner) - {'cfg', 'work_dir', 'launcher', 'experiment_name'} | {
+    'runner_type',
+    'allow_overlap',
+}
 #: Dict without a `type` -> the keys that its reader takes.
 OWNERS = {
-    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader'), parameters(DataLoader) | {'num_batch_per_epoch'}),
+    **dict.fromkeys(
+        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        parameters(DataLoader) | {'num_batch_per_epoch'},
+    ),
     'pretrained': parameters(load_pretrained) - {'backbone'},
     'mixing': parameters(BatchMixing),
     'teacher': parameters(Teacher.read),
@@ -84,7 +101,14 @@ OWNERS = {
     'env_cfg': {'mp_cfg', 'dist_cfg', 'cudnn_benchmark', 'resource_limit'},
     'mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'dist_cfg': {'backend', 'timeout', 'init_backend'},
-    'paramwise_cfg': {'custom_keys', 'norm_decay_mult', 'bias_decay_mult', 'bias_lr_mult', 'flat_decay_mult', 'bypass_duplicate'},
+    'paramwise_cfg': {
+        'custom_keys',
+        'norm_decay_mult',
+        'bias_decay_mult',
+        'bias_lr_mult',
+        'flat_decay_mult',
+        'bypass_duplicate',
+    },
     'custom_keys.': {'lr_mult', 'decay_mult'},
 }
 #: What MMDetection's detectors read of their `train_cfg` and `test_cfg` is what its own config says there.
@@ -125,7 +149,9 @@ def _of_dict(value, path, registry, scope):
         read = _read_untyped(path)
         if read is None:
             return [f'{where}: nobody reads this dict without a type']
-    return [f'{where}.{key}: no such key' for key in value if path[-1] not in FREE and key not in read]
+    return [
+        f'{where}.{key}: no such key' for key in value if path[-1] not in FREE and key not in read
+    ]
 
 
 def resolve(name, registry, scope):

@@ -11,8 +11,8 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
-from mmlandslide.datasets.index import LAYOUTS
-from mmlandslide.datasets.tiles import HDF5, NUMPY, TIFF
+from mmlandslide.datasets.storage.index import LAYOUTS
+from mmlandslide.datasets.storage.tiles import HDF5, NUMPY, TIFF
 
 DIVISORS = np.array([BANDS[name].divisor for name in LANDSLIDE4SENSE])
 #: Below which raw values are drawn: cirrus (the tenth band) is dark, a slope at most upright.
@@ -56,7 +56,13 @@ def write_tiff(path: Path, array, crs='EPSG:32633', origin_xy=(500000.0, 5000000
     array = array[None] if array.ndim == 2 else array
     count, height, width = array.shape
     transform = from_origin(*origin_xy, pixel_m, pixel_m)
-    options = {'driver': 'GTiff', 'count': count, 'height': height, 'width': width, 'dtype': array.dtype}
+    options = {
+        'driver': 'GTiff',
+        'count': count,
+        'height': height,
+        'width': width,
+        'dtype': array.dtype,
+    }
     with rasterio.open(path, 'w', crs=crs, transform=transform, **options) as target:
         target.write(array)
     return path
@@ -77,14 +83,18 @@ def write_tile(root: Path, number, image, mask=None, split='train', layout='B'):
         write_array(mask_path(root, number, split, layout), mask, 'mask')
 
 
-def write_dataset(root: Path, counts: Mapping[str, int] | None = None, layout='B', size_px=16, labelled=True):
+def write_dataset(
+    root: Path, counts: Mapping[str, int] | None = None, layout='B', size_px=16, labelled=True
+):
     """Write a Landslide4Sense folder; tiles count from 1 and differ; the odd ones have one 4 x 3 px landslide."""
     seed = 0
     for split, count in (counts or {'train': 3}).items():
         for number in range(1, count + 1):
             seed += 1
             landslide = mask((2, 5, 6, 8), size_px=size_px) if number % 2 else mask(size_px=size_px)
-            write_tile(root, number, image(seed, size_px), landslide if labelled else None, split, layout)
+            write_tile(
+                root, number, image(seed, size_px), landslide if labelled else None, split, layout
+            )
     return root
 
 
@@ -111,12 +121,20 @@ def write_mask_folder(root: Path, count=2, size_px=64):
     return root
 
 
-def write_image_folder(root: Path, counts: Mapping[str, int] | None = None, classes=('n01', 'n02'), height_px=48, width_px=40):
+def write_image_folder(
+    root: Path,
+    counts: Mapping[str, int] | None = None,
+    classes=('n01', 'n02'),
+    height_px=48,
+    width_px=40,
+):
     """Write photographs `<folder>/<class>/N.JPEG`, N from 0, in the layout of ImageNet."""
     for folder, count in (counts or {'train': 2, 'val': 2}).items():
         for name in classes:
             for number in range(count):
-                values = np.random.default_rng(number).integers(0, 256, (3, height_px, width_px), np.uint8)
+                values = np.random.default_rng(number).integers(
+                    0, 256, (3, height_px, width_px), np.uint8
+                )
                 path = write_array(root / folder / name / f'{number}.jpeg', values)
                 path.rename(path.with_suffix('.JPEG'))
     return root
@@ -141,5 +159,8 @@ def randomised(model, seed=0):
         if name.endswith('running_var'):
             value.uniform_(0.8, 1.2, generator=generator)
         elif value.is_floating_point():
-            value.add_(torch.randn(value.shape, generator=generator), alpha=0.3 if 'bias' in name or 'embed' in name else 0.01)
+            value.add_(
+                torch.randn(value.shape, generator=generator),
+                alpha=0.3 if 'bias' in name or 'embed' in name else 0.01,
+            )
     return evaluated(model)

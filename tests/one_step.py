@@ -20,12 +20,16 @@ CONFIGS = Path(__file__).parent.parent / 'configs'
 def write_data(root):
     """Write 64 px tiles, two a split, under every data root that the configs name."""
     for each in ('data', 'demo'):
-        factories.write_dataset(root / each / 'landslide4sense', {'train': 2, 'validation': 2, 'test': 2}, size_px=64)
+        factories.write_dataset(
+            root / each / 'landslide4sense', {'train': 2, 'validation': 2, 'test': 2}, size_px=64
+        )
     factories.write_voc(root / 'data' / 'l4s_rgb', {'train': 2})
     factories.write_voc(root / 'data' / 'l4s_rgb', {'valid': 2}, first=3)
     for split in ('train', 'validation'):
         factories.write_mask_folder(root / 'data' / 'mars_mmls' / split)
-    factories.write_image_folder(root / 'data' / 'imagenet', {'train': 1, 'val': 1})  # of each of two classes
+    factories.write_image_folder(
+        root / 'data' / 'imagenet', {'train': 1, 'val': 1}
+    )  # of each of two classes
     return root
 
 
@@ -36,7 +40,9 @@ def small(path):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for step in loader.dataset.pipeline:
             step.update({'size_px': 64} if 'size_px' in step else {})
-    cfg.train_cfg, cfg.param_scheduler = cosine(epochs=1, val_interval=1 if 'val_cfg' in cfg else None)
+    cfg.train_cfg, cfg.param_scheduler = cosine(
+        epochs=1, val_interval=1 if 'val_cfg' in cfg else None
+    )
     cfg.work_dir = f'work_dirs/{path.stem}'
     cfg.experiment_name = f'{Path.cwd()}_{path.stem}'
     return cfg
@@ -44,7 +50,10 @@ def small(path):
 
 def before(cfg):
     """Return the configs whose checkpoints a config starts from or learns from."""
-    sources = (cfg.model.backbone.get('pretrained') or {}).get('made_by'), cfg.model.get('teacher', {}).get('config')
+    sources = (
+        (cfg.model.backbone.get('pretrained') or {}).get('made_by'),
+        cfg.model.get('teacher', {}).get('config'),
+    )
     return [Path(source) for source in sources if source]
 
 
@@ -95,7 +104,9 @@ def write_published(checkpoint):
 
 def chain(path):
     """Train and test a detector from what its config names; return a row of `tools/smoke.py`'s table."""
-    published = write_published((small(path).model.backbone.get('pretrained') or {}).get('checkpoint', ''))
+    published = write_published(
+        (small(path).model.backbone.get('pretrained') or {}).get('checkpoint', '')
+    )
     runner, seconds = train(path)
     backbone, loss = runner.model.backbone, runner.message_hub.get_scalar('train/loss').current()
     row = {

@@ -11,14 +11,17 @@ import factories
 import numpy as np
 
 from mmlandslide.bands import PUBLISHED_MEAN, PUBLISHED_STD
-from mmlandslide.datasets.synthetic import simulate_tile
+from mmlandslide.datasets.simulation.synthetic import simulate_tile
 
 SIZE_PX = 64
 
 
 def write(root: Path):
     """Write the data set; return its root and fault -> the tiles that have it, in order."""
-    images = {number: simulate_tile(0, f'train/{number}', SIZE_PX)[0].transpose(2, 0, 1) for number in range(1, 18)}
+    images = {
+        number: simulate_tile(0, f'train/{number}', SIZE_PX)[0].transpose(2, 0, 1)
+        for number in range(1, 18)
+    }
     masks = {number: factories.mask((2, 5, 6, 8), size_px=SIZE_PX) for number in images}
     planted = defaultdict(list)
 

@@ -12,12 +12,12 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from mmlandslide.scenes.components import ComponentPredictor
 from mmlandslide.scenes.frame import MapFrame
-from mmlandslide.scenes.processes import joined
+from mmlandslide.scenes.inference.components import ComponentPredictor
+from mmlandslide.scenes.inference.ranks import joined
+from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inputs.tile_scene import TileScene
 from mmlandslide.scenes.run import SceneDetector
-from mmlandslide.scenes.search import Settings
-from mmlandslide.scenes.tile_scene import TileScene
 
 BANDS = ('B4', 'slope', 'DEM')
 UTM = CRS.from_epsg(32633)
@@ -32,7 +32,11 @@ def scene(height=90, width=110, boxes=(), valid=None, crs=UTM):
     for x1, y1, x2, y2 in boxes:
         values[0, y1:y2, x1:x2] = 2
     known = np.ones((height, width), bool) if valid is None else valid
-    frame = MapFrame(height, width, from_origin(*ORIGIN_XY, 10, 10), crs) if crs else MapFrame(height, width)
+    frame = (
+        MapFrame(height, width, from_origin(*ORIGIN_XY, 10, 10), crs)
+        if crs
+        else MapFrame(height, width)
+    )
     return TileScene('planted', BANDS, frame, None, (), values, known)
 
 
@@ -56,11 +60,21 @@ def detector():
 
 
 def main():
-    height, width, seconds = 220, 230, float(sys.argv[2]) if len(sys.argv) > 2 else 0.0  # four blocks
+    height, width, seconds = (
+        220,
+        230,
+        float(sys.argv[2]) if len(sys.argv) > 2 else 0.0,
+    )  # four blocks
     planted = scene(height, width, boxes(0, height, width))
     slow = replace(SETTINGS, batch_size=1000)  # one batch a block
     with joined() as place:
-        detector().write(planted, Path(sys.argv[1]), slow, place=place, advance=lambda windows: time.sleep(seconds * (windows > 0)))
+        detector().write(
+            planted,
+            Path(sys.argv[1]),
+            slow,
+            place=place,
+            advance=lambda windows: time.sleep(seconds * (windows > 0)),
+        )
 
 
 if __name__ == '__main__':

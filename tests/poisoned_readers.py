@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from mmlandslide.datasets.tiles import read_array
+from mmlandslide.datasets.storage.tiles import read_array
 
 
 def crashing(path, key):

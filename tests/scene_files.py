@@ -13,12 +13,28 @@ ORIGIN_XY = (399960.0, 5000040.0)
 NAME = 'S2A_MSIL1C_20150711T100006_N0204_R122_T33TWM_20150711T100008'
 
 
-def write_raster(path: Path, array, pixel=10.0, origin_xy=ORIGIN_XY, crs='EPSG:32633', names=None, units=None, **options):
+def write_raster(
+    path: Path,
+    array,
+    pixel=10.0,
+    origin_xy=ORIGIN_XY,
+    crs='EPSG:32633',
+    names=None,
+    units=None,
+    **options,
+):
     """Write (C, H, W) or (H, W) as a raster; `pixel` may be an affine transform."""
     array = np.asarray(array)
     array = array[None] if array.ndim == 2 else array
-    transform = pixel if isinstance(pixel, rasterio.Affine) else from_origin(*origin_xy, pixel, pixel)
-    profile = {'driver': 'GTiff', 'dtype': array.dtype, 'crs': crs, 'transform': transform} | options
+    transform = (
+        pixel if isinstance(pixel, rasterio.Affine) else from_origin(*origin_xy, pixel, pixel)
+    )
+    profile = {
+        'driver': 'GTiff',
+        'dtype': array.dtype,
+        'crs': crs,
+        'transform': transform,
+    } | options
     count, height, width = array.shape
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(path, 'w', count=count, height=height, width=width, **profile) as target:
@@ -36,12 +52,24 @@ def digital_numbers(band, height=12, width=12, seed=0):
     return rng.integers(1, 200 if band == 'B10' else 5000, (height, width)).astype(np.uint16)
 
 
-def write_bands(folder: Path, bands=SENTINEL2, extent_m=240, stem='T33TWM_20150711T100006', form='tif', **options):
+def write_bands(
+    folder: Path,
+    bands=SENTINEL2,
+    extent_m=240,
+    stem='T33TWM_20150711T100006',
+    form='tif',
+    **options,
+):
     """Write single-band files of one extent, each of its own pixel size."""
     for band in bands:
         side = extent_m // PIXEL_M[band]
         name = 'B8A' if band == 'B8A' else f'B{int(band[1:]):02}'
-        write_raster(folder / f'{stem}_{name}.{form}', digital_numbers(band, side, side), PIXEL_M[band], **options)
+        write_raster(
+            folder / f'{stem}_{name}.{form}',
+            digital_numbers(band, side, side),
+            PIXEL_M[band],
+            **options,
+        )
     return folder
 
 
@@ -49,9 +77,17 @@ def write_safe(root: Path, baseline='02.04', offsets=(), name=NAME, bands=SENTIN
     """Write a level-1C product with JPEG 2000 bands and the part of its metadata that matters; return its folder."""
     folder = root / f'{name}.SAFE'
     lossless = {'driver': 'JP2OpenJPEG', 'QUALITY': '100', 'REVERSIBLE': 'YES'}
-    write_bands(folder / 'GRANULE' / 'L1C_T33TWM_A000253_20150711T100006' / 'IMG_DATA', bands, form='jp2', **lossless)
+    write_bands(
+        folder / 'GRANULE' / 'L1C_T33TWM_A000253_20150711T100006' / 'IMG_DATA',
+        bands,
+        form='jp2',
+        **lossless,
+    )
     folder.mkdir(parents=True, exist_ok=True)
-    stated = ''.join(f'<RADIO_ADD_OFFSET band_id="{number}">{offset}</RADIO_ADD_OFFSET>' for number, offset in enumerate(offsets))
+    stated = ''.join(
+        f'<RADIO_ADD_OFFSET band_id="{number}">{offset}</RADIO_ADD_OFFSET>'
+        for number, offset in enumerate(offsets)
+    )
     (folder / 'MTD_MSIL1C.xml').write_text(
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<n1:Level-1C_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-1C.xsd">'

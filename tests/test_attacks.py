@@ -25,13 +25,19 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from PIL import Image
 
-from mmlandslide.datasets.index import find_tiles, select
-from mmlandslide.datasets.masks import MaskFolderDataset
-from mmlandslide.datasets.tiles import read_image
-from mmlandslide.datasets.voc import VOCTileDataset, read_voc
+from mmlandslide.datasets.storage.index import find_tiles, select
+from mmlandslide.datasets.storage.tiles import read_image
+from mmlandslide.datasets.views.masks import MaskFolderDataset
+from mmlandslide.datasets.views.voc import VOCTileDataset, read_voc
 from mmlandslide.engine.runner import LandslideRunner
-from mmlandslide.errors import CheckpointError, DatasetError, LandslideError, MissingPathError, TileError
-from mmlandslide.files import read_checkpoint
+from mmlandslide.errors import (
+    CheckpointError,
+    DatasetError,
+    LandslideError,
+    MissingPathError,
+    TileError,
+)
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 
 SECRET = 42.5
 CANARY = ('canary', 'w')
@@ -139,7 +145,10 @@ def plant_chunk_bomb(file):
 def write_vrt():
     factories.write_tiff(Path('secret.tif'), np.full((3, 4, 4), SECRET))
     source = f'<SimpleSource><SourceFilename>{Path("secret.tif").absolute()}</SourceFilename></SimpleSource>'
-    bands = ''.join(f'<VRTRasterBand dataType="Float64" band="{band}">{source}</VRTRasterBand>' for band in (1, 2, 3))
+    bands = ''.join(
+        f'<VRTRasterBand dataType="Float64" band="{band}">{source}</VRTRasterBand>'
+        for band in (1, 2, 3)
+    )
     Path('t.tif').write_text(f'<VRTDataset rasterXSize="4" rasterYSize="4">{bands}</VRTDataset>')
     return Path('t.tif')
 
@@ -183,7 +192,9 @@ class Pickler(pickle.Pickler):
 
 
 def tensor(shape=(4,), stride=(1,), values=4):
-    return Payload(torch._utils._rebuild_tensor_v2, (Storage(values), 0, shape, stride, False, OrderedDict()))
+    return Payload(
+        torch._utils._rebuild_tensor_v2, (Storage(values), 0, shape, stride, False, OrderedDict())
+    )
 
 
 def archive(content=None, index=None, compression=zipfile.ZIP_STORED, storage=bytes(16)):
@@ -212,7 +223,9 @@ def safetensors(header, claimed=None):
 
     def build():
         text = header.encode()
-        Path('c.safetensors').write_bytes((claimed or len(text)).to_bytes(8, 'little') + text + bytes(16))
+        Path('c.safetensors').write_bytes(
+            (claimed or len(text)).to_bytes(8, 'little') + text + bytes(16)
+        )
         return Path('c.safetensors')
 
     return build
@@ -306,7 +319,12 @@ def tuples(depth):
     return b'\x80\x02}(K\x01' + b'\x85' * depth + b'K\x01u.'
 
 
-OWN, DATA, SAFE, LEAD = 'keep its values in its own file', 'must hold numbers', 'be stored as it is', 'lead to a place inside'
+OWN, DATA, SAFE, LEAD = (
+    'keep its values in its own file',
+    'must hold numbers',
+    'be stored as it is',
+    'lead to a place inside',
+)
 PLAIN = 'hold tensors and plain types only'
 ATTACKS = {
     'HDF5 external storage': Attack(hdf5(plant_external_storage), tile, TileError, OWN),
@@ -315,48 +333,90 @@ ATTACKS = {
     'HDF5 virtual dataset': Attack(hdf5(plant_virtual_dataset), tile, TileError, OWN),
     'HDF5 hard link to a group': Attack(hdf5(plant_group), tile, TileError, OWN),
     'HDF5 of 10^12 elements': Attack(
-        hdf5(plant_terabytes), tile, TileError, r'at most 67108864 values, got shape \(1000000, 1000000, 1\)'
+        hdf5(plant_terabytes),
+        tile,
+        TileError,
+        r'at most 67108864 values, got shape \(1000000, 1000000, 1\)',
     ),
-    'HDF5 absurd chunk': Attack(hdf5(plant_huge_chunk), tile, TileError, r'got shape \(8192, 8192, 3\)'),
+    'HDF5 absurd chunk': Attack(
+        hdf5(plant_huge_chunk), tile, TileError, r'got shape \(8192, 8192, 3\)'
+    ),
     'HDF5 compound': Attack(hdf5(plant_compound), tile, TileError, DATA),
     'HDF5 text of any length': Attack(hdf5(plant_text), tile, TileError, DATA),
     'HDF5 references': Attack(hdf5(plant_references), tile, TileError, DATA),
-    'HDF5 filter of a plugin': Attack(hdf5(plant_plugin_filter), tile, TileError, f'{SAFE}.* got filter 32015'),
-    'HDF5 chunk that inflates without end': Attack(hdf5(plant_chunk_bomb), tile, TileError, f'{SAFE}.* more than its 384 bytes'),
+    'HDF5 filter of a plugin': Attack(
+        hdf5(plant_plugin_filter), tile, TileError, f'{SAFE}.* got filter 32015'
+    ),
+    'HDF5 chunk that inflates without end': Attack(
+        hdf5(plant_chunk_bomb), tile, TileError, f'{SAFE}.* more than its 384 bytes'
+    ),
     'VRT as .tif': Attack(write_vrt, tile, TileError, 'be readable GeoTIFF'),
-    'picture bomb': Attack(write_picture_bomb, tile, TileError, r'at most 67108864 values, got shape \(15000, 10000, 1\)'),
+    'picture bomb': Attack(
+        write_picture_bomb,
+        tile,
+        TileError,
+        r'at most 67108864 values, got shape \(15000, 10000, 1\)',
+    ),
     'pickle in .npy': Attack(write_npy_pickle, tile, TileError, 'be readable NumPy'),
     'named pipe': Attack(write_fifo, tile, MissingPathError, 'tile file must exist, got no file'),
-    'pickle in .pth': Attack(archive({'a': Payload(open, CANARY)}), read_checkpoint, CheckpointError, f'{PLAIN}.*io.open'),
-    'pickle in .pth of old torch': Attack(legacy, read_checkpoint, CheckpointError, f'{PLAIN}.*io.open'),
+    'pickle in .pth': Attack(
+        archive({'a': Payload(open, CANARY)}), read_checkpoint, CheckpointError, f'{PLAIN}.*io.open'
+    ),
+    'pickle in .pth of old torch': Attack(
+        legacy, read_checkpoint, CheckpointError, f'{PLAIN}.*io.open'
+    ),
     'zip bomb': Attack(
-        archive({'a': tensor((2**24,), values=2**24)}, compression=zipfile.ZIP_DEFLATED, storage=bytes(2**26)),
+        archive(
+            {'a': tensor((2**24,), values=2**24)},
+            compression=zipfile.ZIP_DEFLATED,
+            storage=bytes(2**26),
+        ),
         read_checkpoint,
         CheckpointError,
         'keep its records as they are, got 4 compressed',
     ),
     'tensor of 10^12 over 16 bytes': Attack(
-        archive({'a': tensor((10**12,), (0,))}), read_checkpoint, CheckpointError, r'shape \(1000000000000,\) over 16 bytes'
+        archive({'a': tensor((10**12,), (0,))}),
+        read_checkpoint,
+        CheckpointError,
+        r'shape \(1000000000000,\) over 16 bytes',
     ),
-    'storage of 10^12': Attack(archive({'a': tensor(values=10**12)}), read_checkpoint, CheckpointError, 'c.pth'),
+    'storage of 10^12': Attack(
+        archive({'a': tensor(values=10**12)}), read_checkpoint, CheckpointError, 'c.pth'
+    ),
     'array of nothing but a length': Attack(
-        archive({'a': Payload(bytearray, (2**31,))}), read_checkpoint, CheckpointError, 'GLOBAL __builtin__.bytearray'
+        archive({'a': Payload(bytearray, (2**31,))}),
+        read_checkpoint,
+        CheckpointError,
+        'GLOBAL __builtin__.bytearray',
     ),
     'key that overflows the stack': Attack(
         archive(index=tuples(10**6)), read_checkpoint, CheckpointError, 'nest at most 10000 tuples'
     ),
     'key that writes to the terminal': Attack(
-        archive({'\x1b]0;owned\x07': tensor()}), read_checkpoint, CheckpointError, r"got '\\x1b\]0;owned\\x07' of 10"
+        archive({'\x1b]0;owned\x07': tensor()}),
+        read_checkpoint,
+        CheckpointError,
+        r"got '\\x1b\]0;owned\\x07' of 10",
     ),
-    'absurdly long key': Attack(archive({'a' * 10**6: tensor()}), read_checkpoint, CheckpointError, 'of 1000000'),
+    'absurdly long key': Attack(
+        archive({'a' * 10**6: tensor()}), read_checkpoint, CheckpointError, 'of 1000000'
+    ),
     'safetensors of 10^12': Attack(
-        safetensors('{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,16]}}'), read_checkpoint, CheckpointError, PLAIN
+        safetensors('{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,16]}}'),
+        read_checkpoint,
+        CheckpointError,
+        PLAIN,
     ),
     'safetensors header of 10^12 bytes': Attack(
         safetensors('{}', 10**12), read_checkpoint, CheckpointError, 'one of 1000000000000'
     ),
-    'XML entity bomb': Attack(text('t.xml', bomb()), read_voc, TileError, 'without entities, got DTDForbidden'),
-    'XML external entity': Attack(write_external_entity, read_voc, TileError, 'without entities, got DTDForbidden'),
+    'XML entity bomb': Attack(
+        text('t.xml', bomb()), read_voc, TileError, 'without entities, got DTDForbidden'
+    ),
+    'XML external entity': Attack(
+        write_external_entity, read_voc, TileError, 'without entities, got DTDForbidden'
+    ),
     'path in VOC filename': Attack(
         text('t.xml', '<a><filename>../../secret.txt</filename></a>'),
         read_voc,
@@ -364,12 +424,21 @@ ATTACKS = {
         "got '../../secret.txt'",
     ),
     'absolute path in VOC filename': Attack(
-        text('t.xml', '<a><filename>/etc/passwd</filename></a>'), read_voc, TileError, "without a folder, got '/etc/passwd'"
+        text('t.xml', '<a><filename>/etc/passwd</filename></a>'),
+        read_voc,
+        TileError,
+        "without a folder, got '/etc/passwd'",
     ),
-    'path in split file': Attack(text('ids.txt', '../secret\n'), split, DatasetError, r"1 unknown: \['../secret'\]"),
-    'NUL in split file': Attack(text('ids.txt', 'train/1\0\n'), split, DatasetError, r"1 unknown: \['train/1\\x00'\]"),
+    'path in split file': Attack(
+        text('ids.txt', '../secret\n'), split, DatasetError, r"1 unknown: \['../secret'\]"
+    ),
+    'NUL in split file': Attack(
+        text('ids.txt', 'train/1\0\n'), split, DatasetError, r"1 unknown: \['train/1\\x00'\]"
+    ),
     'split file out of its folder': Attack(split_link, split, DatasetError, LEAD),
-    'tile out of the data root': Attack(linked_tile, l4s, DatasetError, f'{LEAD}.*/data, got .*secret.h5 in .*image_1.h5'),
+    'tile out of the data root': Attack(
+        linked_tile, l4s, DatasetError, f'{LEAD}.*/data, got .*secret.h5 in .*image_1.h5'
+    ),
     'mask out of the data root': Attack(linked_mask, l4s, DatasetError, LEAD),
     'folder out of the data root': Attack(linked_folder, l4s, DatasetError, LEAD),
     'XML out of the data root': Attack(linked_xml, voc, DatasetError, LEAD),
@@ -436,7 +505,14 @@ def run(kind, epochs=1, **options):
     testing = {'test_dataloader': loader, 'test_cfg': {}, 'test_evaluator': [Count()]}
     chosen = training if kind == 'train' else testing
     with DefaultScope.overwrite_default_scope('mmengine'):
-        runner = LandslideRunner(Toy(), 'run', default_scope='mmengine', experiment_name=str(Path.cwd()), **chosen, **options)
+        runner = LandslideRunner(
+            Toy(),
+            'run',
+            default_scope='mmengine',
+            experiment_name=str(Path.cwd()),
+            **chosen,
+            **options,
+        )
         getattr(runner, kind)()
     return runner
 
@@ -466,14 +542,23 @@ def test_config_text_is_not_run_when_testing():
 
 @pytest.mark.filterwarnings('ignore')
 def test_config_text_is_not_run_by_an_inferencer_without_a_config():
-    torch.save({'message_hub': {'runtime_info': {'cfg': CONFIG}}, 'meta': {'cfg': CONFIG}, 'state_dict': {}}, 'c.pth')
+    torch.save(
+        {
+            'message_hub': {'runtime_info': {'cfg': CONFIG}},
+            'meta': {'cfg': CONFIG},
+            'state_dict': {},
+        },
+        'c.pth',
+    )
     with pytest.raises(ValueError, match='Cannot find the config in the checkpoint'):
         BaseInferencer._init_model(None, ConfigDict(), 'c.pth')
     assert not Path('canary').exists()
 
 
 def test_a_pickle_is_not_run_by_the_hosts_own_loading(monkeypatch):
-    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')  # what torch before 2.6 does by itself
+    monkeypatch.setenv(
+        'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1'
+    )  # what torch before 2.6 does by itself
     torch.save({'state_dict': {}, 'meta': Payload(open, CANARY)}, 'c.pth')
     with pytest.raises(CheckpointError, match=r'GLOBAL io\.open'):
         load_checkpoint(Toy(), 'c.pth')

@@ -5,7 +5,9 @@ from mmlandslide.errors import BandError
 
 
 def test_the_mars_group_names_the_bands_of_its_files_in_order():
-    assert bands.names('mars') == tuple(f'mars_{name}' for name in ('R', 'G', 'B', 'DEM', 'thermal', 'slope', 'grey'))
+    assert bands.names('mars') == tuple(
+        f'mars_{name}' for name in ('R', 'G', 'B', 'DEM', 'thermal', 'slope', 'grey')
+    )
 
 
 def test_groups_and_names_mix_in_the_order_asked_for():

@@ -37,9 +37,17 @@ BACKBONES_BY_NAME = {
     ('SwinTransformer', 'tiny'): 'swin_t',
     ('SwinTransformer', 'base'): 'swin_b',
 }
-BANDS_BY_NAME = {GROUPS['all']: [], GROUPS['photograph']: ['rgb'], GROUPS['rgb']: ['rgb'], GROUPS['mars']: ['mars']}
+BANDS_BY_NAME = {
+    GROUPS['all']: [],
+    GROUPS['photograph']: ['rgb'],
+    GROUPS['rgb']: ['rgb'],
+    GROUPS['mars']: ['mars'],
+}
 #: Photographs have three bands; their data's own word says so.
-DATA_BY_NAME = {'mmlandslide.Landslide4SenseClsDataset': ['l4s'], 'mmlandslide.ImageFolderDataset': ['imagenet']}
+DATA_BY_NAME = {
+    'mmlandslide.Landslide4SenseClsDataset': ['l4s'],
+    'mmlandslide.ImageFolderDataset': ['imagenet'],
+}
 SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
 #: Type of a model -> the words before those of its bands.
 MODELS_BY_NAME = {
@@ -47,7 +55,12 @@ MODELS_BY_NAME = {
     'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
     'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
     'mmlandslide.ImageClassifier': lambda cfg: ['supervised', *data_words(cfg), backbone_word(cfg)],
-    'mmlandslide.DistilledClassifier': lambda cfg: ['kd', backbone_word(loaded(teacher_of(cfg))), 'to', backbone_word(cfg)],
+    'mmlandslide.DistilledClassifier': lambda cfg: [
+        'kd',
+        backbone_word(loaded(teacher_of(cfg))),
+        'to',
+        backbone_word(cfg),
+    ],
 }
 
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -77,14 +90,19 @@ def views(cfg):
     """Return a config's datasets, pipelines built and no file looked at, by the key of their loader."""
     keys = [key for key in cfg if key.endswith('_dataloader')]
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return {key: DATASETS.build(dict(copy.deepcopy(cfg[key].dataset), lazy_init=True)) for key in keys}
+        return {
+            key: DATASETS.build(dict(copy.deepcopy(cfg[key].dataset), lazy_init=True))
+            for key in keys
+        }
 
 
 def backbone_word(cfg):
     backbone = cfg.model.backbone
     size = backbone.get('arch', backbone.get('depth'))
     kind = (backbone.type.removeprefix('mmlandslide.'), size)
-    return BACKBONES_BY_NAME.get((*kind, backbone.get('patch_size')), BACKBONES_BY_NAME.get(kind, f'unnamed {kind}'))
+    return BACKBONES_BY_NAME.get(
+        (*kind, backbone.get('patch_size')), BACKBONES_BY_NAME.get(kind, f'unnamed {kind}')
+    )
 
 
 def data_words(cfg):
@@ -99,7 +117,11 @@ def teacher_of(cfg):
 def name_of(path):
     """Return the name that a config's content asks for."""
     cfg = loaded(path)
-    bands = [] if data_words(cfg) == ['imagenet'] else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
+    bands = (
+        []
+        if data_words(cfg) == ['imagenet']
+        else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
+    )
     return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands])
 
 
@@ -134,12 +156,16 @@ def test_every_type_resolves_and_every_key_is_read(path):
 def test_a_leaf_is_one_sentence(path):
     text = path.read_text()
     docstring, first, *rest = ast.parse(text).body
-    code = [line for line in text.splitlines()[docstring.end_lineno :] if line.split('#')[0].strip()]
+    code = [
+        line for line in text.splitlines()[docstring.end_lineno :] if line.split('#')[0].strip()
+    ]
     assert isinstance(docstring.value.value, str)
     assert first.targets[0].id == '_base_'
     assert len(rest) <= 2
     assert len(code) <= 15
-    assert all(node.targets[0].id in TOP_LEVEL for node in rest if not isinstance(node, ast.ImportFrom))
+    assert all(
+        node.targets[0].id in TOP_LEVEL for node in rest if not isinstance(node, ast.ImportFrom)
+    )
 
 
 @every_leaf
@@ -159,7 +185,10 @@ def test_the_docstring_counts_as_the_config_does(path):
 @every_leaf
 def test_the_schedule_ends_with_the_training(path):
     cfg = loaded(path)
-    assert [step.begin for step in cfg.param_scheduler] == [0, *(step.end for step in cfg.param_scheduler[:-1])]
+    assert [step.begin for step in cfg.param_scheduler] == [
+        0,
+        *(step.end for step in cfg.param_scheduler[:-1]),
+    ]
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
     assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
 
@@ -187,7 +216,10 @@ def test_a_backbone_starts_from_a_pretraining_of_its_own_kind(path):
         assert ours.model.backbone.pretrained.checkpoint == f'work_dirs/{source.stem}'
         assert backbone_word(theirs) == backbone_word(ours)
         assert theirs.model.backbone.get('window_size') == ours.model.backbone.get('window_size')
-        assert bands_of(theirs) in (bands_of(ours), GROUPS['photograph'])  # other bands widen the stem of photographs
+        assert bands_of(theirs) in (
+            bands_of(ours),
+            GROUPS['photograph'],
+        )  # other bands widen the stem of photographs
 
 
 @every_leaf
@@ -198,7 +230,11 @@ def test_weights_that_no_config_makes_are_a_file_or_in_a_package(path):
 
 
 def test_the_configs_that_say_pretrained_name_their_pretraining():
-    saying = {path.stem for path in LEAVES if 'pre-trained' in ast.get_docstring(ast.parse(path.read_text()))}
+    saying = {
+        path.stem
+        for path in LEAVES
+        if 'pre-trained' in ast.get_docstring(ast.parse(path.read_text()))
+    }
     naming = {path.stem for path in LEAVES if loaded(path).model.backbone.get('pretrained')}
     assert saying == naming != set()
 
@@ -231,7 +267,11 @@ def test_a_top_level_key_has_one_owner(stage):
     owners = {}
     for path in (path for path in BASES if path.parents[1].name == stage):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not node.id.startswith('_'):
+            if (
+                isinstance(node, ast.Name)
+                and isinstance(node.ctx, ast.Store)
+                and not node.id.startswith('_')
+            ):
                 owners.setdefault(node.id, set()).add(path.stem.split('_')[0])
     assert {key: kinds for key, kinds in owners.items() if len(kinds) > 1} == {}
     assert set(owners) <= TOP_LEVEL

@@ -4,14 +4,23 @@ import pytest
 
 from mmlandslide import errors
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind is not errors.LandslideError]
+KINDS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind is not errors.LandslideError
+]
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_each_error_reads_as_the_house_form_and_is_a_builtin_too(kind):
-    error = kind.mismatch("dataset 'img'", 'have 14 bands', 'shape (128, 128, 12)', 'image_7.h5', 'Pass bands=')
+    error = kind.mismatch(
+        "dataset 'img'", 'have 14 bands', 'shape (128, 128, 12)', 'image_7.h5', 'Pass bands='
+    )
     assert type(error) is kind
-    assert str(error) == "dataset 'img' must have 14 bands, got shape (128, 128, 12) in image_7.h5. Pass bands=."
+    assert (
+        str(error)
+        == "dataset 'img' must have 14 bands, got shape (128, 128, 12) in image_7.h5. Pass bands=."
+    )
     assert isinstance(error, errors.LandslideError)
     assert isinstance(error, ValueError | KeyError | OSError)
 
@@ -29,7 +38,11 @@ def test_errors_are_what_a_caller_who_knows_nothing_of_us_would_catch():
 
 
 def test_a_missing_path_keeps_its_message():
-    text = str(errors.MissingPathError.mismatch('checkpoint', 'be a file', 'nothing', 'a.pth', 'Check the path'))
+    text = str(
+        errors.MissingPathError.mismatch(
+            'checkpoint', 'be a file', 'nothing', 'a.pth', 'Check the path'
+        )
+    )
     assert text == 'checkpoint must be a file, got nothing in a.pth. Check the path.'
 
 

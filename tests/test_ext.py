@@ -14,7 +14,9 @@ import torchvision
 from torch import Tensor, tensor
 from torch.nn import functional
 
-pytestmark = pytest.mark.skipif(not hasattr(ext, 'MMLANDSLIDE_STAND_IN'), reason='compiled mmcv is in force here')
+pytestmark = pytest.mark.skipif(
+    not hasattr(ext, 'MMLANDSLIDE_STAND_IN'), reason='compiled mmcv is in force here'
+)
 
 # IoU of the first two is 50 / 150 = 1/3, with 1-pixel-wider boxes 66 / 176 = 3/8; the third lies apart.
 THREE = tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [50, 50, 60, 60]])
@@ -27,7 +29,9 @@ def iou(a: list[float], b: list[float], offset: int = 0) -> float:
     return width * height / (areas - width * height)
 
 
-def greedy(boxes: list[list[float]], scores: list[float], threshold: float, offset: int = 0) -> list[int]:
+def greedy(
+    boxes: list[list[float]], scores: list[float], threshold: float, offset: int = 0
+) -> list[int]:
     kept: list[int] = []
     for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
         if all(iou(boxes[i], boxes[k], offset) <= threshold for k in kept):
@@ -35,7 +39,9 @@ def greedy(boxes: list[list[float]], scores: list[float], threshold: float, offs
     return kept
 
 
-def soft(boxes: list[list[float]], scores: list[float], decay: object, min_score: float) -> list[tuple[int, float]]:
+def soft(
+    boxes: list[list[float]], scores: list[float], decay: object, min_score: float
+) -> list[tuple[int, float]]:
     left, kept = dict(enumerate(scores)), []
     while left:
         best = max(left, key=lambda i: left[i])
@@ -47,7 +53,10 @@ def soft(boxes: list[list[float]], scores: list[float], decay: object, min_score
 
 def random_boxes(count: int, seed: int) -> tuple[Tensor, Tensor]:
     draw = torch.Generator().manual_seed(seed)
-    corner, size = torch.rand(count, 2, generator=draw) * 40, torch.rand(count, 2, generator=draw) * 30 + 1
+    corner, size = (
+        torch.rand(count, 2, generator=draw) * 40,
+        torch.rand(count, 2, generator=draw) * 30 + 1,
+    )
     return torch.cat([corner, corner + size], 1), torch.rand(count, generator=draw)
 
 
@@ -55,12 +64,19 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-ROIS = tensor([[0.0, 0, 0, 4, 4], [1, 2.5, 1.5, 13.25, 9], [0, -3, 2, 20, 14], [1, 5, 5, 5, 5]], dtype=torch.float64)
+ROIS = tensor(
+    [[0.0, 0, 0, 4, 4], [1, 2.5, 1.5, 13.25, 9], [0, -3, 2, 20, 14], [1, 5, 5, 5, 5]],
+    dtype=torch.float64,
+)
 
 
 def test_every_operator_that_an_mmcv_module_loads_is_there():
     sources = [path.read_text() for path in Path(mmcv.ops.__file__).parent.glob('*.py')]
-    loads = [names for source in sources for names in re.findall(r"load_ext\(\s*'_ext',\s*\[([^\]]*)\]", source)]
+    loads = [
+        names
+        for source in sources
+        for names in re.findall(r"load_ext\(\s*'_ext',\s*\[([^\]]*)\]", source)
+    ]
     names = {name for load in loads for name in re.findall(r"'(\w+)'", load)}
     assert len(names) > 100
     assert all(hasattr(ext, name) for name in names)
@@ -68,7 +84,10 @@ def test_every_operator_that_an_mmcv_module_loads_is_there():
 
 
 def test_an_operator_that_is_not_written_names_itself_and_the_remedy_when_called():
-    with pytest.raises(NotImplementedError, match=r"'carafe_forward' must come from compiled mmcv.*pip install mmcv==2\.1\.0"):
+    with pytest.raises(
+        NotImplementedError,
+        match=r"'carafe_forward' must come from compiled mmcv.*pip install mmcv==2\.1\.0",
+    ):
         ext.carafe_forward(torch.zeros(1), kernel_size=3)
 
 
@@ -78,26 +97,36 @@ def test_a_dunder_that_the_stand_in_lacks_is_an_attribute_error():
 
 
 def test_the_versions_say_that_nothing_was_compiled():
-    assert mmcv.ops.get_compiler_version() == f'none (torchvision {torchvision.__version__} stands in)'
+    assert (
+        mmcv.ops.get_compiler_version() == f'none (torchvision {torchvision.__version__} stands in)'
+    )
     assert mmcv.ops.get_compiling_cuda_version() == (torch.version.cuda or 'not available')
 
 
 def test_a_compiled_extension_would_be_found_before_the_stand_in(tmp_path):
     shutil.copy(ext.__file__, tmp_path / '_ext.py')
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    assert importlib.machinery.PathFinder.find_spec('_ext', [str(tmp_path)]).origin == str(tmp_path / '_ext.py')
+    assert importlib.machinery.PathFinder.find_spec('_ext', [str(tmp_path)]).origin == str(
+        tmp_path / '_ext.py'
+    )
     (tmp_path / f'_ext{suffix}').touch()
     sys.path_importer_cache.pop(str(tmp_path), None)
-    assert importlib.machinery.PathFinder.find_spec('_ext', [str(tmp_path)]).origin == str(tmp_path / f'_ext{suffix}')
+    assert importlib.machinery.PathFinder.find_spec('_ext', [str(tmp_path)]).origin == str(
+        tmp_path / f'_ext{suffix}'
+    )
 
 
 @pytest.mark.slow
 def test_a_spawned_worker_has_the_operators():
     with multiprocessing.get_context('spawn').Pool(1) as pool:
-        assert pool.apply(mmcv.ops.nms, (THREE.numpy(), tensor([0.9, 0.8, 0.7]).numpy(), 0.3))[1].tolist() == [0, 2]
+        assert pool.apply(mmcv.ops.nms, (THREE.numpy(), tensor([0.9, 0.8, 0.7]).numpy(), 0.3))[
+            1
+        ].tolist() == [0, 2]
 
 
-@pytest.mark.parametrize(('threshold', 'offset', 'kept'), [(0.3, 0, [0, 2]), (0.34, 0, [0, 1, 2]), (0.34, 1, [0, 2])])
+@pytest.mark.parametrize(
+    ('threshold', 'offset', 'kept'), [(0.3, 0, [0, 2]), (0.34, 0, [0, 1, 2]), (0.34, 1, [0, 2])]
+)
 def test_nms_drops_what_overlaps_more_than_the_threshold(threshold, offset, kept):
     dets, inds = mmcv.ops.nms(THREE, tensor([0.9, 0.8, 0.7]), threshold, offset=offset)
     assert inds.tolist() == kept
@@ -120,7 +149,10 @@ def test_nms_equals_the_greedy_rule_on_random_boxes(seed, offset):
 
 def test_of_equal_scores_nms_keeps_the_one_that_sort_puts_first():
     scores = torch.arange(300).remainder(3).float()
-    assert mmcv.ops.nms(THREE[:1].expand(300, 4), scores, 0.3)[1].tolist() == scores.sort(descending=True).indices[:1].tolist()
+    assert (
+        mmcv.ops.nms(THREE[:1].expand(300, 4), scores, 0.3)[1].tolist()
+        == scores.sort(descending=True).indices[:1].tolist()
+    )
 
 
 def test_nms_of_nothing_is_nothing():
@@ -149,7 +181,9 @@ def test_soft_nms_equals_the_rule_written_out(method):
     expected = soft(boxes.tolist(), scores.tolist(), DECAYS[method], 0.05)
     dets, inds = mmcv.ops.soft_nms(boxes, scores, 0.3, sigma=0.5, min_score=0.05, method=method)
     assert inds.tolist() == [index for index, _ in expected]
-    torch.testing.assert_close(dets, torch.cat([boxes[inds], tensor([[score] for _, score in expected])], 1))
+    torch.testing.assert_close(
+        dets, torch.cat([boxes[inds], tensor([[score] for _, score in expected])], 1)
+    )
 
 
 def test_soft_nms_decays_an_overlapping_box_linearly():
@@ -165,16 +199,24 @@ APART = tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 
     ('boxes', 'scores', 'inds'),
     [
         (APART, [0.5, 0.5, 0.9, 0.1], [2, 1, 0, 3]),  # 0 takes the place of 2, behind 1
-        (APART[[0, 0, 1, 2]], [0.9, 0.8, 0.5, 0.5], [0, 3, 2]),  # 1 is dropped, and 3 takes its place, ahead of 2
+        (
+            APART[[0, 0, 1, 2]],
+            [0.9, 0.8, 0.5, 0.5],
+            [0, 3, 2],
+        ),  # 1 is dropped, and 3 takes its place, ahead of 2
         (APART[[0, 0, 0, 1, 2, 3]], [0.9, 0.8, 0.8, 0.5, 0.5, 0.5], [0, 5, 4, 3]),
     ],
 )
-def test_of_equal_scores_soft_nms_takes_the_one_that_mmcv_s_exchanges_leave_ahead(boxes, scores, inds):
+def test_of_equal_scores_soft_nms_takes_the_one_that_mmcv_s_exchanges_leave_ahead(
+    boxes, scores, inds
+):
     assert mmcv.ops.soft_nms(boxes, tensor(scores), 0.3, method='naive')[1].tolist() == inds
 
 
 def test_soft_nms_keeps_a_box_without_area_over_another_with_the_score_nan_as_mmcv_does():
-    dets, inds = mmcv.ops.soft_nms(torch.cat([torch.ones(2, 4), APART[:1]]), tensor([0.9, 0.8, 0.7]), method='gaussian')
+    dets, inds = mmcv.ops.soft_nms(
+        torch.cat([torch.ones(2, 4), APART[:1]]), tensor([0.9, 0.8, 0.7]), method='gaussian'
+    )
     assert inds.tolist() == [0, 1, 2]
     assert dets[:, 4].isnan().tolist() == [False, True, False]
 
@@ -188,11 +230,15 @@ def test_nms_match_groups_each_kept_box_with_those_it_drops():
     assert [group.tolist() for group in mmcv.ops.nms_match(dets, 0.3)] == [[1, 0], [2]]
 
 
-@pytest.mark.parametrize(('mode', 'offset', 'value'), [('iou', 0, 1 / 3), ('iof', 0, 0.5), ('iou', 1, 66 / 176)])
+@pytest.mark.parametrize(
+    ('mode', 'offset', 'value'), [('iou', 0, 1 / 3), ('iof', 0, 0.5), ('iou', 1, 66 / 176)]
+)
 def test_bbox_overlaps_are_intersection_over_union_or_foreground(mode, offset, value):
     full = mmcv.ops.bbox_overlaps(THREE, THREE[:2], mode=mode, offset=offset)
     torch.testing.assert_close(full, tensor([[1.0, value], [value, 1.0], [0.0, 0.0]]))
-    aligned = mmcv.ops.bbox_overlaps(THREE, THREE[[1, 1, 1]], mode=mode, aligned=True, offset=offset)
+    aligned = mmcv.ops.bbox_overlaps(
+        THREE, THREE[[1, 1, 1]], mode=mode, aligned=True, offset=offset
+    )
     torch.testing.assert_close(aligned, full[:, 1])
 
 
@@ -218,14 +264,18 @@ def test_roi_align_and_its_gradient_equal_torchvision(aligned, ratio):
 
 def test_the_gradient_of_roi_align_is_the_numerical_one():
     features = random(1, 2, 5, 6).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: mmcv.ops.roi_align(x, ROIS[[0, 2]], (2, 2), 0.5, 2, 'avg', True), features)
+    assert torch.autograd.gradcheck(
+        lambda x: mmcv.ops.roi_align(x, ROIS[[0, 2]], (2, 2), 0.5, 2, 'avg', True), features
+    )
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_roi_align_works_in_half_precision_forward_and_backward(dtype):
     features = random(2, 3, 9, 12).to(dtype).requires_grad_()
     pooled = mmcv.ops.roi_align(features, ROIS.to(dtype), (2, 2), 0.5, 2)
-    expected = torchvision.ops.roi_align(features.float(), ROIS.to(dtype).float(), (2, 2), 0.5, 2, aligned=True)
+    expected = torchvision.ops.roi_align(
+        features.float(), ROIS.to(dtype).float(), (2, 2), 0.5, 2, aligned=True
+    )
     torch.testing.assert_close(pooled, expected.to(dtype))
     pooled.sum().backward()
     assert features.grad.dtype == dtype
@@ -239,12 +289,22 @@ def test_roi_align_refuses_maximum_pooling():
 
 def roi_pool_written_out(features: Tensor, roi: list[float], bins: int, scale: float) -> Tensor:
     batch, x1, y1, x2, y2 = roi
-    left, top, width, height = x1 * scale, y1 * scale, (x2 + 1 - x1) * scale / bins, (y2 + 1 - y1) * scale / bins
+    left, top, width, height = (
+        x1 * scale,
+        y1 * scale,
+        (x2 + 1 - x1) * scale / bins,
+        (y2 + 1 - y1) * scale / bins,
+    )
     pooled = features.new_zeros(features.shape[1], bins, bins)
     for row in range(bins):
         for column in range(bins):
-            ys = slice(max(0, math.floor(top + row * height)), max(0, math.ceil(top + (row + 1) * height)))
-            xs = slice(max(0, math.floor(left + column * width)), max(0, math.ceil(left + (column + 1) * width)))
+            ys = slice(
+                max(0, math.floor(top + row * height)), max(0, math.ceil(top + (row + 1) * height))
+            )
+            xs = slice(
+                max(0, math.floor(left + column * width)),
+                max(0, math.ceil(left + (column + 1) * width)),
+            )
             cell = features[int(batch), :, ys, xs].flatten(1)
             pooled[:, row, column] = cell.max(1).values if cell.numel() else 0
     return pooled
@@ -263,8 +323,13 @@ def test_roi_pool_and_its_gradient_equal_the_rule_written_out(scale):
 
 
 def test_roi_pool_equals_torchvision_where_no_corner_is_rounded():
-    features, rois = random(1, 2, 8, 8), tensor([[0, 1, 2, 6, 7], [0, 0, 0, 3, 3]], dtype=torch.float64)
-    torch.testing.assert_close(mmcv.ops.roi_pool(features, rois, 2, 1.0), torchvision.ops.roi_pool(features, rois, 2, 1.0))
+    features, rois = (
+        random(1, 2, 8, 8),
+        tensor([[0, 1, 2, 6, 7], [0, 0, 0, 3, 3]], dtype=torch.float64),
+    )
+    torch.testing.assert_close(
+        mmcv.ops.roi_pool(features, rois, 2, 1.0), torchvision.ops.roi_pool(features, rois, 2, 1.0)
+    )
 
 
 LOGITS = tensor([[0.5, -2.0, 3.0], [-40.0, 0.0, 40.0]], dtype=torch.float64)
@@ -334,7 +399,9 @@ def test_deformable_convolution_and_its_gradients_equal_torchvision():
 def test_modulated_deformable_convolution_and_its_gradients_equal_torchvision(biased):
     ours, theirs = conv_inputs()[: 4 + biased], conv_inputs()[: 4 + biased]
     x, offset, mask, weight, bias = [*ours, None][:5]
-    output = mmcv.ops.modulated_deform_conv2d(x, offset, mask, weight, bias, (2, 1), (1, 0), 1, 2, 2)
+    output = mmcv.ops.modulated_deform_conv2d(
+        x, offset, mask, weight, bias, (2, 1), (1, 0), 1, 2, 2
+    )
     x, offset, mask, weight, bias = [*theirs, None][:5]
     expected = torchvision.ops.deform_conv2d(x, offset, weight, bias, (2, 1), (1, 0), mask=mask)
     grads_equal(ours, theirs, output, expected)

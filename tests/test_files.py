@@ -11,7 +11,8 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
-from mmlandslide.files import latest_checkpoint, lock_now, read_checkpoint, remove_leftovers, replacing, write_atomic, write_json
+from mmlandslide.files import lock_now, remove_leftovers, replacing, write_atomic, write_json
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 
 def test_text_and_bytes_are_written_with_their_folder(tmp_path):
@@ -45,13 +46,24 @@ def test_a_written_file_is_as_readable_as_any_other(tmp_path):
 
 
 def test_what_is_not_finite_becomes_null(tmp_path):
-    path = write_json(tmp_path / 'a.json', {'a': float('nan'), 'b': [1.5, -np.inf], 'c': np.array([np.nan, 2])})
+    path = write_json(
+        tmp_path / 'a.json', {'a': float('nan'), 'b': [1.5, -np.inf], 'c': np.array([np.nan, 2])}
+    )
     assert json.loads(path.read_text()) == {'a': None, 'b': [1.5, None], 'c': [None, 2.0]}
 
 
 def test_numpy_and_paths_become_plain(tmp_path):
-    path = write_json(tmp_path / 'a.json', {'i': np.int64(3), 'b': np.bool_(True), 'p': Path('x'), 't': (1, None), 4: 'four'})
-    assert json.loads(path.read_text()) == {'i': 3, 'b': True, 'p': 'x', 't': [1, None], '4': 'four'}
+    path = write_json(
+        tmp_path / 'a.json',
+        {'i': np.int64(3), 'b': np.bool_(True), 'p': Path('x'), 't': (1, None), 4: 'four'},
+    )
+    assert json.loads(path.read_text()) == {
+        'i': 3,
+        'b': True,
+        'p': 'x',
+        't': [1, None],
+        '4': 'four',
+    }
 
 
 def test_what_json_does_not_have_is_refused_and_nothing_is_written(tmp_path):
@@ -73,8 +85,14 @@ class Payload:
 @pytest.mark.parametrize('zipped', [True, False])
 def test_a_checkpoint_that_carries_code_is_refused_and_not_run(tmp_path, zipped):
     path, canary = tmp_path / 'a.pth', tmp_path / 'canary'
-    torch.save({'state_dict': {'a': torch.ones(1)}, 'meta': Payload(canary)}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match=r'checkpoint must hold tensors and plain types only.*a\.pth'):
+    torch.save(
+        {'state_dict': {'a': torch.ones(1)}, 'meta': Payload(canary)},
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    with pytest.raises(
+        CheckpointError, match=r'checkpoint must hold tensors and plain types only.*a\.pth'
+    ):
         read_checkpoint(path)
     assert not canary.exists()
 
@@ -103,7 +121,13 @@ def test_half_a_checkpoint_is_refused_by_name(tmp_path, suffix, share):
 
 
 @pytest.mark.parametrize(
-    'content', [b'<html>404</html>', b'version https://git-lfs.github.com/spec/v1', b'PK\x03\x04' + b'x' * 99, b'\x80']
+    'content',
+    [
+        b'<html>404</html>',
+        b'version https://git-lfs.github.com/spec/v1',
+        b'PK\x03\x04' + b'x' * 99,
+        b'\x80',
+    ],
 )
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_another_file_under_a_checkpoints_name_is_refused(tmp_path, suffix, content):
@@ -113,7 +137,11 @@ def test_another_file_under_a_checkpoints_name_is_refused(tmp_path, suffix, cont
 
 
 def test_what_mmengine_writes_can_be_read(tmp_path):
-    hub = {'log_scalars': {'loss': HistoryBuffer([1.0, 3.0], [1, 1])}, 'lr': np.float64(0.5), 'n': np.int64(2)}
+    hub = {
+        'log_scalars': {'loss': HistoryBuffer([1.0, 3.0], [1, 1])},
+        'lr': np.float64(0.5),
+        'n': np.int64(2),
+    }
     torch.save({'message_hub': hub, 'array': np.arange(3.0)}, tmp_path / 'a.pth')
     found = read_checkpoint(tmp_path / 'a.pth')
     assert found['message_hub']['log_scalars']['loss'].mean() == 2
@@ -130,16 +158,25 @@ class Reaching:
         return (getattr, self.parts)
 
 
-@pytest.mark.parametrize('parts', [(HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'), (torch.Tensor, 'mean')])
+@pytest.mark.parametrize(
+    'parts',
+    [(HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'), (torch.Tensor, 'mean')],
+)
 def test_no_attribute_but_a_historys_statistics_is_reached(tmp_path, parts):
     torch.save({'a': Reaching(*parts)}, tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=r'GLOBAL|global'):
         read_checkpoint(tmp_path / 'a.pth')
 
 
-@pytest.mark.parametrize(('old', 'new'), [(b'numpy._core', b'numpy.core'), (b'numpy.core', b'numpy._core')])
+@pytest.mark.parametrize(
+    ('old', 'new'), [(b'numpy._core', b'numpy.core'), (b'numpy.core', b'numpy._core')]
+)
 def test_arrays_are_read_as_either_numpy_wrote_them(tmp_path, old, new):
-    torch.save({'a': np.arange(3.0), 'b': np.float32(2)}, tmp_path / 'a.pth', _use_new_zipfile_serialization=False)
+    torch.save(
+        {'a': np.arange(3.0), 'b': np.float32(2)},
+        tmp_path / 'a.pth',
+        _use_new_zipfile_serialization=False,
+    )
     content = (tmp_path / 'a.pth').read_bytes()
     (tmp_path / 'b.pth').write_bytes(content.replace(b'c' + old + b'.', b'c' + new + b'.'))
     found = read_checkpoint(tmp_path / 'b.pth')
@@ -154,7 +191,10 @@ def test_the_allow_list_lasts_no_longer_than_the_reading(tmp_path):
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
-    torch.save({'state_dict': {'a': torch.arange(3)}, 'meta': {'epoch': 2, 'ids': ('x',)}}, tmp_path / 'a.pth')
+    torch.save(
+        {'state_dict': {'a': torch.arange(3)}, 'meta': {'epoch': 2, 'ids': ('x',)}},
+        tmp_path / 'a.pth',
+    )
     found = read_checkpoint(tmp_path / 'a.pth')
     assert found['state_dict']['a'].tolist() == [0, 1, 2]
     assert found['meta'] == {'epoch': 2, 'ids': ('x',)}
@@ -166,7 +206,9 @@ def test_safetensors_give_their_tensors(tmp_path):
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):
-    with pytest.raises(MissingPathError, match=r'checkpoint must be a file, got nothing in .*absent\.pth'):
+    with pytest.raises(
+        MissingPathError, match=r'checkpoint must be a file, got nothing in .*absent\.pth'
+    ):
         read_checkpoint(tmp_path / 'absent.pth')
 
 
@@ -205,7 +247,10 @@ def test_the_folder_is_flushed_after_the_file_has_its_name(tmp_path, monkeypatch
 
 
 def test_only_what_replacing_left_of_such_files_is_removed(tmp_path):
-    left, others = '.epoch_1.pth.0123456789ab.tmp', ['.metrics.json.0123456789ab.tmp', 'epoch_1.pth', 'epoch_2.pth.tmp']
+    left, others = (
+        '.epoch_1.pth.0123456789ab.tmp',
+        ['.metrics.json.0123456789ab.tmp', 'epoch_1.pth', 'epoch_2.pth.tmp'],
+    )
     for name in (left, *others):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path, '*.pth')
@@ -221,14 +266,20 @@ def test_only_what_replacing_left_of_such_files_is_removed(tmp_path):
         (['epoch_2.pth', 'epoch_10.pth'], '', 'epoch_10.pth'),
         (['epoch_2.pth', 'epoch_10.pth'], 'epoch_11.pth', 'epoch_10.pth'),
         (['epoch_2.pth', 'iter_500.pth'], None, 'epoch_2.pth'),
-        (['iter_500.pth', 'iter_1000.pth', 'epoch_last.pth', 'best_epoch_3.pth'], '\0\0', 'iter_1000.pth'),
+        (
+            ['iter_500.pth', 'iter_1000.pth', 'epoch_last.pth', 'best_epoch_3.pth'],
+            '\0\0',
+            'iter_1000.pth',
+        ),
         (['epoch_last.pth'], 'epoch_1.pth', None),
         (['epoch_1.pth'], 'x' * 9999, 'epoch_1.pth'),
         (['epoch_1.pth'], '..', 'epoch_1.pth'),
         (['epoch_07.pth', 'epoch_6.pth'], None, 'epoch_07.pth'),
     ],
 )
-def test_the_latest_checkpoint_is_the_one_pointed_to_else_that_of_the_highest_number(tmp_path, names, pointer, latest):
+def test_the_latest_checkpoint_is_the_one_pointed_to_else_that_of_the_highest_number(
+    tmp_path, names, pointer, latest
+):
     for name in names:
         (tmp_path / name).touch()
     if pointer is not None:
@@ -241,7 +292,10 @@ def test_a_folder_that_is_not_there_has_no_latest_checkpoint(tmp_path):
 
 
 def test_the_command_line_that_mae_keeps_in_its_checkpoints_does_not_hinder(tmp_path):
-    torch.save({'model': {'a': torch.ones(2)}, 'args': Namespace(lr=0.1, output_dir='out')}, tmp_path / 'mae.pth')
+    torch.save(
+        {'model': {'a': torch.ones(2)}, 'args': Namespace(lr=0.1, output_dir='out')},
+        tmp_path / 'mae.pth',
+    )
     assert read_checkpoint(tmp_path / 'mae.pth')['model']['a'].tolist() == [1, 1]
 
 

@@ -41,7 +41,10 @@ def test_the_remedy_installs_the_stack_that_is_in_use(monkeypatch, versions, com
 
 def test_a_host_that_does_not_fit_is_an_error_with_the_remedy(monkeypatch):
     monkeypatch.setattr(hosts, 'version_of', {'mmengine': '0.10.7', 'mmcv': '1.7.2'}.get)
-    with pytest.raises(ConfigError, match=r"host package 'mmcv' must be mmcv<2.2,>=2.1, got 1.7.2 in this environment. Run `pip"):
+    with pytest.raises(
+        ConfigError,
+        match=r"host package 'mmcv' must be mmcv<2.2,>=2.1, got 1.7.2 in this environment. Run `pip",
+    ):
         hosts.check_hosts()
 
 
@@ -51,7 +54,9 @@ def test_mim_is_not_needed_to_build_a_model(monkeypatch):
     hosts.check_hosts()
 
 
-@pytest.mark.parametrize(('version', 'breaks'), [(None, False), ('4.51.3', False), ('4.53.0', True), ('5.23.0', True)])
+@pytest.mark.parametrize(
+    ('version', 'breaks'), [(None, False), ('4.51.3', False), ('4.53.0', True), ('5.23.0', True)]
+)
 def test_a_transformers_newer_than_4_52_breaks_multimodal_models(version, breaks):
     assert hosts.breaks_multimodal(version) is breaks
 

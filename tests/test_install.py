@@ -29,15 +29,27 @@ def test_the_installed_stand_in_belongs_to_this_package():
 
 def test_the_stand_in_imports_nothing_of_ours():
     code = 'import sys, mmcv._ext; print(*(m for m in sys.modules if m.startswith("mmlandslide")))'
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == ''
+    assert (
+        subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == ''
+    )
 
 
 @pytest.mark.parametrize('name', ['constraints.txt', 'constraints-onedl.txt'])
 @pytest.mark.parametrize('python', ['3.10', '3.11', '3.12'])
 def test_constraints_pin_torch_and_torchvision_once_for_each_python(name, python):
-    lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith('#')]
+    lines = [
+        line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith('#')
+    ]
     pins = [Requirement(line) for line in lines]
-    env = {'python_version': python, 'python_full_version': f'{python}.0', 'sys_platform': 'linux', 'platform_machine': 'x86_64'}
+    env = {
+        'python_version': python,
+        'python_full_version': f'{python}.0',
+        'sys_platform': 'linux',
+        'platform_machine': 'x86_64',
+    }
     chosen = [pin.name for pin in pins if pin.marker is None or pin.marker.evaluate(env)]
     assert (chosen.count('torch'), chosen.count('torchvision')) == (1, 1)
     assert all(str(pin.specifier).startswith('==') and pin.url is None for pin in pins)

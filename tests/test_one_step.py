@@ -35,7 +35,11 @@ def smoke(monkeypatch):
 @pytest.mark.slow
 def test_a_detector_goes_from_its_pretraining_to_a_test(place):
     row = one_step.chain(CONFIGS / 'det' / 'faster_rcnn_demo.py')
-    assert (row['config'], row['starts_from'], row['carried']) == ('faster_rcnn_demo', 'swin_mae_demo.py', 1.0)
+    assert (row['config'], row['starts_from'], row['carried']) == (
+        'faster_rcnn_demo',
+        'swin_mae_demo.py',
+        1.0,
+    )
     assert row['backbone_parameters'] == 5_141_226
     assert row['loss'] > 0
     assert 0 <= row['AP50'] <= 1
@@ -57,14 +61,21 @@ def test_every_file_to_be_downloaded_has_a_stand_in():
         (one_step.small(path).model.backbone.get('pretrained') or {}).get('checkpoint', '')
         for path in (CONFIGS / 'det').glob('*.py')
     ]
-    assert set(FILES) == {name.removeprefix('data/weights/') for name in checkpoints if name.startswith('data/weights/')}
+    assert set(FILES) == {
+        name.removeprefix('data/weights/')
+        for name in checkpoints
+        if name.startswith('data/weights/')
+    }
 
 
 @pytest.mark.parametrize(
     ('child', 'row'),
     [
         ('open("row.json", "w").write("[3]")', [3]),
-        ('import sys; sys.exit("first\\nlast {config}")', {'config': 'broken', 'error': 'last broken.py'}),
+        (
+            'import sys; sys.exit("first\\nlast {config}")',
+            {'config': 'broken', 'error': 'last broken.py'},
+        ),
         ('import os; os._exit(7)', {'config': 'broken', 'error': 'exit code 7'}),
     ],
 )
@@ -85,8 +96,12 @@ ROW = {
 }
 
 
-@pytest.mark.parametrize(('rows', 'code'), [([ROW], 0), ([ROW, {'config': 'c', 'error': 'no [such] thing'}], 1)])
-def test_the_table_shows_every_detector_and_one_failure_is_the_exit_code(smoke, monkeypatch, rows, code):
+@pytest.mark.parametrize(
+    ('rows', 'code'), [([ROW], 0), ([ROW, {'config': 'c', 'error': 'no [such] thing'}], 1)]
+)
+def test_the_table_shows_every_detector_and_one_failure_is_the_exit_code(
+    smoke, monkeypatch, rows, code
+):
     remaining = iter(rows)
     monkeypatch.setattr(smoke, 'row_of', lambda config, place: next(remaining))
     monkeypatch.setattr(smoke.subprocess, 'run', lambda *args, **options: None)

@@ -8,7 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, PARAM_SCHEDULERS
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.swin_mae import SwinMAE
+from mmlandslide.models.self_supervision.swin_mae import SwinMAE
 from mmlandslide.recipes import (
     adamw,
     backbone_from,
@@ -39,7 +39,10 @@ def rates(epochs, warmup, steps_per_epoch, **options):
     """Return the learning rate of every step, from mmengine's own schedulers around a rate of 1."""
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     defaults = {'optimizer': optimiser, 'epoch_length': steps_per_epoch}
-    parts = [PARAM_SCHEDULERS.build(part, default_args=defaults) for part in cosine(epochs, warmup, **options)[1]]
+    parts = [
+        PARAM_SCHEDULERS.build(part, default_args=defaults)
+        for part in cosine(epochs, warmup, **options)[1]
+    ]
     found = []
     for _ in range(epochs * steps_per_epoch):
         found.append(optimiser.param_groups[0]['lr'])
@@ -60,12 +63,16 @@ def test_the_rate_climbs_to_its_full_height_and_falls_along_a_cosine():
 
 
 def test_the_rate_ends_at_its_minimum():
-    assert rates(epochs=3, warmup=0, steps_per_epoch=50, eta_min=0.1)[-1] == pytest.approx(0.1, abs=1e-3)
+    assert rates(epochs=3, warmup=0, steps_per_epoch=50, eta_min=0.1)[-1] == pytest.approx(
+        0.1, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize('warmup', [5, 6, -1])
 def test_a_warmup_as_long_as_the_training_is_refused(warmup):
-    with pytest.raises(ConfigError, match=f'warmup must be shorter than the 5 epochs, got {warmup}'):
+    with pytest.raises(
+        ConfigError, match=f'warmup must be shorter than the 5 epochs, got {warmup}'
+    ):
         cosine(5, warmup)
 
 
@@ -76,13 +83,24 @@ def test_validation_is_asked_for_where_the_stage_has_one():
 
 def test_norms_biases_tables_and_tokens_are_not_decayed_and_all_else_is():
     model = SwinMAE(
-        backbone={'type': 'mmlandslide.SwinTransformer', 'arch': ARCH, 'out_indices': (3,), 'use_abs_pos_embed': True},
+        backbone={
+            'type': 'mmlandslide.SwinTransformer',
+            'arch': ARCH,
+            'out_indices': (3,),
+            'use_abs_pos_embed': True,
+        },
         data_preprocessor={'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'},
     )
     wrapper = build_optim_wrapper(model, adamw(1e-3, weight_decay=0.05))
-    decay = {id(group['params'][0]): group['weight_decay'] for group in wrapper.optimizer.param_groups}
+    decay = {
+        id(group['params'][0]): group['weight_decay'] for group in wrapper.optimizer.param_groups
+    }
     undecayed = {name for name, value in model.named_parameters() if not decay[id(value)]}
-    tables = {name for name, _ in model.named_parameters() if 'table' in name or name.endswith(('pos_embed', 'mask_token'))}
+    tables = {
+        name
+        for name, _ in model.named_parameters()
+        if 'table' in name or name.endswith(('pos_embed', 'mask_token'))
+    }
     vectors = {name for name, value in model.named_parameters() if value.ndim == 1}
     assert len(tables) == 4 + 2 * 3 + 2  # encoder blocks, decoder blocks, positions and mask token
     assert undecayed == tables | vectors
@@ -93,12 +111,18 @@ def test_every_parameter_is_optimised_with_the_recipe():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
     wrapper = build_optim_wrapper(model, adamw(3e-4, betas=(0.9, 0.95), clip=5.0))
     assert sum(len(group['params']) for group in wrapper.optimizer.param_groups) == 4
-    assert {(group['lr'], tuple(group['betas'])) for group in wrapper.optimizer.param_groups} == {(3e-4, (0.9, 0.95))}
+    assert {(group['lr'], tuple(group['betas'])) for group in wrapper.optimizer.param_groups} == {
+        (3e-4, (0.9, 0.95))
+    }
     assert wrapper.clip_grad_kwargs['max_norm'] == 5.0
     assert 'clip_grad' not in adamw(3e-4)
 
 
-@pytest.mark.parametrize('path', sorted(Path(__file__).parent.parent.glob('configs/pretrain/*.py')), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path',
+    sorted(Path(__file__).parent.parent.glob('configs/pretrain/*.py')),
+    ids=lambda path: path.stem,
+)
 def test_a_backbone_names_the_work_dir_that_its_pretraining_config_makes(path):
     found = backbone_from(path.stem)
     assert found['checkpoint'] == f'work_dirs/{path.stem}'
@@ -118,28 +142,46 @@ def test_imagenet_weights_lie_in_the_packages_of_the_extra_weights(name):
 
 
 def test_other_imagenet_weights_are_not_to_be_had_from_pip():
-    with pytest.raises(ConfigError, match=r"must be one of \['efficientnet_lite0', 'mobilenet_v2'\], got 'resnet18'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"must be one of \['efficientnet_lite0', 'mobilenet_v2'\], got 'resnet18'",
+    ):
         imagenet_from_pip('resnet18')
 
 
 def test_a_file_of_weights_lies_in_one_folder_and_says_where_it_is_published():
     found = weights_file('a.pt', 'https://a.org/a.zip', source='auto')
-    assert found == {'checkpoint': 'data/weights/a.pt', 'published_at': 'https://a.org/a.zip', 'stem': 'rgb', 'source': 'auto'}
+    assert found == {
+        'checkpoint': 'data/weights/a.pt',
+        'published_at': 'https://a.org/a.zip',
+        'stem': 'rgb',
+        'source': 'auto',
+    }
 
 
 def test_loggers_are_back_ends_that_exist():
     found = loggers('local', 'csv', 'tensorboard', 'wandb')
     assert all(VISBACKENDS.get(each['type']) for each in found)
     assert len({each['type'] for each in found}) == 4
-    with pytest.raises(ConfigError, match=r"names must be among \['local', .*'wandb'\], got \['mlflow'\]"):
+    with pytest.raises(
+        ConfigError, match=r"names must be among \['local', .*'wandb'\], got \['mlflow'\]"
+    ):
         loggers('local', 'mlflow')
 
 
 def test_training_stops_when_the_metric_has_not_risen_for_as_long_as_patience_says():
     hook = HOOKS.build(early_stopping(patience=2))
-    runner = SimpleNamespace(train_loop=SimpleNamespace(stop_training=False), logger=logging.getLogger('test'))
+    runner = SimpleNamespace(
+        train_loop=SimpleNamespace(stop_training=False), logger=logging.getLogger('test')
+    )
     stopped = []
-    for score in (0.3, 0.4, 0.4005, 0.2, 0.5):  # two validations without a gain of .001: the third and the fourth
+    for score in (
+        0.3,
+        0.4,
+        0.4005,
+        0.2,
+        0.5,
+    ):  # two validations without a gain of .001: the third and the fourth
         hook.after_val_epoch(runner, {'AP50': score})
         stopped.append(runner.train_loop.stop_training)
     assert stopped[:4] == [False, False, False, True]
@@ -147,7 +189,10 @@ def test_training_stops_when_the_metric_has_not_risen_for_as_long_as_patience_sa
 
 def test_a_teacher_is_named_by_the_config_that_trains_it():
     teacher = taught_by('supervised_l4s_vit_l')
-    assert teacher == {'config': 'configs/pretrain/supervised_l4s_vit_l.py', 'checkpoint': 'work_dirs/supervised_l4s_vit_l'}
+    assert teacher == {
+        'config': 'configs/pretrain/supervised_l4s_vit_l.py',
+        'checkpoint': 'work_dirs/supervised_l4s_vit_l',
+    }
 
 
 def test_balanced_classes_weigh_half_each_and_one_in_the_mean():

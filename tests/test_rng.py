@@ -17,13 +17,20 @@ def test_keys_fit_a_signed_tensor_and_use_its_range():
     assert 2**63 - 2**55 < max(keys) < 2**63
 
 
-@pytest.mark.parametrize(('one', 'two'), [((1, 23), (12, 3)), (('a', 'b'), ('ab',)), ((0, 1), (1, 0)), ((1,), (1, ''))])
+@pytest.mark.parametrize(
+    ('one', 'two'), [((1, 23), (12, 3)), (('a', 'b'), ('ab',)), ((0, 1), (1, 0)), ((1,), (1, ''))]
+)
 def test_other_parts_give_another_key(one, two):
     assert rng.key(*one) != rng.key(*two)
 
 
 def test_no_two_of_many_samples_share_a_key():
-    keys = {rng.key(seed, epoch, f'train/{tile}') for seed in range(3) for epoch in range(10) for tile in range(400)}
+    keys = {
+        rng.key(seed, epoch, f'train/{tile}')
+        for seed in range(3)
+        for epoch in range(10)
+        for tile in range(400)
+    }
     assert len(keys) == 12000
 
 

@@ -11,14 +11,18 @@ from mmengine.registry import MODELS, DefaultScope
 from one_step import CONFIGS, small, write_data
 
 from mmlandslide.engine.runner import LandslideRunner
-from mmlandslide.files import read_checkpoint
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 
 DEMO = ('swin_mae_demo', 'faster_rcnn_demo')
 pytestmark = pytest.mark.filterwarnings('ignore')
 
 
 def leaves(stage):
-    return [pytest.param(path, id=path.stem) for path in sorted((CONFIGS / stage).glob('*.py')) if path.stem not in DEMO]
+    return [
+        pytest.param(path, id=path.stem)
+        for path in sorted((CONFIGS / stage).glob('*.py'))
+        if path.stem not in DEMO
+    ]
 
 
 @pytest.fixture
@@ -62,11 +66,15 @@ def trained(cfg):
 
 
 def stem(model):
-    return model.backbone.get_parameter(model.backbone.stem_name or 'cls_token')  # groups of bands have a stem each
+    return model.backbone.get_parameter(
+        model.backbone.stem_name or 'cls_token'
+    )  # groups of bands have a stem each
 
 
 def all_finite(model):
-    return all(value.isfinite().all() for value in model.state_dict().values() if value.is_floating_point())
+    return all(
+        value.isfinite().all() for value in model.state_dict().values() if value.is_floating_point()
+    )
 
 
 def test_the_demo_pair_goes_from_pretraining_to_metrics(place):
@@ -75,8 +83,14 @@ def test_the_demo_pair_goes_from_pretraining_to_metrics(place):
     runner._init_model_weights()
     torch.testing.assert_close(stem(runner.model), stem(before.model), rtol=0, atol=0)
     runner.train()
-    record = read_checkpoint(place / 'work_dirs' / 'faster_rcnn_demo' / 'epoch_1.pth')['meta']['mmlandslide']
-    assert record['tile_ids'] == record['lineage']['tile_ids'] == ['landslide4sense:train/1', 'landslide4sense:train/2']
+    record = read_checkpoint(place / 'work_dirs' / 'faster_rcnn_demo' / 'epoch_1.pth')['meta'][
+        'mmlandslide'
+    ]
+    assert (
+        record['tile_ids']
+        == record['lineage']['tile_ids']
+        == ['landslide4sense:train/1', 'landslide4sense:train/2']
+    )
 
 
 def test_the_demo_detector_is_tested_from_its_checkpoint(place):

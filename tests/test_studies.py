@@ -11,8 +11,8 @@ import pytest
 from config_faults import faults
 from mmengine.config import Config, DictAction
 
-from mmlandslide.study.marked import write_between
 from mmlandslide.study.plan import plan
+from mmlandslide.study.report.marked_pages import write_between
 from mmlandslide.study.specification import read
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,9 @@ def planned(path, monkeypatch):
 def first_seed(planned):
     """Return the stages of cells that differ in more than their seed and share of labels."""
     seed, fraction = planned.specification.seeds[0], planned.specification.label_fractions[0]
-    cells = [cell for cell in planned.cells if cell.seed == seed and cell.axes.label_fraction == fraction]
+    cells = [
+        cell for cell in planned.cells if cell.seed == seed and cell.axes.label_fraction == fraction
+    ]
     return {stage.name: stage for cell in cells for stage in cell.stages}.values()
 
 
@@ -51,7 +53,9 @@ def merged(stage):
 
 @every_study
 def test_every_command_gives_a_sound_config(planned):
-    assert {stage.name: found for stage in first_seed(planned) if (found := faults(merged(stage)))} == {}
+    assert {
+        stage.name: found for stage in first_seed(planned) if (found := faults(merged(stage)))
+    } == {}
 
 
 @every_study
@@ -60,18 +64,27 @@ def test_a_changed_length_is_the_schedule_s_too(planned):
         if stage.kind != 'test':
             cfg = merged(stage)
             ends = [each['end'] for each in cfg.param_scheduler]
-            assert ends == [cfg.param_scheduler[1]['begin'], cfg.train_cfg['max_epochs']], stage.name
+            assert ends == [cfg.param_scheduler[1]['begin'], cfg.train_cfg['max_epochs']], (
+                stage.name
+            )
 
 
 @every_study
 def test_what_is_claimed_is_among_the_cells(planned):
     axes = {cell.axes for cell in planned.cells}
     for claim in planned.specification.compare:
-        assert any(each.matches(claim.of) and each.moved(claim.over) in axes for each in axes), claim
+        assert any(each.matches(claim.of) and each.moved(claim.over) in axes for each in axes), (
+            claim
+        )
 
 
 def test_the_repository_has_studies():
-    assert {path.stem for path in STUDIES} >= {'cpu_l4s_rgb', 'cpu_mars', 'gpu_l4s_rgb', 'landslide4sense'}
+    assert {path.stem for path in STUDIES} >= {
+        'cpu_l4s_rgb',
+        'cpu_mars',
+        'gpu_l4s_rgb',
+        'landslide4sense',
+    }
 
 
 RESULTS = sorted((ROOT / 'studies' / 'results').glob('*/results.json'))
@@ -95,7 +108,18 @@ def test_results_are_of_a_study_that_is_here_and_have_a_report(path):
 
 def test_the_index_of_models_is_read_and_names_what_the_results_hold():
     models = modelindex.load(str(ROOT / 'model-index.yml')).models
-    runs = [run for path in RESULTS for cell in json.loads(path.read_text('utf-8'))['cells'] for run in cell['runs']]
-    trained = {Path(word).name for run in runs for command in run['commands'] for word in command.split() if '/studies/' in word}
+    runs = [
+        run
+        for path in RESULTS
+        for cell in json.loads(path.read_text('utf-8'))['cells']
+        for run in cell['runs']
+    ]
+    trained = {
+        Path(word).name
+        for run in runs
+        for command in run['commands']
+        for word in command.split()
+        if '/studies/' in word
+    }
     assert models
     assert {model.name for model in models} <= trained

@@ -18,7 +18,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmlandslide.cli.main import main
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.errors import CheckpointError, LandslideError
-from mmlandslide.files import read_checkpoint
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 
 REPOSITORY = Path(__file__).parent.parent
 PRETRAIN, DETECT = 'configs/pretrain/swin_mae_demo.py', 'configs/det/faster_rcnn_demo.py'
@@ -44,7 +44,9 @@ def rewrite(**options):
     """Return what writes tile 2 again, with other bands, key or type."""
 
     def plant(root):
-        image = factories.image(size_px=SIZE_PX, bands=options.get('bands', 14)).astype(options.get('dtype', 'float64'))
+        image = factories.image(size_px=SIZE_PX, bands=options.get('bands', 14)).astype(
+            options.get('dtype', 'float64')
+        )
         factories.write_array(factories.image_path(root, 2), image, options.get('key', 'img'))
 
     return plant
@@ -67,9 +69,16 @@ def lone_mask(root):
 FAULTS = {
     'truncated': Fault(
         lambda root: factories.truncate(factories.image_path(root, 2)),
-        ('images/train/image_2.h5', 'truncated file', 'Get the file again, or run `mmlandslide prepare --check`'),
+        (
+            'images/train/image_2.h5',
+            'truncated file',
+            'Get the file again, or run `mmlandslide prepare --check`',
+        ),
     ),
-    'wrong key': Fault(rewrite(key='image'), ('images/train/image_2.h5', "keys ['image']", "Rename the dataset to 'img'")),
+    'wrong key': Fault(
+        rewrite(key='image'),
+        ('images/train/image_2.h5', "keys ['image']", "Rename the dataset to 'img'"),
+    ),
     '12 bands': Fault(
         rewrite(bands=12),
         ('images/train/image_2.h5', 'shape (32, 32, 12)', 'Get the file with 14 bands'),
@@ -87,11 +96,19 @@ FAULTS = {
     ),
     'mask of another size': Fault(
         small_mask,
-        ('annotations/train/mask_2.h5', 'the shape (32, 32) of its image, got shape (16, 16)', 'Get the file again'),
+        (
+            'annotations/train/mask_2.h5',
+            'the shape (32, 32) of its image, got shape (16, 16)',
+            'Get the file again',
+        ),
         ('annotations/train/mask_2.h5', 'got shape (16, 16)', 'Get image and mask again'),
     ),
-    'mask without image': Fault(lone_mask, ('annotations/train/mask_9.h5', 'must have its image, got none', 'Add the image')),
-    'no data root': Fault(shutil.rmtree, ('landslide4sense', 'got no folder', '`mmlandslide synth --out')),
+    'mask without image': Fault(
+        lone_mask, ('annotations/train/mask_9.h5', 'must have its image, got none', 'Add the image')
+    ),
+    'no data root': Fault(
+        shutil.rmtree, ('landslide4sense', 'got no folder', '`mmlandslide synth --out')
+    ),
 }
 every_fault = pytest.mark.parametrize('fault', FAULTS.values(), ids=list(FAULTS))
 
@@ -111,7 +128,9 @@ def runner_of(config, **options):
     cfg = Config.fromfile(REPOSITORY / config)
     for loader in (value for key, value in cfg.items() if key.endswith('_dataloader')):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-    cfg.merge_from_dict({'work_dir': 'work_dirs/run', 'experiment_name': str(Path.cwd()), **options})
+    cfg.merge_from_dict(
+        {'work_dir': 'work_dirs/run', 'experiment_name': str(Path.cwd()), **options}
+    )
     return LandslideRunner.from_cfg(cfg)
 
 
@@ -127,7 +146,11 @@ def printed(run, capsys):
 def is_clear(text, shown):
     """Return whether a text begins with one `error: ...` line that says all of something, and shows no traceback."""
     first = text.splitlines()[0]
-    return first.startswith('error: ') and 'Traceback' not in text and all(part in first for part in shown)
+    return (
+        first.startswith('error: ')
+        and 'Traceback' not in text
+        and all(part in first for part in shown)
+    )
 
 
 @every_fault
@@ -135,7 +158,10 @@ def test_prepare_names_the_fault(fault, root):
     fault.plant(root)
     result = CliRunner().invoke(main, ['prepare', '--data-root', str(root)])
     assert result.exit_code == 1
-    assert any(all(part in line for part in fault.reported or fault.shown) for line in result.output.splitlines())
+    assert any(
+        all(part in line for part in fault.reported or fault.shown)
+        for line in result.output.splitlines()
+    )
     assert isinstance(result.exception, SystemExit)
 
 
@@ -152,7 +178,10 @@ def write_model(path, config, **record):
     cfg = Config.fromfile(REPOSITORY / config)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
-    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'tile_ids': [], **record}}}, path)
+    torch.save(
+        {'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'tile_ids': [], **record}}},
+        path,
+    )
 
 
 def write_resnet(path):
@@ -198,7 +227,12 @@ class Mistake(NamedTuple):
     shown: tuple[str, ...]
 
 
-OTHER_MODEL = ('fill the model exactly', 'keys missing', 'weights.pth', 'Pass the checkpoint that this config trained')
+OTHER_MODEL = (
+    'fill the model exactly',
+    'keys missing',
+    'weights.pth',
+    'Pass the checkpoint that this config trained',
+)
 PRETRAINED = {'model.backbone.pretrained.checkpoint': 'weights.pth'}
 LOADED = {'load_from': 'weights.pth', 'model.backbone.pretrained': None}
 MISTAKES = {
@@ -217,13 +251,25 @@ MISTAKES = {
         ("['B99']", 'known statistics', '`mmlandslide stats --masks FOLDER`'),
     ),
     'other bands in dataset and model': Mistake(
-        'train', PRETRAIN, None, {'train_dataloader.dataset.bands': 'rgb'}, ('have 14 bands, got 3', 'Name the same bands')
+        'train',
+        PRETRAIN,
+        None,
+        {'train_dataloader.dataset.bands': 'rgb'},
+        ('have 14 bands, got 3', 'Name the same bands'),
     ),
     'pre-training not made yet': Mistake(
-        'train', DETECT, None, {}, ('work_dirs/swin_mae_demo', 'nothing', f'Make it with `mim train mmpretrain {PRETRAIN}`')
+        'train',
+        DETECT,
+        None,
+        {},
+        ('work_dirs/swin_mae_demo', 'nothing', f'Make it with `mim train mmpretrain {PRETRAIN}`'),
     ),
     'weights of another architecture': Mistake(
-        'train', DETECT, write_resnet, PRETRAINED, ('got 0.00%', 'weights.pth', 'Use a checkpoint of this architecture')
+        'train',
+        DETECT,
+        write_resnet,
+        PRETRAINED,
+        ('got 0.00%', 'weights.pth', 'Use a checkpoint of this architecture'),
     ),
     'weights that are no checkpoint': Mistake(
         'train',
@@ -233,7 +279,11 @@ MISTAKES = {
         ("starts with b'<html>Not found</html>' in weights.pth", 'from its publisher again'),
     ),
     'weights that carry code': Mistake(
-        'train', DETECT, write_code, PRETRAINED, ('GLOBAL posix.remove', 'weights.pth', 'or as safetensors')
+        'train',
+        DETECT,
+        write_code,
+        PRETRAINED,
+        ('GLOBAL posix.remove', 'weights.pth', 'or as safetensors'),
     ),
     'truncated photograph, seen by a worker': Mistake(
         'train',
@@ -242,18 +292,32 @@ MISTAKES = {
         {'train_dataloader.num_workers': 1, 'model.backbone.arch': 'nano'},
         ('data/l4s_rgb/train/2.jpg', 'truncated', 'Get the file again'),
     ),
-    'load_from another architecture': Mistake('train', DETECT, lambda path: write_model(path, PRETRAIN), LOADED, OTHER_MODEL),
-    'test of another architecture': Mistake('test', DETECT, lambda path: write_model(path, PRETRAIN), LOADED, OTHER_MODEL),
-    'test without checkpoint': Mistake('test', DETECT, None, LOADED, ('weights.pth', 'got nothing', 'Check the path')),
+    'load_from another architecture': Mistake(
+        'train', DETECT, lambda path: write_model(path, PRETRAIN), LOADED, OTHER_MODEL
+    ),
+    'test of another architecture': Mistake(
+        'test', DETECT, lambda path: write_model(path, PRETRAIN), LOADED, OTHER_MODEL
+    ),
+    'test without checkpoint': Mistake(
+        'test', DETECT, None, LOADED, ('weights.pth', 'got nothing', 'Check the path')
+    ),
     'test tile seen in pre-training': Mistake(
         'test',
         DETECT,
         lambda path: write_model(path, DETECT, lineage={'tile_ids': ['landslide4sense:test/1']}),
         LOADED,
-        ("1 seen, such as ['landslide4sense:test/1']", 'weights.pth', '--cfg-options allow_overlap=True'),
+        (
+            "1 seen, such as ['landslide4sense:test/1']",
+            'weights.pth',
+            '--cfg-options allow_overlap=True',
+        ),
     ),
     'amp on a CPU': Mistake(
-        'train', PRETRAIN, None, {'optim_wrapper.type': 'AmpOptimWrapper'}, ('--amp must run on a GPU', 'Leave --amp out')
+        'train',
+        PRETRAIN,
+        None,
+        {'optim_wrapper.type': 'AmpOptimWrapper'},
+        ('--amp must run on a GPU', 'Leave --amp out'),
     ),
 }
 
@@ -263,14 +327,18 @@ MISTAKES = {
 def test_a_mistake_on_the_command_line_is_named_at_once(mistake, capsys):
     if mistake.plant:
         mistake.plant(Path('weights.pth'))
-    text = printed(lambda: getattr(runner_of(mistake.config, **mistake.options), mistake.run)(), capsys)
+    text = printed(
+        lambda: getattr(runner_of(mistake.config, **mistake.options), mistake.run)(), capsys
+    )
     assert is_clear(text, mistake.shown)
 
 
 def run_mim(*arguments):
     """Run `mim` as a user does, from the repository root; return what it writes to stderr up to mim's own traceback."""
     mim = Path(sys.executable).parent / 'mim'
-    result = subprocess.run([mim, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [mim, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
     return result.stderr
 
@@ -294,7 +362,12 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
 def test_mim_train_names_a_truncated_tile_and_shows_no_traceback_before_it(root, tmp_path):
     fault = FAULTS['truncated']
     fault.plant(root)
-    options = ('--work-dir', tmp_path / 'run', '--cfg-options', f'train_dataloader.dataset.data_root={root.absolute()}')
+    options = (
+        '--work-dir',
+        tmp_path / 'run',
+        '--cfg-options',
+        f'train_dataloader.dataset.data_root={root.absolute()}',
+    )
     text = run_mim('train', 'mmpretrain', PRETRAIN, *options)
     assert is_clear(before_mims_own(text), fault.shown)
 
@@ -302,13 +375,24 @@ def test_mim_train_names_a_truncated_tile_and_shows_no_traceback_before_it(root,
 @pytest.mark.slow
 def test_mim_test_refuses_a_checkpoint_of_another_architecture(root, tmp_path):
     write_model(tmp_path / 'weights.pth', PRETRAIN)
-    options = ('--work-dir', tmp_path / 'run', '--cfg-options', f'test_dataloader.dataset.data_root={root.absolute()}')
+    options = (
+        '--work-dir',
+        tmp_path / 'run',
+        '--cfg-options',
+        f'test_dataloader.dataset.data_root={root.absolute()}',
+    )
     text = run_mim('test', 'mmdet', DETECT, '--checkpoint', tmp_path / 'weights.pth', *options)
     assert is_clear(before_mims_own(text), OTHER_MODEL)
 
 
 @pytest.mark.slow
 def test_mim_train_with_amp_on_a_cpu_says_to_leave_it_out(root, tmp_path):
-    options = ('--work-dir', tmp_path / 'run', '--amp', '--cfg-options', f'train_dataloader.dataset.data_root={root.absolute()}')
+    options = (
+        '--work-dir',
+        tmp_path / 'run',
+        '--amp',
+        '--cfg-options',
+        f'train_dataloader.dataset.data_root={root.absolute()}',
+    )
     text = run_mim('train', 'mmdet', DETECT, *options)
     assert is_clear(before_mims_own(text), MISTAKES['amp on a CPU'].shown)

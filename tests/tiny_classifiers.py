@@ -11,10 +11,26 @@ ARCH = {'embed_dims': 16, 'num_layers': 1, 'num_heads': 2, 'feedforward_channels
 
 def parts(bands='all', num_classes=2, head=None):
     """Return the configs of a classifier at 32 px."""
-    vit = {'type': 'mmlandslide.VisionTransformer', 'arch': ARCH, 'img_size': 32, 'out_type': 'avg_featmap', 'bands': bands}
+    vit = {
+        'type': 'mmlandslide.VisionTransformer',
+        'arch': ARCH,
+        'img_size': 32,
+        'out_type': 'avg_featmap',
+        'bands': bands,
+    }
     loss = {'type': 'mmpretrain.CrossEntropyLoss'}
-    head = {'type': 'mmpretrain.LinearClsHead', 'num_classes': num_classes, 'in_channels': 16, 'loss': loss, **(head or {})}
-    return {'backbone': vit, 'head': head, 'data_preprocessor': {'type': 'mmlandslide.TilePreprocessor', 'bands': bands}}
+    head = {
+        'type': 'mmpretrain.LinearClsHead',
+        'num_classes': num_classes,
+        'in_channels': 16,
+        'loss': loss,
+        **(head or {}),
+    }
+    return {
+        'backbone': vit,
+        'head': head,
+        'data_preprocessor': {'type': 'mmlandslide.TilePreprocessor', 'bands': bands},
+    }
 
 
 def classifier(bands='all', num_classes=2, head=None, **options):
@@ -25,14 +41,22 @@ def classifier(bands='all', num_classes=2, head=None, **options):
 
 
 def samples(*labels):
-    return [DataSample(metainfo={'img_id': str(index)}).set_gt_label(label) for index, label in enumerate(labels)]
+    return [
+        DataSample(metainfo={'img_id': str(index)}).set_gt_label(label)
+        for index, label in enumerate(labels)
+    ]
 
 
 def batch(*labels, channels=14, seed=0):
-    return torch.randn(len(labels), channels, 32, 32, generator=torch.Generator().manual_seed(seed)), samples(*labels)
+    return torch.randn(
+        len(labels), channels, 32, 32, generator=torch.Generator().manual_seed(seed)
+    ), samples(*labels)
 
 
-SEEN = {'tile_ids': ['landslide4sense:train/1'], 'lineage': {'tile_ids': ['landslide4sense:train/9']}}
+SEEN = {
+    'tile_ids': ['landslide4sense:train/1'],
+    'lineage': {'tile_ids': ['landslide4sense:train/9']},
+}
 TEXT = """model = dict(
     type='mmlandslide.ImageClassifier',
     backbone=dict(type='mmlandslide.VisionTransformer', arch={arch}, img_size=32, out_type='avg_featmap', bands={bands},
@@ -56,7 +80,9 @@ def write_teacher(folder, bands='all', num_classes=2, seed=0, **options):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = classifier(bands, num_classes)
-    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': SEEN}}, folder / 'epoch_1.pth')
+    torch.save(
+        {'state_dict': model.state_dict(), 'meta': {'mmlandslide': SEEN}}, folder / 'epoch_1.pth'
+    )
     return {'config': config, 'checkpoint': str(folder)}
 
 

@@ -7,7 +7,7 @@ import torch
 from factories import randomised
 from mmengine.config import Config
 
-from mmlandslide.scenes.model import _built
+from mmlandslide.scenes.inference.model_predictor import _built
 
 BANDS = ('B4', 'slope', 'DEM')
 CONFIG = Path(__file__).parents[1] / 'configs/det/faster_rcnn_r18.py'
@@ -36,7 +36,9 @@ def write(folder, zoom=2.0, seed=0, **changes):
     model.init_weights()
     randomised(model, seed)
     own = {'bands': list(model.backbone.bands)}
-    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': own}}, folder / 'tiny.pth')
+    torch.save(
+        {'state_dict': model.state_dict(), 'meta': {'mmlandslide': own}}, folder / 'tiny.pth'
+    )
     return folder / 'tiny.py', folder / 'tiny.pth'
 
 

@@ -50,12 +50,23 @@ def write(folder, kinds=('pretrain', 'detect', 'test')):
 def leave_checkpoint(stage, state=None):
     """Save what our runner does: weights, a record, and what only a training needs; return the path."""
     state = detector_state() if state is None else state
-    own = {'version': '1', 'config': f'{stage.kind}.py', 'bands': list(tiny_detector.BANDS), 'progress': {'batch': 3}}
+    own = {
+        'version': '1',
+        'config': f'{stage.kind}.py',
+        'bands': list(tiny_detector.BANDS),
+        'progress': {'batch': 3},
+    }
     if stage.kind == 'detect':
-        before = {'tile_ids': [PRETRAINED], 'checkpoint': 'elsewhere/work/mae_1/epoch_2.pth', 'config': 'mae.py'}
+        before = {
+            'tile_ids': [PRETRAINED],
+            'checkpoint': 'elsewhere/work/mae_1/epoch_2.pth',
+            'config': 'mae.py',
+        }
         own |= {'tile_ids': [TRAINED], 'lineage': before}
     else:
-        state = {name: value for name, value in state.items() if name.startswith('backbone.')} | {'head.fc.bias': torch.ones(2)}
+        state = {name: value for name, value in state.items() if name.startswith('backbone.')} | {
+            'head.fc.bias': torch.ones(2)
+        }
         own |= {'tile_ids': [PRETRAINED], 'lineage': {}}
     meta = {'mmlandslide': own, 'dataset_meta': {'classes': ('landslide',)}, 'epoch': 3}
     path = stage.work_dir / stage.leaves[0]
@@ -73,7 +84,12 @@ def detector_state():
 def leave_scores(stage):
     """Write what a test of one tile leaves: of two true boxes one is found, AP = AP50 = 51/101, the recall levels up to 0.5."""
     boxes, none = np.array([[0, 0, 40, 40], [60, 60, 90, 90]], np.float32), np.zeros(1, np.int64)
-    tile = TileResult('train/3', boxes[:1], np.ones(1, np.float32), none, boxes, np.zeros(2, np.int64), (128, 128))
+    tile = TileResult(
+        'train/3', boxes[:1], np.ones(1, np.float32), none, boxes, np.zeros(2, np.int64), (128, 128)
+    )
     write_json(stage.work_dir / 'metrics.json', evaluate([tile]).metrics)
     names = ('boxes_xyxy', 'scores', 'labels', 'true_boxes_xyxy', 'true_labels')
-    write_json(stage.work_dir / 'predictions.json', [{'img_id': 'train/3', **{name: vars(tile)[name] for name in names}}])
+    write_json(
+        stage.work_dir / 'predictions.json',
+        [{'img_id': 'train/3', **{name: vars(tile)[name] for name in names}}],
+    )

@@ -50,7 +50,11 @@ class Model(BaseModel):
 
     def forward(self, inputs, mode='tensor'):
         found = self.layer(torch.nn.functional.dropout(inputs, 0.3, self.training))
-        return {'loss': (found - inputs.sum(1, keepdim=True)).square().mean()} if mode == 'loss' else list(found)
+        return (
+            {'loss': (found - inputs.sum(1, keepdim=True)).square().mean()}
+            if mode == 'loss'
+            else list(found)
+        )
 
 
 class Score(BaseMetric):
@@ -84,7 +88,11 @@ class Watch(Hook):
 
 def loader(batch_size=2, num_workers=0, sampler='mmlandslide.TileSampler', **options):
     sampler = {'type': sampler, 'shuffle': True}
-    batches = {'batch_size': batch_size, 'num_workers': num_workers, 'collate_fn': {'type': 'default_collate'}}
+    batches = {
+        'batch_size': batch_size,
+        'num_workers': num_workers,
+        'collate_fn': {'type': 'default_collate'},
+    }
     return {'dataset': Tiles(), 'sampler': sampler, **batches, **options}
 
 
@@ -93,23 +101,36 @@ def runner(work_dir, train_cfg=None, checkpoint=None, scores=None, **changes):
     metric = Score()
     metric.scores = scores
     train_cfg = train_cfg or {'type': 'EpochBasedTrainLoop', 'max_epochs': EPOCHS}
-    schedule = {'type': 'CosineAnnealingLR', 'T_max': EPOCHS, 'begin': 0, 'end': EPOCHS, 'convert_to_iter_based': True}
+    schedule = {
+        'type': 'CosineAnnealingLR',
+        'T_max': EPOCHS,
+        'begin': 0,
+        'end': EPOCHS,
+        'convert_to_iter_based': True,
+    }
     values = {
         'train_dataloader': loader(),
         'val_dataloader': {**loader(), 'sampler': {'type': 'DefaultSampler', 'shuffle': False}},
         'train_cfg': train_cfg,
         'val_cfg': {},
         'val_evaluator': [metric],
-        'optim_wrapper': {'optimizer': {'type': 'AdamW', 'lr': 0.1}, 'clip_grad': {'max_norm': 1.0}},
+        'optim_wrapper': {
+            'optimizer': {'type': 'AdamW', 'lr': 0.1},
+            'clip_grad': {'max_norm': 1.0},
+        },
         'param_scheduler': [schedule] if 'max_epochs' in train_cfg else [],
-        'default_hooks': {'checkpoint': {'type': 'mmlandslide.CheckpointHook', **(checkpoint or {'interval': 1})}},
+        'default_hooks': {
+            'checkpoint': {'type': 'mmlandslide.CheckpointHook', **(checkpoint or {'interval': 1})}
+        },
         'custom_hooks': [{'type': 'mmlandslide.StepSeedHook'}],
         'randomness': {'seed': 0},
         'default_scope': 'mmengine',
         'experiment_name': f'{work_dir}_{changes.get("resume", False)}',
     }
     values['custom_hooks'] += changes.pop('hooks', [])
-    return LandslideRunner(model=Model(), work_dir=str(work_dir), cfg=Config({}), **{**values, **changes})
+    return LandslideRunner(
+        model=Model(), work_dir=str(work_dir), cfg=Config({}), **{**values, **changes}
+    )
 
 
 def train(work_dir, **options):
@@ -133,10 +154,19 @@ def state(work_dir, name):
     """Return all that a checkpoint holds but times, names and what was logged of time, as lists and plain values."""
     checkpoint = torch.load(work_dir / name, weights_only=True)
     hub = checkpoint['message_hub']
-    logged = {key: value['log_history'] for key, value in hub['log_scalars'].items() if not key.endswith('time')}
+    logged = {
+        key: value['log_history']
+        for key, value in hub['log_scalars'].items()
+        if not key.endswith('time')
+    }
     best = {key: hub['runtime_info'].get(key) for key in ('best_score', 'keep_ckpt_ids')}
-    kept = {key: checkpoint.get(key) for key in ('state_dict', 'optimizer', 'param_schedulers', 'ema_state_dict', 'accumulated')}
-    return listed({**kept, 'logged': logged, 'best': best, 'own': checkpoint['meta']['mmlandslide']})
+    kept = {
+        key: checkpoint.get(key)
+        for key in ('state_dict', 'optimizer', 'param_schedulers', 'ema_state_dict', 'accumulated')
+    }
+    return listed(
+        {**kept, 'logged': logged, 'best': best, 'own': checkpoint['meta']['mmlandslide']}
+    )
 
 
 def listed(value):

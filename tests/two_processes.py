@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmlandslide.datasets import store
+from mmlandslide.datasets.storage import store
 from mmlandslide.engine import distributed
 from mmlandslide.engine.runner import _one_line_excepthook
 from mmlandslide.errors import ConfigError
@@ -46,7 +46,9 @@ def fitted(model, share=slice(None)):
     """Take the steps; return the logged losses."""
     bare = getattr(model, 'module', model)
     optim_wrapper = OptimWrapper(torch.optim.SGD(bare.parameters(), lr=0.1))
-    return [float(model.train_step({'inputs': step[share]}, optim_wrapper)['loss']) for step in points()]
+    return [
+        float(model.train_step({'inputs': step[share]}, optim_wrapper)['loss']) for step in points()
+    ]
 
 
 def wrapped(model):
@@ -57,7 +59,9 @@ def detected(number):
     """Return tile `number` as a detector hands it over: a true box on the odd ones, a prediction on all."""
     box = [[10.0, 10, 30, 30]] if number % 2 else []
     found = InstanceData(
-        bboxes=torch.tensor([[10.0, 10, 30, 30 + number]]), scores=torch.tensor([0.9 - number / 20]), labels=torch.tensor([0])
+        bboxes=torch.tensor([[10.0, 10, 30, 30 + number]]),
+        scores=torch.tensor([0.9 - number / 20]),
+        labels=torch.tensor([0]),
     )
     truth = {'native_boxes_xyxy': box or torch.zeros(0, 4).numpy(), 'native_labels': [0] * len(box)}
     return {'img_id': str(number), 'ori_shape': (64, 64), 'pred_instances': found, **truth}
@@ -93,7 +97,12 @@ def main():
     plain, normed = wrapped(Linear()), wrapped(Linear(norm=True))
     found = {
         'backend': torch.distributed.get_backend(),
-        'mean': [value.tolist() for value in distributed.mean_over_processes([torch.tensor(4 * rank), torch.tensor([rank, 1.0])])],
+        'mean': [
+            value.tolist()
+            for value in distributed.mean_over_processes(
+                [torch.tensor(4 * rank), torch.tensor([rank, 1.0])]
+            )
+        ],
         'losses': fitted(plain, share),
         'weight': plain.module.weight.tolist(),
         'normed': (fitted(normed, share), normed.module.norm.running_mean.tolist())[1],
@@ -104,7 +113,9 @@ def main():
     (out / f'{rank}.json').write_text(json.dumps(found))
     torch.distributed.barrier()
     sys.excepthook = _one_line_excepthook
-    raise ConfigError.mismatch('a test', 'fail', os.environ['RANK'], 'both processes', 'Look for one line')
+    raise ConfigError.mismatch(
+        'a test', 'fail', os.environ['RANK'], 'both processes', 'Look for one line'
+    )
 
 
 if __name__ == '__main__':

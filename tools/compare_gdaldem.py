@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from mmlandslide.scenes.layers import TerrainLayer
-from mmlandslide.scenes.rasters import RasterFile
+from mmlandslide.scenes.inputs.rasters import RasterFile
+from mmlandslide.scenes.inputs.terrain import TerrainLayer
 
 #: Metres per degree at the equator, what gdaldem's manual gives for elevation in metres over latitude and longitude.
 _METRES_PER_DEGREE = '111120'
@@ -19,7 +19,9 @@ def main() -> None:
     """Print the mean and the largest absolute difference in degrees, over all pixels and without those at the edges."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('dem', type=Path)
-    parser.add_argument('--band', type=int, default=1, help='of the file that holds the elevation in metres')
+    parser.add_argument(
+        '--band', type=int, default=1, help='of the file that holds the elevation in metres'
+    )
     arguments = parser.parse_args()
     off = np.abs(_ours(arguments.dem, arguments.band) - _gdals(arguments.dem, arguments.band))
     for name, part in (('all pixels', off), ('inside', off[1:-1, 1:-1])):
@@ -36,7 +38,10 @@ def _gdals(path: Path, band: int) -> np.ndarray:
     with rasterio.open(path) as source, tempfile.TemporaryDirectory() as folder:
         scale = ['-s', _METRES_PER_DEGREE] if source.crs.is_geographic else []
         out = Path(folder) / 'slope.tif'
-        subprocess.run(['gdaldem', 'slope', '-q', '-compute_edges', '-b', str(band), *scale, path, out], check=True)
+        subprocess.run(
+            ['gdaldem', 'slope', '-q', '-compute_edges', '-b', str(band), *scale, path, out],
+            check=True,
+        )
         with rasterio.open(out) as slope:
             return slope.read(1, masked=True).filled(np.nan)
 

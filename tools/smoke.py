@@ -22,7 +22,10 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 _CHILD = 'import json, pathlib, one_step; pathlib.Path("row.json").write_text(json.dumps(one_step.chain(pathlib.Path({config!r}))))'
-_ENVIRONMENT = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')])}
+_ENVIRONMENT = {
+    **os.environ,
+    'PYTHONPATH': os.pathsep.join([str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')]),
+}
 
 
 def row_of(config: Path, place: Path) -> dict[str, Any]:
@@ -32,9 +35,15 @@ def row_of(config: Path, place: Path) -> dict[str, Any]:
     for shared in ('data', 'demo', 'configs'):
         (folder / shared).symlink_to(place / shared)
     command = [sys.executable, '-W', 'ignore', '-c', _CHILD.format(config=str(config))]
-    ended = subprocess.run(command, cwd=folder, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, cwd=folder, env=_ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     last = (ended.stderr.strip() or f'exit code {ended.returncode}').splitlines()[-1]
-    row = json.loads((folder / 'row.json').read_text()) if ended.returncode == 0 else {'config': config.stem, 'error': last}
+    row = (
+        json.loads((folder / 'row.json').read_text())
+        if ended.returncode == 0
+        else {'config': config.stem, 'error': last}
+    )
     shutil.rmtree(folder)
     click.echo(f'{config.stem}: {"failed" if ended.returncode else "done"}', err=True)
     return row
@@ -50,20 +59,40 @@ def show(rows: list[dict[str, Any]]) -> None:
         matched = '' if row['carried'] is None else f'{row["carried"]:.2%}'
         seconds = row['seconds_train'] + row['seconds_test']
         table.add_row(
-            row['config'], row['starts_from'], f'{row["backbone_parameters"]:,}', matched, f'{row["loss"]:.3f}', f'{seconds:.1f}'
+            row['config'],
+            row['starts_from'],
+            f'{row["backbone_parameters"]:,}',
+            matched,
+            f'{row["loss"]:.3f}',
+            f'{seconds:.1f}',
         )
     Console(width=160).print(table)
 
 
 @click.command()
 @click.argument('patterns', nargs=-1)
-@click.option('--jobs', default=1, show_default=True, help='Detectors at a time; ViT-Large and its optimiser take 6 GB each.')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Also write the table there.')
+@click.option(
+    '--jobs',
+    default=1,
+    show_default=True,
+    help='Detectors at a time; ViT-Large and its optimiser take 6 GB each.',
+)
+@click.option(
+    '--json', 'json_path', type=click.Path(path_type=Path), help='Also write the table there.'
+)
 def main(patterns: tuple[str, ...], jobs: int, json_path: Path | None) -> None:
     """Run the detection configs whose names match one of PATTERNS, all by default; exit with 1 where one fails."""
-    configs = sorted({path for pattern in patterns or ('*',) for path in (ROOT / 'configs' / 'det').glob(f'{pattern}.py')})
+    configs = sorted(
+        {
+            path
+            for pattern in patterns or ('*',)
+            for path in (ROOT / 'configs' / 'det').glob(f'{pattern}.py')
+        }
+    )
     if not configs:
-        raise click.BadParameter(f'must match a config in configs/det, got {list(patterns)}', param_hint='PATTERNS')
+        raise click.BadParameter(
+            f'must match a config in configs/det, got {list(patterns)}', param_hint='PATTERNS'
+        )
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(jobs) as pool:
         write = 'import pathlib, one_step; one_step.write_data(pathlib.Path())'
         subprocess.run([sys.executable, '-c', write], cwd=name, env=_ENVIRONMENT, check=True)

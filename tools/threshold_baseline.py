@@ -14,7 +14,7 @@ from rich.progress import track
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES
-from mmlandslide.datasets.store import TileStore, ensure_store
+from mmlandslide.datasets.storage.store import TileStore, ensure_store
 from mmlandslide.evaluation.average_precision import average_precision
 from mmlandslide.evaluation.results import Rules, TileResult
 from mmlandslide.files import write_json
@@ -38,18 +38,35 @@ def components(values: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nda
     """Return boxes (M, 4) xyxy of the components above a threshold, their mean excess and their size in pixels."""
     above = (values > threshold).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    excess = np.bincount(labels.ravel(), (values - threshold).ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    excess = np.bincount(labels.ravel(), (values - threshold).ravel(), count) / np.maximum(
+        stats[:, cv2.CC_STAT_AREA], 1
+    )
     kept = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= MIN_PIXELS)
     kept = kept[kept > 0]
     x, y, width, height, area = stats[kept].T
-    return np.stack([x, y, x + width, y + height], 1).astype(np.float32), excess[kept], area.astype(float)
+    return (
+        np.stack([x, y, x + width, y + height], 1).astype(np.float32),
+        excess[kept],
+        area.astype(float),
+    )
 
 
-@click.command(epilog='Example: python tools/threshold_baseline.py --data-root data/landslide4sense --split test')
-@click.option('--data-root', type=click.Path(path_type=Path), required=True, help='Landslide4Sense folder.')
+@click.command(
+    epilog='Example: python tools/threshold_baseline.py --data-root data/landslide4sense --split test'
+)
+@click.option(
+    '--data-root', type=click.Path(path_type=Path), required=True, help='Landslide4Sense folder.'
+)
 @click.option('--split', default='test', show_default=True)
-@click.option('--steps', default=20, show_default=True, help='Thresholds tried for each band, at even quantiles.')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Also write the result there.')
+@click.option(
+    '--steps',
+    default=20,
+    show_default=True,
+    help='Thresholds tried for each band, at even quantiles.',
+)
+@click.option(
+    '--json', 'json_path', type=click.Path(path_type=Path), help='Also write the result there.'
+)
 def main(data_root: Path, split: str, steps: int, json_path: Path | None) -> None:
     """Try every band, threshold and score; print the best AP50."""
     store = ensure_store(data_root, split)
@@ -60,12 +77,24 @@ def main(data_root: Path, split: str, steps: int, json_path: Path | None) -> Non
             found = [components(tile, threshold) for tile in values]
             for rank, score_of in enumerate(('mean excess', 'size'), 1):
                 results = [
-                    TileResult(tile_id, tile[0], tile[rank], np.zeros(len(tile[0]), np.int64), true, np.zeros(len(true), np.int64))
+                    TileResult(
+                        tile_id,
+                        tile[0],
+                        tile[rank],
+                        np.zeros(len(tile[0]), np.int64),
+                        true,
+                        np.zeros(len(true), np.int64),
+                    )
                     for tile_id, tile, true in zip(store.ids, found, truth, strict=True)
                 ]
                 ap50 = average_precision(results, Rules(iou_thrs=[0.5]), 1).metrics['AP50']
                 if ap50 > best['AP50']:
-                    best = {'AP50': ap50, 'layer': name, 'threshold': float(threshold), 'score': score_of}
+                    best = {
+                        'AP50': ap50,
+                        'layer': name,
+                        'threshold': float(threshold),
+                        'score': score_of,
+                    }
     click.echo(f'best threshold on {split}: {best}')
     if json_path:
         write_json(json_path, best)

@@ -1,6 +1,11 @@
 """Faster R-CNN ResNet-18 on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained on ImageNet: not yet measured."""
 
-_base_ = ['./_base_/model_r18.py', './_base_/data_l4s_rgb.py', './_base_/optim.py', './_base_/runtime.py']
+_base_ = [
+    './_base_/model_r18.py',
+    './_base_/data_l4s_rgb.py',
+    './_base_/optim.py',
+    './_base_/runtime.py',
+]
 from mmlandslide.recipes import backbone_from
 
 model = dict(

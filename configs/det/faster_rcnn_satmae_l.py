@@ -2,6 +2,8 @@
 
 _base_ = './faster_rcnn_satmae_b.py'
 model = dict(
-    backbone=dict(arch='large', pretrained=dict(checkpoint='data/weights/pretrain-vit-large-e199.pth')),
+    backbone=dict(
+        arch='large', pretrained=dict(checkpoint='data/weights/pretrain-vit-large-e199.pth')
+    ),
     neck=dict(in_channels=1024),
 )

@@ -3,4 +3,7 @@
 _base_ = './faster_rcnn_swin_t_rgb.py'
 from mmlandslide.recipes import backbone_from
 
-model = dict(backbone=dict(arch='base', pretrained=backbone_from('swin_mae_rgb')), neck=dict(in_channels=[128, 256, 512, 1024]))
+model = dict(
+    backbone=dict(arch='base', pretrained=backbone_from('swin_mae_rgb')),
+    neck=dict(in_channels=[128, 256, 512, 1024]),
+)

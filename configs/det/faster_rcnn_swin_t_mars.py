@@ -1,6 +1,11 @@
 """Faster R-CNN Swin-T on Martian landslides, 7 bands, 36 epochs; backbone pre-trained with Swin-MAE: not yet measured."""
 
-_base_ = ['./_base_/model_swin.py', './_base_/data_mars.py', './_base_/optim.py', './_base_/runtime.py']
+_base_ = [
+    './_base_/model_swin.py',
+    './_base_/data_mars.py',
+    './_base_/optim.py',
+    './_base_/runtime.py',
+]
 from mmlandslide.recipes import backbone_from
 
 model = dict(

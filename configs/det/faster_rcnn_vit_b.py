@@ -3,4 +3,6 @@
 _base_ = './faster_rcnn_vit_t.py'
 from mmlandslide.recipes import backbone_from
 
-model = dict(backbone=dict(arch='base', pretrained=backbone_from('mae_vit_b')), neck=dict(in_channels=768))
+model = dict(
+    backbone=dict(arch='base', pretrained=backbone_from('mae_vit_b')), neck=dict(in_channels=768)
+)

@@ -3,4 +3,7 @@
 _base_ = './faster_rcnn_vit_t_rgb.py'
 from mmlandslide.recipes import backbone_from
 
-model = dict(backbone=dict(arch='base', pretrained=backbone_from('mae_vit_b_rgb')), neck=dict(in_channels=768))
+model = dict(
+    backbone=dict(arch='base', pretrained=backbone_from('mae_vit_b_rgb')),
+    neck=dict(in_channels=768),
+)

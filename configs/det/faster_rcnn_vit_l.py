@@ -3,4 +3,7 @@
 _base_ = './faster_rcnn_vit_t.py'
 from mmlandslide.recipes import backbone_from
 
-model = dict(backbone=dict(arch='large', drop_path_rate=0.4, pretrained=backbone_from('mae_vit_l')), neck=dict(in_channels=1024))
+model = dict(
+    backbone=dict(arch='large', drop_path_rate=0.4, pretrained=backbone_from('mae_vit_l')),
+    neck=dict(in_channels=1024),
+)

@@ -4,5 +4,6 @@ _base_ = './faster_rcnn_vit_t_rgb.py'
 from mmlandslide.recipes import backbone_from
 
 model = dict(
-    backbone=dict(arch='large', drop_path_rate=0.4, pretrained=backbone_from('mae_vit_l_rgb')), neck=dict(in_channels=1024)
+    backbone=dict(arch='large', drop_path_rate=0.4, pretrained=backbone_from('mae_vit_l_rgb')),
+    neck=dict(in_channels=1024),
 )

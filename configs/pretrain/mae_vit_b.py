@@ -1,3 +1,8 @@
 """MAE of ViT-B on Landslide4Sense train tiles, 14 bands, 400 epochs: not yet measured."""
 
-_base_ = ['./_base_/model_mae.py', './_base_/data_l4s.py', './_base_/optim_mae_vit.py', './_base_/runtime_mae.py']
+_base_ = [
+    './_base_/model_mae.py',
+    './_base_/data_l4s.py',
+    './_base_/optim_mae_vit.py',
+    './_base_/runtime_mae.py',
+]

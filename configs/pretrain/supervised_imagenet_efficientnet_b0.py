@@ -2,6 +2,12 @@
 
 _base_ = './supervised_imagenet_r18.py'
 model = dict(
-    backbone=dict(_delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='photograph', drop_path_rate=0.2),
+    backbone=dict(
+        _delete_=True,
+        type='mmlandslide.EfficientNet',
+        arch='b0',
+        bands='photograph',
+        drop_path_rate=0.2,
+    ),
     head=dict(in_channels=1280),
 )

@@ -2,6 +2,8 @@
 
 _base_ = './supervised_l4s_r18_rgb.py'
 model = dict(
-    backbone=dict(_delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='rgb', drop_path_rate=0.2),
+    backbone=dict(
+        _delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='rgb', drop_path_rate=0.2
+    ),
     head=dict(in_channels=1280),
 )

@@ -14,14 +14,44 @@ from mmlandslide.errors import CheckpointMismatchError
 
 @click.command('convert')
 @click.argument('checkpoint')
-@click.option('--out', 'out_path', type=click.Path(path_type=Path, dir_okay=False), required=True, help='A .safetensors file.')
-@click.option('--bands', help='Bands or groups that the stem is to have, comma-separated; default: those it has.')
-@click.option('--source-bands', help='Bands of the checkpoint, comma-separated, where neither it nor their number tells.')
-@click.option('--stem', default='rgb', show_default=True, help='What bands get that it lacks: rgb, mean, zero or nearest.')
-@click.option('--arch', help='Architecture that it must be, such as swin_base; default: told from its shapes.')
-@click.option('--source', default='auto', show_default=True, help='Source, where it is not to be told from the keys.')
+@click.option(
+    '--out',
+    'out_path',
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help='A .safetensors file.',
+)
+@click.option(
+    '--bands',
+    help='Bands or groups that the stem is to have, comma-separated; default: those it has.',
+)
+@click.option(
+    '--source-bands',
+    help='Bands of the checkpoint, comma-separated, where neither it nor their number tells.',
+)
+@click.option(
+    '--stem',
+    default='rgb',
+    show_default=True,
+    help='What bands get that it lacks: rgb, mean, zero or nearest.',
+)
+@click.option(
+    '--arch', help='Architecture that it must be, such as swin_base; default: told from its shapes.'
+)
+@click.option(
+    '--source',
+    default='auto',
+    show_default=True,
+    help='Source, where it is not to be told from the keys.',
+)
 def command(
-    checkpoint: str, out_path: Path, bands: str | None, source_bands: str | None, stem: str, arch: str | None, source: str
+    checkpoint: str,
+    out_path: Path,
+    bands: str | None,
+    source_bands: str | None,
+    stem: str,
+    arch: str | None,
+    source: str,
 ) -> None:
     """Convert a checkpoint of any known source into the backbone that it holds, and report on every parameter.
 
@@ -31,9 +61,13 @@ def command(
     Example: mmlandslide convert swin_base_patch4_window7_224.pth --out backbone.safetensors --bands all
     """
     if out_path.suffix != '.safetensors':
-        raise click.BadParameter(f'must end in .safetensors, got {out_path.name!r}', param_hint='--out')
+        raise click.BadParameter(
+            f'must end in .safetensors, got {out_path.name!r}', param_hint='--out'
+        )
     try:
-        report = convert(checkpoint, out_path, _listed(bands), _listed(source_bands), stem, arch, source)
+        report = convert(
+            checkpoint, out_path, _listed(bands), _listed(source_bands), stem, arch, source
+        )
     except CheckpointMismatchError as error:
         sentence, _, report = str(error).partition('\n')
         click.echo(report, err=True)
@@ -80,11 +114,22 @@ def convert(
 
     path = resolve(checkpoint)
     translation, own = bridge.read(path, source)
-    cfg = architecture.deduce(translation.found, path) if arch is None else architecture.of_name(arch, translation.found, path)
+    cfg = (
+        architecture.deduce(translation.found, path)
+        if arch is None
+        else architecture.of_name(arch, translation.found, path)
+    )
     cfg = {**cfg, 'type': f'mmlandslide.{cfg["type"]}'}
-    first, stated = translation.found.get(MODELS.get(cfg['type']).stem_name), source_bands or own.get('bands')
+    first, stated = (
+        translation.found.get(MODELS.get(cfg['type']).stem_name),
+        source_bands or own.get('bands'),
+    )
     # The bridge refuses a stem of another shape.
-    has = _grouped(cfg, stated) if first is None or first.ndim != 4 else stems.source_bands(first.shape[1], stated, path)
+    has = (
+        _grouped(cfg, stated)
+        if first is None or first.ndim != 4
+        else stems.source_bands(first.shape[1], stated, path)
+    )
     bands = has if bands is None else _known(bands, has)
     backbone = MODELS.build({**cfg, 'bands': bands})
     report = bridge.carry(backbone, translation, own, path, stem, source_bands)
@@ -96,21 +141,35 @@ def convert(
         'config': own.get('config'),
         'lineage': report.lineage,
     }
-    state = {f'backbone.{name}': backbone.state_dict()[name].contiguous() for name in report.numel if report.is_carried(name)}
+    state = {
+        f'backbone.{name}': backbone.state_dict()[name].contiguous()
+        for name in report.numel
+        if report.is_carried(name)
+    }
     with replacing(out_path) as temporary:
-        save_file(state, temporary, {'format': 'pt', lineage.METADATA_KEY: json.dumps(record, default=str)})
+        save_file(
+            state,
+            temporary,
+            {'format': 'pt', lineage.METADATA_KEY: json.dumps(record, default=str)},
+        )
     return report.render()
 
 
 def _grouped(cfg: Mapping[str, Any], stated: Sequence[str] | None) -> Sequence[str]:
     """Return the bands of a backbone without one stem of all bands: those stated, else those of its groups."""
-    return stated or tuple(dict.fromkeys(name for group in cfg.get('groups', ()) for name in group)) or ('all',)
+    return (
+        stated
+        or tuple(dict.fromkeys(name for group in cfg.get('groups', ()) for name in group))
+        or ('all',)
+    )
 
 
 def _known(bands: Sequence[str], has: Sequence[str]) -> tuple[str, ...]:
     """Return the names of bands asked for, each of them in the band table or of the checkpoint."""
     asked = band_table.names(bands)
-    band_table.positions(asked, tuple(dict.fromkeys((*band_table.BANDS, *band_table.names(has)))), '--bands')
+    band_table.positions(
+        asked, tuple(dict.fromkeys((*band_table.BANDS, *band_table.names(has)))), '--bands'
+    )
     return asked
 
 

@@ -19,11 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mmlandslide import hosts
-from mmlandslide.datasets import index
+from mmlandslide.datasets.storage import index
 from mmlandslide.errors import MissingPathError
 
 COMPILED_MMCV = 'Run `pip uninstall mmcv`, then `pip install mmcv-lite==2.1.0`, or compile mmcv again for this torch (below 2.14)'
-_OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
+_OPENCV = (
+    'opencv-python',
+    'opencv-python-headless',
+    'opencv-contrib-python',
+    'opencv-contrib-python-headless',
+)
 _TIMEOUT_S = 300
 #: Folder of another data set -> its splits, and what is counted in each.
 _OTHER_DATA = {
@@ -76,14 +81,21 @@ class Probe:
 def torch_finding(version: str | None, probe: Probe) -> Finding:
     """Report torch, the CUDA that it was built with and the devices it sees."""
     if version is None or probe.error:
-        return Finding('torch', version or 'not installed', f'Reinstall torch: {probe.error or "it is missing"}', fault=True)
+        return Finding(
+            'torch',
+            version or 'not installed',
+            f'Reinstall torch: {probe.error or "it is missing"}',
+            fault=True,
+        )
     cuda, devices = probe.output or ['None', []]
     build = 'CPU build' if cuda == 'None' else f'CUDA {cuda} build'
     named = ', '.join(map(str, devices)) if isinstance(devices, list) and devices else 'no GPU'
     return Finding('torch', f'{version} ({build}, {named})')
 
 
-def torchvision_finding(version: str | None, requires: Sequence[str], torch_version: str | None, probe: Probe) -> Finding:
+def torchvision_finding(
+    version: str | None, requires: Sequence[str], torch_version: str | None, probe: Probe
+) -> Finding:
     """Report torchvision; a fault where it does not belong to the installed torch.
 
     Args:
@@ -93,7 +105,11 @@ def torchvision_finding(version: str | None, requires: Sequence[str], torch_vers
         probe: whether its compiled operators load.
     """
     pair = next((Requirement(text) for text in requires if Requirement(text).name == 'torch'), None)
-    fits = torch_version is None or pair is None or pair.specifier.contains(Version(torch_version).public, prereleases=True)
+    fits = (
+        torch_version is None
+        or pair is None
+        or pair.specifier.contains(Version(torch_version).public, prereleases=True)
+    )
     if version is not None and fits and not probe.error:
         return Finding('torchvision', version)
     wanted = pair if pair is not None else 'the torch that it was built with'
@@ -107,12 +123,20 @@ def opencv_finding(versions: dict[str, str], probe: Probe) -> Finding:
     value = ', '.join(f'{name} {version}' for name, version in versions.items()) or 'not installed'
     if not probe.error:
         return Finding('opencv', value)
-    return Finding('opencv', value, f'Run `pip install opencv-python-headless` in its place: {probe.error}', fault=True)
+    return Finding(
+        'opencv',
+        value,
+        f'Run `pip install opencv-python-headless` in its place: {probe.error}',
+        fault=True,
+    )
 
 
 def host_finding(host: str, found: dict[hosts.Distribution, str]) -> Finding:
     """Report one host package by import name."""
-    value = ', '.join(f'{distribution.name} {version}' for distribution, version in found.items()) or 'not installed'
+    value = (
+        ', '.join(f'{distribution.name} {version}' for distribution, version in found.items())
+        or 'not installed'
+    )
     fault = hosts.misfit(host, found)
     if fault is None:
         return Finding(host, value)
@@ -131,19 +155,37 @@ def ops_finding(probe: Probe) -> Finding:
     if "'mmcv._ext'" in probe.error:
         remedy = f'Install mmlandslide again, it carries a stand-in (`pip install --force-reinstall --no-deps -e .`): {probe.error}'
         return Finding('mmcv.ops', 'none', remedy, fault=True)
-    if 'undefined symbol' in probe.error or 'DLL load failed' in probe.error or 'signal' in probe.error:
-        return Finding('mmcv.ops', 'compiled for another torch', f'{COMPILED_MMCV}: {probe.error}', fault=True)
-    return Finding('mmcv.ops', 'cannot be imported', f'Repair the hosts named above first: {probe.error}', fault=True)
+    if (
+        'undefined symbol' in probe.error
+        or 'DLL load failed' in probe.error
+        or 'signal' in probe.error
+    ):
+        return Finding(
+            'mmcv.ops', 'compiled for another torch', f'{COMPILED_MMCV}: {probe.error}', fault=True
+        )
+    return Finding(
+        'mmcv.ops',
+        'cannot be imported',
+        f'Repair the hosts named above first: {probe.error}',
+        fault=True,
+    )
 
 
 def models_finding(probe: Probe) -> Finding:
     """Report whether the models of both hosts can be imported together with mmlandslide."""
     if probe.error:
-        return Finding('models', 'cannot be imported', f'Repair what is named above first: {probe.error}', fault=True)
+        return Finding(
+            'models',
+            'cannot be imported',
+            f'Repair what is named above first: {probe.error}',
+            fault=True,
+        )
     return Finding('models', 'mmdet and mmpretrain import')
 
 
-def mim_finding(found: dict[hosts.Distribution, str], setuptools: str | None, has_pkg_resources: bool) -> Finding:
+def mim_finding(
+    found: dict[hosts.Distribution, str], setuptools: str | None, has_pkg_resources: bool
+) -> Finding:
     """Report mim, and how it wants MMDetection to be spelled on this stack.
 
     Args:
@@ -160,7 +202,9 @@ def mim_finding(found: dict[hosts.Distribution, str], setuptools: str | None, ha
     if has_pkg_resources:
         return Finding('mim', value)
     remedy = 'openmim imports pkg_resources, which newer setuptools lack: run `pip install "setuptools<81"`'
-    return Finding('mim', f'{value}; setuptools {setuptools or "not installed"}', remedy, fault=True)
+    return Finding(
+        'mim', f'{value}; setuptools {setuptools or "not installed"}', remedy, fault=True
+    )
 
 
 def transformers_finding(version: str | None) -> Finding:
@@ -181,10 +225,15 @@ def dataset_findings(data: Path) -> list[Finding]:
         except MissingPathError:
             continue
         pairings = {split: index.pair(folder, split) for split in index.SPLITS}
-        counts = (f'{split} {len(p.refs)} / {sum(ref.mask_path is not None for ref in p.refs)}' for split, p in pairings.items())
+        counts = (
+            f'{split} {len(p.refs)} / {sum(ref.mask_path is not None for ref in p.refs)}'
+            for split, p in pairings.items()
+        )
         found.append(Finding(str(folder), f'layout {layout}, images / masks: {", ".join(counts)}'))
     remedy = f'See data/README.md, or run `mmlandslide synth --out {data / "landslide4sense"}`'
-    return (found or [Finding(str(data), 'no Landslide4Sense folder', remedy)]) + _other_findings(data)
+    return (found or [Finding(str(data), 'no Landslide4Sense folder', remedy)]) + _other_findings(
+        data
+    )
 
 
 def _other_findings(data: Path) -> list[Finding]:
@@ -192,9 +241,14 @@ def _other_findings(data: Path) -> list[Finding]:
     found = []
     for name, (splits, kinds) in _OTHER_DATA.items():
         folder = data / name
-        counts = {split: [len(list((folder / split).glob(pattern))) for pattern in kinds.values()] for split in splits}
+        counts = {
+            split: [len(list((folder / split).glob(pattern))) for pattern in kinds.values()]
+            for split in splits
+        }
         if folder.is_dir():
-            text = ', '.join(f'{split} {" / ".join(map(str, numbers))}' for split, numbers in counts.items())
+            text = ', '.join(
+                f'{split} {" / ".join(map(str, numbers))}' for split, numbers in counts.items()
+            )
             found.append(Finding(str(folder), f'{" / ".join(kinds)}: {text}'))
     return found
 
@@ -202,7 +256,12 @@ def _other_findings(data: Path) -> list[Finding]:
 def run_probe(code: str) -> Probe:
     """Run a small program with this Python and return what it found."""
     try:
-        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, timeout=_TIMEOUT_S)
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', code],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+        )
     except subprocess.TimeoutExpired:
         return Probe(error=f'no answer in {_TIMEOUT_S} s')
     if done.returncode < 0:
@@ -226,17 +285,26 @@ def examine(data: Path) -> list[Finding]:
     """
     with ThreadPoolExecutor(2) as pool:
         probes = dict(zip(_PROBES, pool.map(run_probe, _PROBES.values()), strict=True))
-    versions = {name: hosts.version_of(name) for name in ('torch', 'torchvision', 'numpy', 'setuptools', 'transformers')}
+    versions = {
+        name: hosts.version_of(name)
+        for name in ('torch', 'torchvision', 'numpy', 'setuptools', 'transformers')
+    }
     requires = metadata.requires('torchvision') or [] if versions['torchvision'] else []
     opencv = {name: version for name in _OPENCV if (version := hosts.version_of(name)) is not None}
     return [
         Finding('python', platform.python_version()),
         torch_finding(versions['torch'], probes['torch']),
-        torchvision_finding(versions['torchvision'], requires, versions['torch'], probes['torchvision']),
+        torchvision_finding(
+            versions['torchvision'], requires, versions['torch'], probes['torchvision']
+        ),
         Finding('numpy', str(versions['numpy'])),
         opencv_finding(opencv, probes['cv2']),
         *(host_finding(host, hosts.installed(host)) for host in hosts.NEEDED),
-        mim_finding(hosts.installed('mim'), versions['setuptools'], util.find_spec('pkg_resources') is not None),
+        mim_finding(
+            hosts.installed('mim'),
+            versions['setuptools'],
+            util.find_spec('pkg_resources') is not None,
+        ),
         ops_finding(probes['mmcv.ops']),
         transformers_finding(versions['transformers']),
         models_finding(probes['models']),
@@ -250,13 +318,22 @@ def table(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         mark = 'fault: ' if finding.fault else ''
         # Text, not str: rich would take the brackets of `mmlandslide[openmmlab]` for markup.
-        cells = (Text(cell, overflow='fold') for cell in (finding.name, finding.value, mark + finding.remedy))
+        cells = (
+            Text(cell, overflow='fold')
+            for cell in (finding.name, finding.value, mark + finding.remedy)
+        )
         shown.add_row(*cells, style='red' if finding.fault else None)
     return shown
 
 
 @click.command()
-@click.option('--data', type=click.Path(path_type=Path), default=Path('data'), show_default=True, help='Folder of data sets.')
+@click.option(
+    '--data',
+    type=click.Path(path_type=Path),
+    default=Path('data'),
+    show_default=True,
+    help='Folder of data sets.',
+)
 def command(data: Path) -> None:
     """Check the installation, name each fault with its remedy; exit code 1 where there is one.
 

@@ -9,12 +9,36 @@ from mmlandslide.errors import ConfigError
 
 @click.command('export')
 @click.argument('checkpoint')
-@click.option('--config', 'config_path', type=click.Path(path_type=Path), required=True, help='The detection config.')
+@click.option(
+    '--config',
+    'config_path',
+    type=click.Path(path_type=Path),
+    required=True,
+    help='The detection config.',
+)
 @click.option('--format', 'format_', default='onnx', show_default=True, help='Of the file: onnx.')
-@click.option('--out', type=click.Path(path_type=Path, dir_okay=False), help='Default: the checkpoint with the suffix .onnx.')
-@click.option('--window', 'window_px', type=click.IntRange(16), default=128, show_default=True, help='Side of the tiles, px.')
+@click.option(
+    '--out',
+    type=click.Path(path_type=Path, dir_okay=False),
+    help='Default: the checkpoint with the suffix .onnx.',
+)
+@click.option(
+    '--window',
+    'window_px',
+    type=click.IntRange(16),
+    default=128,
+    show_default=True,
+    help='Side of the tiles, px.',
+)
 @click.option('--overwrite', is_flag=True, help='Replace a file that is there.')
-def command(checkpoint: str, config_path: Path, format_: str, out: Path | None, window_px: int, overwrite: bool) -> None:
+def command(
+    checkpoint: str,
+    config_path: Path,
+    format_: str,
+    out: Path | None,
+    window_px: int,
+    overwrite: bool,
+) -> None:
     """Export the backbone and neck of a detector, with its normalisation, and check them against PyTorch.
 
     CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. The file takes any number of tiles in Landslide4Sense's
@@ -23,7 +47,10 @@ def command(checkpoint: str, config_path: Path, format_: str, out: Path | None, 
 
     Example: mmlandslide export work_dirs/faster_rcnn_r18 --config configs/det/faster_rcnn_r18.py --format onnx
     """
-    from mmlandslide.scenes.export import export, require_format  # this loads torch and the hosts: seconds
+    from mmlandslide.scenes.inference.export import (  # this loads torch and the hosts: seconds
+        export,
+        require_format,
+    )
     from mmlandslide.weights.references import resolve
 
     require_format(format_)
@@ -31,12 +58,20 @@ def command(checkpoint: str, config_path: Path, format_: str, out: Path | None, 
     out = path.with_suffix(f'.{format_}') if out is None else out
     if out.exists() and not overwrite:
         raise ConfigError.mismatch(
-            'output', 'not be there yet', out.name, out.parent, 'Name another, or replace it with --overwrite'
+            'output',
+            'not be there yet',
+            out.name,
+            out.parent,
+            'Name another, or replace it with --overwrite',
         )
     made = export(config_path, path, out, format_, window_px)
     click.echo('backbone and neck, with normalisation; proposals and heads are not in the file')
-    click.echo(f'input   tiles (batch, {", ".join(map(str, made.input_shape))}) float32, stored units')
+    click.echo(
+        f'input   tiles (batch, {", ".join(map(str, made.input_shape))}) float32, stored units'
+    )
     for name, shape in made.outputs.items():
         click.echo(f'output  {name} (batch, {", ".join(map(str, shape))})')
-    click.echo(f'checked onnxruntime against PyTorch on {made.num_tiles} tiles: greatest difference {made.difference:.2e}')
+    click.echo(
+        f'checked onnxruntime against PyTorch on {made.num_tiles} tiles: greatest difference {made.difference:.2e}'
+    )
     click.echo(f'wrote {made.path} ({made.path.stat().st_size:,} bytes)')

@@ -15,7 +15,12 @@ _LONGEST = 200
 
 @click.command('inspect')
 @click.argument('checkpoint')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Write what is shown to this file, too.')
+@click.option(
+    '--json',
+    'json_path',
+    type=click.Path(path_type=Path),
+    help='Write what is shown to this file, too.',
+)
 def command(checkpoint: str, json_path: Path | None) -> None:
     """Show what a checkpoint holds, without running anything in it: hash, container, record, source, modules, broken values.
 
@@ -43,7 +48,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(table)
     for key, counts in found['not_finite'].items():
         console.print(
-            f'[red]not finite[/red]: {plain(key)} has {counts["nan"]} NaN and {counts["inf"]} infinite values', soft_wrap=True
+            f'[red]not finite[/red]: {plain(key)} has {counts["nan"]} NaN and {counts["inf"]} infinite values',
+            soft_wrap=True,
         )
 
 
@@ -51,7 +57,9 @@ def plain(value: object) -> str:
     """Return a text that neither writes to the terminal nor is taken for markup, shortened where it is absurdly long."""
     text = str(value)
     shown = text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'
-    return escape(''.join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown))
+    return escape(
+        ''.join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in shown)
+    )
 
 
 def _facts(found: dict[str, Any]) -> dict[str, Any]:

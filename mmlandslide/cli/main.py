@@ -46,7 +46,9 @@ class VerbGroup(click.Group):
         command: click.Command = importlib.import_module(f'mmlandslide.cli.{cmd_name}').command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve a verb, or fail with the list of verbs."""
         if args[0] not in VERBS:
             ctx.fail(f'no verb {args[0]!r}; there are {", ".join(VERBS)}')
@@ -68,7 +70,9 @@ class VerbGroup(click.Group):
                 raise
             where, reason = error.filename or 'the file system', repr(error.strerror or str(error))
             remedy = 'Name another path, or change its rights'
-            raise _OneLine(str(LandslideError.mismatch('path', 'be usable', reason, where, remedy))) from error
+            raise _OneLine(
+                str(LandslideError.mismatch('path', 'be usable', reason, where, remedy))
+            ) from error
 
 
 @click.command(cls=VerbGroup)

@@ -5,31 +5,69 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from mmlandslide import files
 from mmlandslide.datasets.boxes import RULES
-from mmlandslide.datasets.faults import FAULTS
-from mmlandslide.datasets.findings import Report, SplitReport, per_split
-from mmlandslide.datasets.prepare import prepare
+from mmlandslide.datasets.checks.findings import Report, SplitReport, per_split
+from mmlandslide.datasets.checks.prepare import prepare
+from mmlandslide.datasets.storage.faults import FAULTS
 
 _SHOWN_DUPLICATES, _SHOWN_COPIES, _SHOWN_FILES, _SHOWN_MESSAGES = 10, 5, 3, 5
-_FAULTS_HELP = 'Faults:\n\n\b\n' + '\n'.join(f'{fault.code:<24}{fault.severity:<9}{fault.meaning}' for fault in FAULTS.values())
+_FAULTS_HELP = 'Faults:\n\n\b\n' + '\n'.join(
+    f'{fault.code:<24}{fault.severity:<9}{fault.meaning}' for fault in FAULTS.values()
+)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command('prepare', epilog=_FAULTS_HELP)
-@click.option('--data-root', type=click.Path(path_type=Path), default=Path('data/landslide4sense'), show_default=True)
-@click.option('--check', is_flag=True, help='Read and check every file; write nothing there.')
-@click.option('--quarantine', is_flag=True, help='Go on without the faulty tiles; training leaves out the same.')
 @click.option(
-    '--box-rule', type=click.Choice(list(RULES)), default='components', show_default=True, help='How a mask becomes boxes.'
+    '--data-root',
+    type=click.Path(path_type=Path),
+    default=Path('data/landslide4sense'),
+    show_default=True,
 )
-@click.option('--config', 'configs', type=_FILE, multiple=True, help='Check that this config does not use published statistics.')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Write all faults of all files to this file, too.')
+@click.option('--check', is_flag=True, help='Read and check every file; write nothing there.')
+@click.option(
+    '--quarantine',
+    is_flag=True,
+    help='Go on without the faulty tiles; training leaves out the same.',
+)
+@click.option(
+    '--box-rule',
+    type=click.Choice(list(RULES)),
+    default='components',
+    show_default=True,
+    help='How a mask becomes boxes.',
+)
+@click.option(
+    '--config',
+    'configs',
+    type=_FILE,
+    multiple=True,
+    help='Check that this config does not use published statistics.',
+)
+@click.option(
+    '--json',
+    'json_path',
+    type=click.Path(path_type=Path),
+    help='Write all faults of all files to this file, too.',
+)
 def command(
-    data_root: Path, check: bool, quarantine: bool, box_rule: str, configs: tuple[Path, ...], json_path: Path | None
+    data_root: Path,
+    check: bool,
+    quarantine: bool,
+    box_rule: str,
+    configs: tuple[Path, ...],
+    json_path: Path | None,
 ) -> None:
     """Check every tile of a Landslide4Sense folder, pack it for fast reading and list its boxes as COCO JSON.
 
@@ -39,7 +77,12 @@ def command(
 
     Example: mmlandslide prepare --data-root data/landslide4sense --check --json preflight.json
     """
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -48,7 +91,14 @@ def command(
                 tasks[split] = bar.add_task(split, total=total)
             bar.update(tasks[split], completed=done)
 
-        report = prepare(data_root, check=check, allow_quarantine=quarantine, rule_name=box_rule, progress=advance, configs=configs)
+        report = prepare(
+            data_root,
+            check=check,
+            allow_quarantine=quarantine,
+            rule_name=box_rule,
+            progress=advance,
+            configs=configs,
+        )
     show(report, box_rule)
     if json_path is not None:
         files.write_json(json_path, report.as_json(box_rule))
@@ -64,12 +114,25 @@ def show(report: Report, box_rule: str) -> None:
         console.print(_faults(report))
     for code, found in report.by_fault().items():
         for finding in found[:_SHOWN_MESSAGES]:
-            console.print(f'{finding.tile_id} ({code}): {finding.message}', markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f'{finding.tile_id} ({code}): {finding.message}',
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
         if len(found) > _SHOWN_MESSAGES:
-            console.print(f'... and {len(found) - _SHOWN_MESSAGES} more ({code}); --json FILE lists them all', soft_wrap=True)
+            console.print(
+                f'... and {len(found) - _SHOWN_MESSAGES} more ({code}); --json FILE lists them all',
+                soft_wrap=True,
+            )
     for group in report.duplicates[:_SHOWN_DUPLICATES]:
         more = f' and {len(group) - _SHOWN_COPIES} more' if len(group) > _SHOWN_COPIES else ''
-        console.print(f'same content: {", ".join(group[:_SHOWN_COPIES])}{more}', markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f'same content: {", ".join(group[:_SHOWN_COPIES])}{more}',
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(_outcome(report), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -94,7 +157,10 @@ def _rows(split: SplitReport, box_rule: str, copies: int) -> list[tuple[str, str
         ('unlabelled', str(split.unlabelled)),
         (f'boxes ({box_rule})', str(split.boxes(box_rule))),
         ('type in file', _counts(split.count('source_dtype'))),
-        ('type packed', _counts({_PACKED[dtype]: count for dtype, count in split.count('dtype').items()})),
+        (
+            'type packed',
+            _counts({_PACKED[dtype]: count for dtype, count in split.count('dtype').items()}),
+        ),
         ('shape (C, H, W)', _counts(split.count('shape'))),
         ('same content', str(copies)),
     ]
@@ -123,7 +189,13 @@ def _outcome(report: Report) -> str:
     faulty, warned = report.faulty, sum(not finding.is_error for finding in report.findings)
     where = f' and packed in {report.folder}' if report.folder else '; nothing was written'
     if report.quarantined:
-        return f'{faulty} faulty tiles left out from now on; the others are packed in {report.folder}.'
+        return (
+            f'{faulty} faulty tiles left out from now on; the others are packed in {report.folder}.'
+        )
     if faulty:
         return f'{faulty} faulty tiles; nothing was packed. Repair them, or go on without them: --quarantine.'
-    return f'All files are sound{where}.' if not warned else f'No errors, {warned} warnings. All tiles can be used{where}.'
+    return (
+        f'All files are sound{where}.'
+        if not warned
+        else f'No errors, {warned} warnings. All tiles can be used{where}.'
+    )

@@ -14,28 +14,65 @@ from mmlandslide import files
 from mmlandslide.datasets import anchors as anchor_room
 from mmlandslide.datasets.boxes import RULES, rule_named
 from mmlandslide.datasets.statistics import QUANTILES, BandMoments, band_moments, box_quantiles
-from mmlandslide.datasets.store import TileStore, ensure_store
+from mmlandslide.datasets.storage.store import TileStore, ensure_store
 from mmlandslide.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mmlandslide.datasets.masks import MaskFolderDataset
+    from mmlandslide.datasets.views.masks import MaskFolderDataset
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command('stats')
-@click.option('--data-root', type=click.Path(path_type=Path), default=Path('data/landslide4sense'), show_default=True)
+@click.option(
+    '--data-root',
+    type=click.Path(path_type=Path),
+    default=Path('data/landslide4sense'),
+    show_default=True,
+)
 @click.option('--split', default='train', show_default=True)
 @click.option(
-    '--box-rule', type=click.Choice(list(RULES)), default='components', show_default=True, help='How a mask becomes boxes.'
+    '--box-rule',
+    type=click.Choice(list(RULES)),
+    default='components',
+    show_default=True,
+    help='How a mask becomes boxes.',
 )
-@click.option('--voc', 'voc_folder', type=click.Path(path_type=Path), help='Measure the VOC boxes of this folder instead.')
-@click.option('--masks', 'masks_folder', type=click.Path(path_type=Path), help='Measure this folder of images/ and masks/ instead.')
-@click.option('--source-bands', help='With --masks: the bands in its files, such as a,b,c, or a group, such as mars.')
-@click.option('--pattern', help='With --masks: regular expression whose first group is the id in a file name.')
-@click.option('--config', 'config_path', type=_FILE, help='Measure the anchors of this detection config, too.')
-@click.option('--input-px', type=click.IntRange(1), default=256, show_default=True, help='Side at which the detector takes a tile.')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Write the numbers to this file, too.')
+@click.option(
+    '--voc',
+    'voc_folder',
+    type=click.Path(path_type=Path),
+    help='Measure the VOC boxes of this folder instead.',
+)
+@click.option(
+    '--masks',
+    'masks_folder',
+    type=click.Path(path_type=Path),
+    help='Measure this folder of images/ and masks/ instead.',
+)
+@click.option(
+    '--source-bands',
+    help='With --masks: the bands in its files, such as a,b,c, or a group, such as mars.',
+)
+@click.option(
+    '--pattern', help='With --masks: regular expression whose first group is the id in a file name.'
+)
+@click.option(
+    '--config', 'config_path', type=_FILE, help='Measure the anchors of this detection config, too.'
+)
+@click.option(
+    '--input-px',
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help='Side at which the detector takes a tile.',
+)
+@click.option(
+    '--json',
+    'json_path',
+    type=click.Path(path_type=Path),
+    help='Write the numbers to this file, too.',
+)
 def command(
     data_root: Path,
     split: str,
@@ -52,7 +89,9 @@ def command(
 
     Example: mmlandslide stats --data-root data/landslide4sense --split train --json stats.json
     """
-    if (masks_folder is None) != (source_bands is None) or (masks_folder is None and pattern is not None):
+    if (masks_folder is None) != (source_bands is None) or (
+        masks_folder is None and pattern is not None
+    ):
         raise click.UsageError('--masks and --source-bands go together, and --pattern with them')
     if masks_folder is not None and voc_folder is not None:
         raise click.UsageError('--masks and --voc name two data sets; measure one at a time')
@@ -60,7 +99,11 @@ def command(
     if voc_folder is not None:
         numbers = measure_boxes(*_voc_boxes(voc_folder), input_px, used)
     else:
-        store = ensure_store(data_root, split) if masks_folder is None else _mask_folder(masks_folder, source_bands, pattern).store
+        store = (
+            ensure_store(data_root, split)
+            if masks_folder is None
+            else _mask_folder(masks_folder, source_bands, pattern).store
+        )
         boxes = [store.boxes(tile_id, rule_named(box_rule)) for tile_id in store.ids]
         sides_px = [max(store.entry(tile_id).shape[1:]) for tile_id in store.ids]
         numbers = {'bands': _bands(store), **measure_boxes(boxes, sides_px, input_px, used)}
@@ -94,7 +137,10 @@ def anchors_of(config_path: Path) -> anchor_room.Anchors:
 
 
 def measure_boxes(
-    boxes_per_tile: list[np.ndarray], sides_px: list[int], input_px: int, used: anchor_room.Anchors | None = None
+    boxes_per_tile: list[np.ndarray],
+    sides_px: list[int],
+    input_px: int,
+    used: anchor_room.Anchors | None = None,
 ) -> dict[str, Any]:
     """Return sizes of boxes, the anchors that fit them and how many boxes those in use reach.
 
@@ -104,7 +150,10 @@ def measure_boxes(
         input_px: longer side at which the detector takes every tile.
         used: anchors of a config; `None` where none are to be measured.
     """
-    boxes = [found * (input_px / side_px) for found, side_px in zip(boxes_per_tile, sides_px, strict=True)]
+    boxes = [
+        found * (input_px / side_px)
+        for found, side_px in zip(boxes_per_tile, sides_px, strict=True)
+    ]
     scaled, input_hw = np.concatenate([np.zeros((0, 4)), *boxes]), (input_px, input_px)
     numbers: dict[str, Any] = {
         'tiles': len(boxes),
@@ -114,7 +163,11 @@ def measure_boxes(
     }
     if len(scaled):
         found = {'anchors': anchor_room.fit(scaled, input_hw), 'anchors_of_config': used}
-        numbers |= {name: _row(anchors, scaled, input_px) for name, anchors in found.items() if anchors is not None}
+        numbers |= {
+            name: _row(anchors, scaled, input_px)
+            for name, anchors in found.items()
+            if anchors is not None
+        }
     return numbers
 
 
@@ -122,18 +175,25 @@ def show(numbers: dict[str, Any], config_path: Path | None = None) -> None:
     """Print the numbers as tables; `config_path` is the config whose anchors are among them."""
     console = Console()
     if 'bands' in numbers:
-        table = Table(*('band', 'mean', 'std', 'min', 'max'), title='stored values', title_justify='left')
+        table = Table(
+            *('band', 'mean', 'std', 'min', 'max'), title='stored values', title_justify='left'
+        )
         for name, row in numbers['bands'].items():
             table.add_row(name, *(f'{row[key]:.4f}' for key in ('mean', 'std', 'min', 'max')))
         console.print(table)
     table = Table('', *(f'{share:.0%}' for share in QUANTILES), title='boxes', title_justify='left')
     for name in ('sqrt_area_px', 'aspect_ratio', 'boxes_per_tile'):
-        table.add_row(name, *(f'{value:.2f}' for value in numbers[name] or [math.nan] * len(QUANTILES)))
+        table.add_row(
+            name, *(f'{value:.2f}' for value in numbers[name] or [math.nan] * len(QUANTILES))
+        )
     console.print(table)
     console.print(f'{numbers["boxes"]} boxes on {numbers["tiles"]} tiles')
     for key, title in (('anchors', 'anchors'), ('anchors_of_config', f'anchors in {config_path}')):
         if key in numbers:
-            console.print(f'{title}: ' + ', '.join(f'{name} {value}' for name, value in numbers[key].items()), soft_wrap=True)
+            console.print(
+                f'{title}: ' + ', '.join(f'{name} {value}' for name, value in numbers[key].items()),
+                soft_wrap=True,
+            )
 
 
 def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) -> dict[str, Any]:
@@ -150,19 +210,25 @@ def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) ->
 
 def _voc_boxes(folder: Path) -> tuple[list[np.ndarray], list[int]]:
     """Return the boxes and the longer side of each tile of a VOC folder."""
-    from mmlandslide.datasets.tiles import image_hw
-    from mmlandslide.datasets.voc import paired_files, read_voc  # loads torch: seconds
+    from mmlandslide.datasets.storage.tiles import image_hw
+    from mmlandslide.datasets.views.voc import paired_files, read_voc  # loads torch: seconds
 
     pairs = paired_files(folder)
-    return [read_voc(xml_path)[0] for _, xml_path in pairs], [max(image_hw(image_path)) for image_path, _ in pairs]
+    return [read_voc(xml_path)[0] for _, xml_path in pairs], [
+        max(image_hw(image_path)) for image_path, _ in pairs
+    ]
 
 
-def _mask_folder(folder: Path, source_bands: str | None, pattern: str | None) -> 'MaskFolderDataset':
+def _mask_folder(
+    folder: Path, source_bands: str | None, pattern: str | None
+) -> 'MaskFolderDataset':
     """Return the view of a folder of tiles and masks; `source_bands` as on the command line."""
-    from mmlandslide.datasets.masks import PATTERN, MaskFolderDataset  # loads torch: seconds
+    from mmlandslide.datasets.views.masks import PATTERN, MaskFolderDataset  # loads torch: seconds
 
     named = tuple(name.strip() for name in (source_bands or '').split(',') if name.strip())
-    return MaskFolderDataset(data_root=folder, source_bands=named, name=folder.name, pattern=pattern or PATTERN)
+    return MaskFolderDataset(
+        data_root=folder, source_bands=named, name=folder.name, pattern=pattern or PATTERN
+    )
 
 
 def _bands(store: TileStore) -> dict[str, dict[str, float]]:
@@ -170,4 +236,7 @@ def _bands(store: TileStore) -> dict[str, dict[str, float]]:
     moments: BandMoments = band_moments(store.read(tile_id) for tile_id in ids)
     columns = zip(moments.mean, moments.std, moments.minimum, moments.maximum, strict=True)
     keys = ('mean', 'std', 'min', 'max')
-    return {name: dict(zip(keys, map(float, column), strict=True)) for name, column in zip(store.bands, columns, strict=True)}
+    return {
+        name: dict(zip(keys, map(float, column), strict=True))
+        for name, column in zip(store.bands, columns, strict=True)
+    }

@@ -15,14 +15,14 @@ from rich.table import Table
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError
-from mmlandslide.study import report, wording
 from mmlandslide.study.execute import Execution, Record, finished
-from mmlandslide.study.marked import write_between
 from mmlandslide.study.plan import Plan, Stage, plan
-from mmlandslide.study.progress import steps_done
+from mmlandslide.study.report import report, wording
+from mmlandslide.study.report.marked_pages import write_between
+from mmlandslide.study.report.tables import markdown
 from mmlandslide.study.results import RESAMPLED, collect
 from mmlandslide.study.specification import read
-from mmlandslide.study.tables import markdown
+from mmlandslide.study.training_log import steps_done
 
 #: Exit code where the budget was spent and stages are left.
 STOPPED = 3
@@ -34,17 +34,31 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
         return None
     match = re.fullmatch(r'(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?', value.strip())
     if match is None or not any(match.groups()):
-        raise click.BadParameter(f'{value!r} is no duration such as 90s, 25m or 1h30m', context, option)
+        raise click.BadParameter(
+            f'{value!r} is no duration such as 90s, 25m or 1h30m', context, option
+        )
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return 3600.0 * hours + 60.0 * minutes + seconds
 
 
 @click.command('study')
 @click.argument('study', metavar='STUDY.YAML', type=click.Path(path_type=Path))
-@click.option('--dry-run', is_flag=True, help='Print stages, commands and estimated steps; run and write nothing.')
-@click.option('--budget', metavar='DURATION', callback=_seconds, help='Stop in time, at a checkpoint: 90s, 25m, 1h30m.')
 @click.option(
-    '--markdown', 'markdown_path', type=click.Path(path_type=Path), help='Tables; default: results.md beside results.json.'
+    '--dry-run',
+    is_flag=True,
+    help='Print stages, commands and estimated steps; run and write nothing.',
+)
+@click.option(
+    '--budget',
+    metavar='DURATION',
+    callback=_seconds,
+    help='Stop in time, at a checkpoint: 90s, 25m, 1h30m.',
+)
+@click.option(
+    '--markdown',
+    'markdown_path',
+    type=click.Path(path_type=Path),
+    help='Tables; default: results.md beside results.json.',
 )
 @click.option(
     '--page',
@@ -61,7 +75,12 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
     help='Write the weights of what is finished to a folder of their own, as safetensors with a model-index.yml.',
 )
 def command(
-    study: Path, dry_run: bool, budget: float | None, markdown_path: Path | None, pages: tuple[Path, ...], zoo_path: Path | None
+    study: Path,
+    dry_run: bool,
+    budget: float | None,
+    markdown_path: Path | None,
+    pages: tuple[Path, ...],
+    zoo_path: Path | None,
 ) -> None:
     """Train and score every cell of a study through `mim`, then write results.json, tables and report.html.
 
@@ -90,7 +109,9 @@ def command(
         _publish(planned, results, zoo_path)
     if not complete and budget and not execution.progressed:
         got, remedy = f'{budget:g} s', 'Give more: what was begun is lost'
-        raise ConfigError.mismatch('--budget', 'reach the next checkpoint or the end of a test', got, study, remedy)
+        raise ConfigError.mismatch(
+            '--budget', 'reach the next checkpoint or the end of a test', got, study, remedy
+        )
     if not complete:
         raise SystemExit(STOPPED)
     if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
@@ -115,10 +136,18 @@ def _terminable() -> Iterator[None]:
 @contextmanager
 def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
     """Show two bars: stages of the study, steps of the stage that runs; yield what they follow."""
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as bars:
-        stages, steps = bars.add_task('stages', total=len(planned.stages)), bars.add_task('', total=1)
+        stages, steps = (
+            bars.add_task('stages', total=len(planned.stages)),
+            bars.add_task('', total=1),
+        )
         shown = ''
 
         def watch(stage: Stage, record: Record) -> None:
@@ -129,21 +158,32 @@ def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
             bars.update(steps, completed=steps_done(stage))
             bars.update(stages, completed=sum(map(finished, planned.stages.values())))
             if record.status in ('failed', 'void'):
-                console.print(f'{record.status}: {stage.name}: {record.error}', markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    f'{record.status}: {stage.name}: {record.error}',
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
         yield watch
 
 
 def _show_plan(planned: Plan) -> None:
     """Print the stages in their order, each once."""
-    table = Table('stage', 'kind', 'steps', 'state', title=planned.specification.name, title_justify='left')
+    table = Table(
+        'stage', 'kind', 'steps', 'state', title=planned.specification.name, title_justify='left'
+    )
     for stage in planned.stages.values():
-        table.add_row(stage.name, stage.kind, str(stage.steps), 'finished' if finished(stage) else 'to do')
+        table.add_row(
+            stage.name, stage.kind, str(stage.steps), 'finished' if finished(stage) else 'to do'
+        )
     console = Console()
     console.print(table)
     for stage in planned.stages.values():
         console.print(stage.shown, markup=False, highlight=False, soft_wrap=True)
-    left = [stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)]
+    left = [
+        stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)
+    ]
     console.print(
         f'{len(planned.cells)} cells, {len(planned.stages)} stages; to do: {len(left)} trainings, '
         f'{sum(stage.steps for stage in left)} steps at most.',
@@ -154,19 +194,42 @@ def _show_plan(planned: Plan) -> None:
 
 def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Record]) -> None:
     """Print the scores, the time that they took and where the rest stands."""
-    table = Table('backbone', 'strategy', 'protocol', 'labels', 'seeds', *RESAMPLED, title=results['name'], title_justify='left')
+    table = Table(
+        'backbone',
+        'strategy',
+        'protocol',
+        'labels',
+        'seeds',
+        *RESAMPLED,
+        title=results['name'],
+        title_justify='left',
+    )
     for cell in results['cells']:
         done = sum(run['status'] == 'finished' for run in cell['runs'])
         scores = [wording.number(wording.mean(cell, name)) for name in RESAMPLED]
-        axes = (cell['backbone'], cell['strategy'], cell['protocol'], wording.percent(cell['label_fraction']))
+        axes = (
+            cell['backbone'],
+            cell['strategy'],
+            cell['protocol'],
+            wording.percent(cell['label_fraction']),
+        )
         table.add_row(*axes, f'{done} of {len(cell["runs"])}', *scores)
     console = Console()
     console.print(table)
     minutes = sum(records[name].seconds for name in planned.stages if name in records) / 60
     console.print(f'Stages took {minutes:.0f} minutes over all attempts.', highlight=False)
     left = sum(not finished(stage) for stage in planned.stages.values())
-    more = f'{left} of {len(planned.stages)} stages are not done; start it again to go on.' if left else 'Every cell has a score.'
-    console.print(f'{planned.specification.root / "results.json"}: {more}', markup=False, highlight=False, soft_wrap=True)
+    more = (
+        f'{left} of {len(planned.stages)} stages are not done; start it again to go on.'
+        if left
+        else 'Every cell has a score.'
+    )
+    console.print(
+        f'{planned.specification.root / "results.json"}: {more}',
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:

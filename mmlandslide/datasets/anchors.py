@@ -38,7 +38,11 @@ class Anchors:
 
     def sizes_wh(self, stride: int) -> np.ndarray:
         """Return (A, 2) float64 width and height of a level's anchors, px."""
-        scales = self.octave_base_scale * 2 ** (np.arange(self.scales_per_octave) / self.scales_per_octave) * stride
+        scales = (
+            self.octave_base_scale
+            * 2 ** (np.arange(self.scales_per_octave) / self.scales_per_octave)
+            * stride
+        )
         roots = np.sqrt(self.ratios)
         return np.array([(scale / root, scale * root) for scale, root in product(scales, roots)])
 
@@ -70,7 +74,9 @@ def best_iou(boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int]
     return best
 
 
-def recall(boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int], iou: float = 0.5) -> float:
+def recall(
+    boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int], iou: float = 0.5
+) -> float:
     """Return the share of boxes that some anchor reaches with at least `iou`; not a number where there is no box."""
     reached = best_iou(boxes_xyxy, anchors, input_hw) >= iou
     return float(reached.mean()) if len(reached) else float('nan')
@@ -97,19 +103,29 @@ def fit(
         `target_recall`, of those the ones with the largest recall and then the largest mean IoU; where none do, the ones with the
         largest recall.
     """
-    grid = [Anchors(*choice, tuple(strides)) for choice in product(_BASE_SCALES, (1, 2, 3), _RATIO_SETS)]
+    grid = [
+        Anchors(*choice, tuple(strides)) for choice in product(_BASE_SCALES, (1, 2, 3), _RATIO_SETS)
+    ]
 
     def merit(anchors: Anchors) -> tuple[int, float, float]:
         ious = best_iou(boxes_xyxy, anchors, input_hw)
         share = float((ious >= iou).mean())
-        return (-anchors.per_location if share >= target_recall else -(10**6), share, float(ious.mean()))
+        return (
+            -anchors.per_location if share >= target_recall else -(10**6),
+            share,
+            float(ious.mean()),
+        )
 
     return max(grid, key=merit)
 
 
-def _overlap(low: np.ndarray, high: np.ndarray, sides: np.ndarray, stride: int, length: int) -> np.ndarray:
+def _overlap(
+    low: np.ndarray, high: np.ndarray, sides: np.ndarray, stride: int, length: int
+) -> np.ndarray:
     """Return (N, A) px that each box shares with an anchor of each side, centred at the grid position nearest to the box."""
     last = -(-length // stride) - 1
     centre = np.clip(np.round((low + high) / 2 / stride), 0, last)[:, None] * stride
-    shared = np.minimum(high[:, None], centre + sides / 2) - np.maximum(low[:, None], centre - sides / 2)
+    shared = np.minimum(high[:, None], centre + sides / 2) - np.maximum(
+        low[:, None], centre - sides / 2
+    )
     return np.maximum(shared, 0)

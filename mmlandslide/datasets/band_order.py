@@ -56,7 +56,10 @@ LAWS = (
     Law('B8', 'B7', 'roughness'),
     Law('B8', 'B9', 'roughness'),
     Law('slope', 'DEM', 'roughness'),
-    *(Law(name, 'DEM', 'roughness') for name in ('B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B11', 'B12')),
+    *(
+        Law(name, 'DEM', 'roughness')
+        for name in ('B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B11', 'B12')
+    ),
     Law('B8', 'B10', 'level', 4.0),
 )
 
@@ -73,7 +76,9 @@ def normalised_as_published(image: np.ndarray) -> bool:
     undone = image.reshape(len(image), -1) * std[:, None] + mean[:, None]
     slope = LANDSLIDE4SENSE.index('slope')
     flat = -mean[slope] / std[slope]  # -0.3701
-    return bool(np.diagonal(_fits(undone, image.dtype)).sum() >= 3 or abs(image[slope].min() - flat) < 1e-3)
+    return bool(
+        np.diagonal(_fits(undone, image.dtype)).sum() >= 3 or abs(image[slope].min() - flat) < 1e-3
+    )
 
 
 def misplaced_by_divisor(image: np.ndarray) -> str:
@@ -100,11 +105,15 @@ def misplaced_by_law(image: np.ndarray) -> str:
         image: (14, H, W) finite, in stored units if the bands are in order.
     """
     divisor = np.asarray(divisors(LANDSLIDE4SENSE))
-    image = np.clip(image, *np.percentile(image, (1, 99), axis=(1, 2), keepdims=True))  # a few wild pixels decide nothing
+    image = np.clip(
+        image, *np.percentile(image, (1, 99), axis=(1, 2), keepdims=True)
+    )  # a few wild pixels decide nothing
     names = {name: place for place, name in enumerate(LANDSLIDE4SENSE) if image[place].std() > 0}
     if 'DEM' in names and image[names['DEM']].std() * divisor[names['DEM']] < _FLAT_M:
         del names['DEM']
-    measure = lru_cache(lambda kind, name: _MEASURES[kind](image[names[name]] * divisor[names[name]]))
+    measure = lru_cache(
+        lambda kind, name: _MEASURES[kind](image[names[name]] * divisor[names[name]])
+    )
     said = []
     for law in LAWS:
         if law.more in names and law.less in names:
@@ -129,11 +138,19 @@ def _spread(band: np.ndarray) -> float:
 
 
 def _roughness(band: np.ndarray) -> float:
-    return float((np.abs(np.diff(band, axis=0)).mean() + np.abs(np.diff(band, axis=1)).mean()) / 2 / band.std())
+    return float(
+        (np.abs(np.diff(band, axis=0)).mean() + np.abs(np.diff(band, axis=1)).mean())
+        / 2
+        / band.std()
+    )
 
 
 def _level(band: np.ndarray) -> float:
     return float(np.median(band))
 
 
-_MEASURES: dict[str, Callable[[np.ndarray], float]] = {'spread': _spread, 'roughness': _roughness, 'level': _level}
+_MEASURES: dict[str, Callable[[np.ndarray], float]] = {
+    'spread': _spread,
+    'roughness': _roughness,
+    'level': _level,
+}

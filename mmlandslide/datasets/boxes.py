@@ -38,7 +38,9 @@ def rule_named(name: str) -> BoxRule:
         ConfigError: no such rule.
     """
     if name not in RULES:
-        raise ConfigError.mismatch('box_rule', f'be one of {list(RULES)}', repr(name), 'the dataset', 'Name one of those')
+        raise ConfigError.mismatch(
+            'box_rule', f'be one of {list(RULES)}', repr(name), 'the dataset', 'Name one of those'
+        )
     return RULES[name]
 
 

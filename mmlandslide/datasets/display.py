@@ -37,7 +37,9 @@ def composite(bands: Sequence[str], which: str = 'rgb') -> tuple[str, tuple[str,
         BandError: no such kind of composite.
     """
     if which not in COMPOSITES:
-        raise BandError.mismatch('which', f'be one of {list(COMPOSITES)}', repr(which), 'to_rgb', 'Name one of those')
+        raise BandError.mismatch(
+            'which', f'be one of {list(COMPOSITES)}', repr(which), 'to_rgb', 'Name one of those'
+        )
     return next((found for found in COMPOSITES[which] if set(found[1]) <= set(bands)), None)
 
 
@@ -66,11 +68,16 @@ def to_rgb(image: np.ndarray, bands: Sequence[str], which: str = 'rgb') -> np.nd
     """
     found = composite(bands, which)
     shown = found[1] if found else (bands[0],) * 3
-    return np.stack([stretch(image[band_table.positions(name, bands)[0]]) for name in shown], axis=-1)
+    return np.stack(
+        [stretch(image[band_table.positions(name, bands)[0]]) for name in shown], axis=-1
+    )
 
 
 def draw_boxes(
-    picture: np.ndarray, boxes_xyxy: np.ndarray, rgb: tuple[int, int, int], scores: Sequence[float] | None = None
+    picture: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    rgb: tuple[int, int, int],
+    scores: Sequence[float] | None = None,
 ) -> None:
     """Draw boxes into a picture.
 
@@ -83,9 +90,16 @@ def draw_boxes(
     corners = np.rint(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)).astype(int) - (0, 0, 1, 1)
     for x1, y1, x2, y2 in corners.tolist():
         cv2.rectangle(picture, (x1, y1), (x2, y2), rgb, 1)
-    for (x1, y1, _, _), score in zip(corners.tolist(), () if scores is None else scores, strict=scores is not None):
+    for (x1, y1, _, _), score in zip(
+        corners.tolist(), () if scores is None else scores, strict=scores is not None
+    ):
         x = min(x1, picture.shape[1] - 26)
-        _write(picture, f'{score:.2f}'.lstrip('0'), (max(x, 0), y1 - 3 if y1 >= 14 else max(y1, 0) + 12), rgb)
+        _write(
+            picture,
+            f'{score:.2f}'.lstrip('0'),
+            (max(x, 0), y1 - 3 if y1 >= 14 else max(y1, 0) + 12),
+            rgb,
+        )
 
 
 def detection_panel(
@@ -115,10 +129,15 @@ def detection_panel(
         found = composite(bands, which)
         picture = to_rgb(image, bands, which).repeat(zoom, axis=0).repeat(zoom, axis=1)
         draw_boxes(picture, np.asarray(true_boxes) * zoom, TRUTH_RGB)
-        draw_boxes(picture, np.asarray(pred_boxes) * zoom, PREDICTION_RGB, np.asarray(scores).tolist())
+        draw_boxes(
+            picture, np.asarray(pred_boxes) * zoom, PREDICTION_RGB, np.asarray(scores).tolist()
+        )
         views.append(with_header(picture, [(found[0] if found else bands[0], (255, 255, 255))]))
     panel = beside(views)
-    legend = [(f'{len(true_boxes)} true', TRUTH_RGB), (f'{len(pred_boxes)} predicted', PREDICTION_RGB)]
+    legend = [
+        (f'{len(true_boxes)} true', TRUTH_RGB),
+        (f'{len(pred_boxes)} predicted', PREDICTION_RGB),
+    ]
     return with_header(panel, legend)
 
 
@@ -127,7 +146,9 @@ def zoom_to(shape_hw: Sequence[int], least_px: int = 384) -> int:
     return max(1, -(-least_px // max(shape_hw)))
 
 
-def with_header(picture: np.ndarray, texts: Sequence[tuple[str, tuple[int, int, int]]]) -> np.ndarray:
+def with_header(
+    picture: np.ndarray, texts: Sequence[tuple[str, tuple[int, int, int]]]
+) -> np.ndarray:
     """Return a picture under a dark strip with texts, each in its colour, from left to right; cut where they do not fit."""
     strip = np.full((_HEADER_PX, picture.shape[1], 3), INK_RGB, np.uint8)
     x = 6
@@ -144,7 +165,9 @@ def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(row, axis=1))
 
 
-def _write(picture: np.ndarray, text: str, origin_xy: tuple[int, int], rgb: tuple[int, int, int]) -> None:
+def _write(
+    picture: np.ndarray, text: str, origin_xy: tuple[int, int], rgb: tuple[int, int, int]
+) -> None:
     """Write text on a dark label, so that it reads on any ground; `origin_xy` is the lower left of the text."""
     (width, height), below = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
     x, y = origin_xy

@@ -42,12 +42,20 @@ def band_moments(images: Iterable[np.ndarray]) -> BandMoments:
         count, tile_mean = values.shape[1], values.mean(axis=1)
         tile_squares = ((values - tile_mean[:, None]) ** 2).sum(axis=1)
         if pixels == 0:
-            mean, squares, minimum, maximum = tile_mean, tile_squares, values.min(axis=1), values.max(axis=1)
+            mean, squares, minimum, maximum = (
+                tile_mean,
+                tile_squares,
+                values.min(axis=1),
+                values.max(axis=1),
+            )
         else:
             delta = tile_mean - mean
             squares = squares + tile_squares + delta**2 * (pixels * count / (pixels + count))
             mean = mean + delta * (count / (pixels + count))
-            minimum, maximum = np.minimum(minimum, values.min(axis=1)), np.maximum(maximum, values.max(axis=1))
+            minimum, maximum = (
+                np.minimum(minimum, values.min(axis=1)),
+                np.maximum(maximum, values.max(axis=1)),
+            )
         pixels += count
     return BandMoments(pixels, mean, np.sqrt(squares / max(pixels, 1)), minimum, maximum)
 
@@ -69,4 +77,7 @@ def box_quantiles(boxes_per_tile: Sequence[np.ndarray]) -> dict[str, list[float]
         'aspect_ratio': np.maximum(width, height) / np.minimum(width, height),
         'boxes_per_tile': np.array([len(found) for found in boxes_per_tile], np.float64),
     }
-    return {name: np.quantile(values, QUANTILES).tolist() if len(values) else [] for name, values in measured.items()}
+    return {
+        name: np.quantile(values, QUANTILES).tolist() if len(values) else []
+        for name, values in measured.items()
+    }

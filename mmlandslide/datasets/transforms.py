@@ -1,6 +1,6 @@
 """Transforms of tiles with any number of bands: image and boxes together, drawn from the sample's own generator.
 
-A sample is a dict as `mmlandslide.datasets.view.TileView` makes it: `img` (C, H, W) float32 in stored units, `gt_bboxes` (N, 4)
+A sample is a dict as `mmlandslide.datasets.views.view.TileView` makes it: `img` (C, H, W) float32 in stored units, `gt_bboxes` (N, 4)
 float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`, `gt_bboxes_labels` (N,) int64. No transform draws from global
 state, touches `native_boxes_xyxy`, or writes into the array that it was given.
 
@@ -13,8 +13,8 @@ from mmcv.transforms import BaseTransform
 
 from mmlandslide import bands as band_table
 from mmlandslide.bands import BANDS
-from mmlandslide.datasets import packed
-from mmlandslide.datasets.view import Sample
+from mmlandslide.datasets.storage import store_file
+from mmlandslide.datasets.views.view import Sample
 from mmlandslide.datasets.windows import clip_boxes, crop, random_window, resize
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import TRANSFORMS
@@ -23,15 +23,19 @@ from mmlandslide.registry import TRANSFORMS
 def in_units(sample: Sample) -> np.ndarray:
     """Return a sample's image, (C, H, W) float32 in stored units, and keep it so in the sample."""
     if sample['img'].dtype == np.uint16:
-        sample['img'] = packed.in_units(sample['img'], band_table.divisors(sample['bands']))
+        sample['img'] = store_file.in_units(sample['img'], band_table.divisors(sample['bands']))
     return sample['img']
 
 
-def replace_image(sample: Sample, image: np.ndarray, scale_xy: tuple[float, float] = (1.0, 1.0)) -> None:
+def replace_image(
+    sample: Sample, image: np.ndarray, scale_xy: tuple[float, float] = (1.0, 1.0)
+) -> None:
     """Put an image into a sample; keep `img_shape` and `scale_factor` (w, h) true."""
     sample['img'] = image
     sample['img_shape'] = image.shape[1:]
-    sample['scale_factor'] = tuple(old * new for old, new in zip(sample['scale_factor'], scale_xy, strict=True))
+    sample['scale_factor'] = tuple(
+        old * new for old, new in zip(sample['scale_factor'], scale_xy, strict=True)
+    )
 
 
 def replace_boxes(sample: Sample, boxes: np.ndarray, kept: np.ndarray) -> None:
@@ -44,8 +48,14 @@ def band_statistics(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and std of each band in stored units, (C,) float32: the table's where it knows the band, else the tile's own."""
     image, bands = sample['img'], sample['bands']
     known = [BANDS.get(name) for name in bands]
-    mean = [image[index].mean() if entry is None or entry.mean is None else entry.mean for index, entry in enumerate(known)]
-    std = [image[index].std() if entry is None or entry.std is None else entry.std for index, entry in enumerate(known)]
+    mean = [
+        image[index].mean() if entry is None or entry.mean is None else entry.mean
+        for index, entry in enumerate(known)
+    ]
+    std = [
+        image[index].std() if entry is None or entry.std is None else entry.std
+        for index, entry in enumerate(known)
+    ]
     return np.asarray(mean, np.float32), np.asarray(std, np.float32)
 
 
@@ -140,7 +150,11 @@ class RandomScaleCrop(BaseTransform):
     def __init__(self, scale: tuple[float, float] = (0.5, 2.0), min_visible: float = 0.3) -> None:
         if not 0 < scale[0] <= scale[1]:
             raise ConfigError.mismatch(
-                'scale', 'be a rising pair of positive numbers', scale, 'RandomScaleCrop', 'Give for example scale=(0.5, 2.0)'
+                'scale',
+                'be a rising pair of positive numbers',
+                scale,
+                'RandomScaleCrop',
+                'Give for example scale=(0.5, 2.0)',
             )
         self.scale = scale
         self.min_visible = min_visible
@@ -152,13 +166,22 @@ class RandomScaleCrop(BaseTransform):
         height, width = image.shape[1:]
         zoom = float(np.exp(rng.uniform(*np.log(self.scale))))
         share = min(zoom, 1 / zoom)
-        part = random_window(rng, image.shape[1:], (max(1, round(height * share)), max(1, round(width * share))))
+        part = random_window(
+            rng, image.shape[1:], (max(1, round(height * share)), max(1, round(width * share)))
+        )
         whole = (0, 0, width, height)
         source, target = (part, whole) if zoom >= 1 else (whole, part)
         canvas = np.broadcast_to(image.mean(axis=(1, 2), keepdims=True), image.shape).copy()
-        crop(canvas, target)[:] = resize(crop(image, source), target[3] - target[1], target[2] - target[0])
-        scale_xy = ((target[2] - target[0]) / (source[2] - source[0]), (target[3] - target[1]) / (source[3] - source[1]))
-        moved = (results['gt_bboxes'] - np.tile(source[:2], 2)) * np.tile(scale_xy, 2) + np.tile(target[:2], 2)
+        crop(canvas, target)[:] = resize(
+            crop(image, source), target[3] - target[1], target[2] - target[0]
+        )
+        scale_xy = (
+            (target[2] - target[0]) / (source[2] - source[0]),
+            (target[3] - target[1]) / (source[3] - source[1]),
+        )
+        moved = (results['gt_bboxes'] - np.tile(source[:2], 2)) * np.tile(scale_xy, 2) + np.tile(
+            target[:2], 2
+        )
         replace_image(results, canvas, scale_xy)
         replace_boxes(results, *clip_boxes(moved, whole, self.min_visible))
         return results
@@ -189,7 +212,13 @@ class Mosaic(BaseTransform):
         if rng.random() >= self.prob:
             return results
         if 'draw_other' not in results:
-            raise ConfigError.mismatch('Mosaic', 'mix tiles of a training', 'test_mode', 'the pipeline', 'Leave it out of tests')
+            raise ConfigError.mismatch(
+                'Mosaic',
+                'mix tiles of a training',
+                'test_mode',
+                'the pipeline',
+                'Leave it out of tests',
+            )
         height, width = image.shape[1:]
         y, x = (max(1, round(side * rng.uniform(0.25, 0.75))) for side in (height, width))
         canvas = np.empty_like(image)
@@ -198,13 +227,18 @@ class Mosaic(BaseTransform):
         for target in ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)):
             tile = results if not boxes else self._same_size(results['draw_other'](), height, width)
             assert tile['bands'] == results['bands'], 'one view has one set of bands'
-            source = random_window(rng, (height, width), (target[3] - target[1], target[2] - target[0]))
+            source = random_window(
+                rng, (height, width), (target[3] - target[1], target[2] - target[0])
+            )
             crop(canvas, target)[:] = crop(in_units(tile), source)
             moved, kept = clip_boxes(tile['gt_bboxes'], source, self.min_visible)
             boxes.append(moved + np.tile(np.subtract(target[:2], source[:2]), 2).astype(np.float32))
             labels.append(tile['gt_bboxes_labels'][kept])
         replace_image(results, canvas)
-        results['gt_bboxes'], results['gt_bboxes_labels'] = np.concatenate(boxes), np.concatenate(labels)
+        results['gt_bboxes'], results['gt_bboxes_labels'] = (
+            np.concatenate(boxes),
+            np.concatenate(labels),
+        )
         return results
 
     @staticmethod
@@ -214,7 +248,11 @@ class Mosaic(BaseTransform):
         if (height, width) == (height_px, width_px):
             return tile
         scale = np.tile((width_px / width, height_px / height), 2).astype(np.float32)
-        return {**tile, 'img': resize(in_units(tile), height_px, width_px), 'gt_bboxes': tile['gt_bboxes'] * scale}
+        return {
+            **tile,
+            'img': resize(in_units(tile), height_px, width_px),
+            'gt_bboxes': tile['gt_bboxes'] * scale,
+        }
 
 
 @TRANSFORMS.register_module()

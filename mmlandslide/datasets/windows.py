@@ -12,7 +12,9 @@ def resize(image: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
     """Return (C, H, W) float32 resampled: linear where it grows, area mean where it shrinks, so that nothing aliases."""
     shrinks = height_px * width_px < image.shape[1] * image.shape[2]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.stack([cv2.resize(band, (width_px, height_px), interpolation=method) for band in image])
+    return np.stack(
+        [cv2.resize(band, (width_px, height_px), interpolation=method) for band in image]
+    )
 
 
 def crop(image: np.ndarray, window: Window) -> np.ndarray:
@@ -21,13 +23,20 @@ def crop(image: np.ndarray, window: Window) -> np.ndarray:
     return image[:, y1:y2, x1:x2]
 
 
-def random_window(rng: np.random.Generator, frame_hw: Sequence[int], window_hw: Sequence[int]) -> Window:
+def random_window(
+    rng: np.random.Generator, frame_hw: Sequence[int], window_hw: Sequence[int]
+) -> Window:
     """Return a window of the given size, anywhere inside the frame with equal probability."""
-    top, left = (int(rng.integers(frame - window + 1)) for frame, window in zip(frame_hw, window_hw, strict=True))
+    top, left = (
+        int(rng.integers(frame - window + 1))
+        for frame, window in zip(frame_hw, window_hw, strict=True)
+    )
     return left, top, left + window_hw[1], top + window_hw[0]
 
 
-def clip_boxes(boxes: np.ndarray, window: Window, min_visible: float) -> tuple[np.ndarray, np.ndarray]:
+def clip_boxes(
+    boxes: np.ndarray, window: Window, min_visible: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Clip boxes to a window and tell which stay.
 
     Args:

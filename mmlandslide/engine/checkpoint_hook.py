@@ -38,7 +38,11 @@ class CheckpointHook(hooks.CheckpointHook):
         """
         if self.out_dir not in (None, runner.work_dir):
             raise ConfigError.mismatch(
-                'out_dir', 'be left out', repr(self.out_dir), 'default_hooks.checkpoint', 'Name the folder with --work-dir'
+                'out_dir',
+                'be left out',
+                repr(self.out_dir),
+                'default_hooks.checkpoint',
+                'Name the folder with --work-dir',
             )
         super().before_train(runner)
 
@@ -49,8 +53,13 @@ class CheckpointHook(hooks.CheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         if kept:  # those that are about to go among them, so that a run killed before they went lets them go
             runner.message_hub.update_info('keep_ckpt_ids', kept)
-        options = {'save_optimizer': self.save_optimizer, 'save_param_scheduler': self.save_param_scheduler}
-        runner.save_checkpoint(self.out_dir, name, meta=meta, by_epoch=self.by_epoch, **options, **self.args)
+        options = {
+            'save_optimizer': self.save_optimizer,
+            'save_param_scheduler': self.save_param_scheduler,
+        }
+        runner.save_checkpoint(
+            self.out_dir, name, meta=meta, by_epoch=self.by_epoch, **options, **self.args
+        )
         self._point(Path(runner.work_dir, 'last_checkpoint'))
         while len(kept) > self.max_keep_ckpts > 0:
             self._remove(self.filename_tmpl.format(kept.pop(0)))
@@ -58,16 +67,26 @@ class CheckpointHook(hooks.CheckpointHook):
 
     def _with(self, step: int) -> list[int]:
         """Return the checkpoints that stand once that of a step is written; none where all are kept."""
-        return [each for each in self.keep_ckpt_ids if each != step] + [step] if self.max_keep_ckpts > 0 else []
+        return (
+            [each for each in self.keep_ckpt_ids if each != step] + [step]
+            if self.max_keep_ckpts > 0
+            else []
+        )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         """Save a checkpoint that is the best so far; then delete the one that was."""
         if not self.save_best:
             return
         before, last = self._best, self.last_ckpt
-        self._best, self.last_ckpt = dict.fromkeys(before), None  # else mmengine deletes them first, and saves the last one again
+        self._best, self.last_ckpt = (
+            dict.fromkeys(before),
+            None,
+        )  # else mmengine deletes them first, and saves the last one again
         super()._save_best_checkpoint(runner, metrics)
-        self._best, self.last_ckpt = {key: self._best[key] or path for key, path in before.items()}, last
+        self._best, self.last_ckpt = (
+            {key: self._best[key] or path for key, path in before.items()},
+            last,
+        )
         for path in {*before.values()} - {*self._best.values(), None}:
             self._remove(Path(str(path)).name)
 
@@ -75,7 +94,11 @@ class CheckpointHook(hooks.CheckpointHook):
     def _best(self) -> dict[str, str | None]:
         """The best checkpoint by each metric that is watched; by none where one is, whose name may yet be `auto`."""
         watched = self.key_indicators
-        return {'': self.best_ckpt_path} if len(watched) == 1 else {key: self.best_ckpt_path_dict[key] for key in watched}
+        return (
+            {'': self.best_ckpt_path}
+            if len(watched) == 1
+            else {key: self.best_ckpt_path_dict[key] for key in watched}
+        )
 
     @_best.setter
     def _best(self, paths: dict[str, str | None]) -> None:

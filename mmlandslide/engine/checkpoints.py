@@ -11,7 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from mmlandslide.errors import LandslideError, StorageError
-from mmlandslide.files import latest_checkpoint
+from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
 #: What the system says where a disk is full, a quota used up or a file system read-only, whatever the file.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -28,7 +28,10 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, HistoryBuffer):
         log, count = value.data
-        return {_LOG: torch.as_tensor(np.asarray(log, np.float64)), _COUNT: torch.as_tensor(np.asarray(count, np.int64))}
+        return {
+            _LOG: torch.as_tensor(np.asarray(log, np.float64)),
+            _COUNT: torch.as_tensor(np.asarray(count, np.int64)),
+        }
     if isinstance(value, torch.Tensor | str | int | float | bool | type(None)):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, np.generic):
@@ -62,7 +65,9 @@ def restore_gradients(model: torch.nn.Module, accumulated: Mapping[str, torch.Te
 
 
 @contextmanager
-def storing(subject: str, path: Path, concerns: Callable[[OSError], bool] = lambda error: True) -> Iterator[None]:
+def storing(
+    subject: str, path: Path, concerns: Callable[[OSError], bool] = lambda error: True
+) -> Iterator[None]:
     """Say in one sentence what could not be written, why, and which checkpoint a training goes on from.
 
     Args:
@@ -81,7 +86,9 @@ def storing(subject: str, path: Path, concerns: Callable[[OSError], bool] = lamb
         latest = latest_checkpoint(path if path.is_dir() else path.parent)
         then = f', then go on with --resume: {latest.name} is whole' if latest else ''
         remedy = f'Free space or allow writing there, or pass another --work-dir{then}'
-        raise StorageError.mismatch(subject, 'be written whole', repr(error.strerror or str(error)), path, remedy) from error
+        raise StorageError.mismatch(
+            subject, 'be written whole', repr(error.strerror or str(error)), path, remedy
+        ) from error
 
 
 def concerns_folder(folder: Path) -> Callable[[OSError], bool]:
@@ -90,6 +97,8 @@ def concerns_folder(folder: Path) -> Callable[[OSError], bool]:
 
     def concerns(error: OSError) -> bool:
         named = Path(str(error.filename)).absolute() if error.filename else None
-        return error.errno in _NO_ROOM or (named is not None and (named.is_relative_to(own) or own.is_relative_to(named)))
+        return error.errno in _NO_ROOM or (
+            named is not None and (named.is_relative_to(own) or own.is_relative_to(named))
+        )
 
     return concerns

@@ -34,7 +34,9 @@ class CSVVisBackend(BaseVisBackend):
         """Append one scalar."""
         self.add_scalars({name: value}, step)
 
-    def add_scalars(self, scalar_dict: dict[str, Any], step: int = 0, file_path: str | None = None, **_: Any) -> None:
+    def add_scalars(
+        self, scalar_dict: dict[str, Any], step: int = 0, file_path: str | None = None, **_: Any
+    ) -> None:
         """Append scalars of one step; `step` among them takes precedence, as in mmengine's own back ends.
 
         Args:

@@ -48,13 +48,19 @@ class AveragingDataParallel(MMDistributedDataParallel):
 
     def __init__(self, module: torch.nn.Module, **kwargs: Any) -> None:
         super().__init__(module=module, **kwargs)
-        self._norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
+        self._norms = [
+            each
+            for each in module.modules()
+            if isinstance(each, _BatchNorm) and each.track_running_stats
+        ]
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, torch.Tensor]:
         """Take one step; return what is logged, each the mean over all processes."""
         log_vars = super().train_step(data, optim_wrapper)
         norms = [norm for norm in self._norms if norm.training]
-        statistics: list[Any] = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
+        statistics: list[Any] = [
+            value for norm in norms for value in (norm.running_mean, norm.running_var)
+        ]
         means = mean_over_processes([*log_vars.values(), *statistics])
         for statistic, mean in zip(statistics, means[len(log_vars) :], strict=True):
             statistic.copy_(mean)
@@ -91,7 +97,9 @@ def join(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
         os.environ.setdefault('MASTER_PORT', '29500')
         if launcher == 'slurm':
             os.environ.setdefault('MASTER_ADDR', _first_host(os.environ['SLURM_NODELIST']))
-        distributed.init_process_group('gloo', timeout=timedelta(seconds=dist_cfg.get('timeout', 1800)))
+        distributed.init_process_group(
+            'gloo', timeout=timedelta(seconds=dist_cfg.get('timeout', 1800))
+        )
     atexit.register(_leave)
 
 
@@ -135,9 +143,15 @@ def _place(launcher: str) -> dict[str, str]:
     names = _PLACES[launcher]
     missing = [name for name in names.values() if name not in os.environ]
     if missing:
-        remedy = 'Start the processes with `mim train ... --launcher pytorch --gpus N`, torchrun or srun'
+        remedy = (
+            'Start the processes with `mim train ... --launcher pytorch --gpus N`, torchrun or srun'
+        )
         raise ConfigError.mismatch(
-            f'--launcher {launcher}', f'find {list(names.values())}', f'no {missing}', 'the environment', remedy
+            f'--launcher {launcher}',
+            f'find {list(names.values())}',
+            f'no {missing}',
+            'the environment',
+            remedy,
         )
     return {ours: os.environ[theirs] for ours, theirs in names.items()}
 
@@ -146,9 +160,17 @@ def _check_gpus(local_rank: int) -> None:
     count = torch.cuda.device_count()
     if local_rank >= count:
         remedy = 'Ask for no more processes than GPUs, or hide the GPUs with CUDA_VISIBLE_DEVICES= to run on CPUs'
-        raise ConfigError.mismatch('--gpus', f'be at most the {count} GPUs', f'at least {local_rank + 1}', 'this machine', remedy)
+        raise ConfigError.mismatch(
+            '--gpus',
+            f'be at most the {count} GPUs',
+            f'at least {local_rank + 1}',
+            'this machine',
+            remedy,
+        )
 
 
 def _first_host(nodes: str) -> str:
     """Return the first host of Slurm's short form, such as `node[3-4]`."""
-    return subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True).stdout.split()[0]
+    return subprocess.run(
+        ['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True
+    ).stdout.split()[0]

@@ -63,7 +63,9 @@ class DetectionPanelsHook(Hook):
         if not self.draw or not data_batch or not outputs or batch_idx % self.interval:
             return
         image, name = data_batch['inputs'][0].cpu().numpy(), f'val_{flat_name(outputs[0])}'
-        runner.visualizer.add_datasample(name, image, outputs[0], pred_score_thr=self.score_thr, step=runner.iter)
+        runner.visualizer.add_datasample(
+            name, image, outputs[0], pred_score_thr=self.score_thr, step=runner.iter
+        )
 
     def after_test_iter(
         self,
@@ -84,7 +86,9 @@ class DetectionPanelsHook(Hook):
                 data_sample,
                 show=self.show,
                 wait_time=self.wait_time,
-                out_file=None if self.test_out_dir is None else folder / self.test_out_dir / f'{name}.png',
+                out_file=None
+                if self.test_out_dir is None
+                else folder / self.test_out_dir / f'{name}.png',
                 pred_score_thr=self.score_thr,
             )
 
@@ -111,7 +115,10 @@ class EarlyStoppingHook(hooks.EarlyStoppingHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note the best score, and for how many validations none was better."""
-        checkpoint['early_stopping'] = {'best_score': self.best_score, 'wait_count': self.wait_count}
+        checkpoint['early_stopping'] = {
+            'best_score': self.best_score,
+            'wait_count': self.wait_count,
+        }
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take them up again where a training is resumed."""

@@ -34,7 +34,9 @@ class ResumableLoop(BaseLoop):
         Args:
             meta: the checkpoint's, with `epoch` and `iter`.
         """
-        ended = meta['epoch'] > self._epoch  # a checkpoint after an epoch is written before the loop counts it
+        ended = (
+            meta['epoch'] > self._epoch
+        )  # a checkpoint after an epoch is written before the loop counts it
         return {
             'pass': self._pass + int(ended),
             'batches_done': 0 if ended else meta['iter'] - self._pass_began,
@@ -50,7 +52,9 @@ class ResumableLoop(BaseLoop):
         Raises:
             ConfigError: the checkpoint lies within a pass over the data, and batches now are of another size.
         """
-        stated = {key: value for key, value in progress.items() if isinstance(value, int) and value >= 0}
+        stated = {
+            key: value for key, value in progress.items() if isinstance(value, int) and value >= 0
+        }
         done, size = stated.get('batches_done', 0), stated.get('global_batch_size')
         if done and size != self._global_batch_size:
             raise ConfigError.mismatch(

@@ -51,7 +51,9 @@ class ReconstructionPanelsHook(Hook):
         panels = model.panels(data['inputs'], data['data_samples'])
         model.train()
         bands = data['data_samples'][0].bands
-        picture = reconstruction_picture({name: images.cpu().numpy() for name, images in panels.items()}, bands)
+        picture = reconstruction_picture(
+            {name: images.cpu().numpy() for name, images in panels.items()}, bands
+        )
         save_picture(picture, Path(runner.work_dir) / 'reconstructions' / f'epoch_{epoch}.png')
         runner.visualizer.add_image('reconstruction', picture, step=epoch)
 
@@ -59,7 +61,9 @@ class ReconstructionPanelsHook(Hook):
 def first_tiles(dataloader: DataLoader[Any], count: int) -> dict[str, Any]:
     """Return a data loader's first tiles as a batch; a plain position draws as seed 0 and epoch 0 do, so always the same."""
     dataset: Any = dataloader.dataset
-    return dataloader.collate_fn([dataset[position] for position in range(min(count, len(dataset)))])
+    return dataloader.collate_fn(
+        [dataset[position] for position in range(min(count, len(dataset)))]
+    )
 
 
 def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) -> np.ndarray:
@@ -100,7 +104,11 @@ class VarianceHook(Hook):
         self.variances: deque[torch.Tensor] = deque(maxlen=window)
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, torch.Tensor] | None = None,
     ) -> None:
         """Note the loss and the variance of its target."""
         if outputs and 'target_variance' in outputs:
@@ -111,7 +119,9 @@ class VarianceHook(Hook):
         """Warn where the one is no lower than the other."""
         if runner.epoch + 1 < self.patience or len(self.losses) < (self.losses.maxlen or 0):
             return
-        loss, variance = (float(torch.stack(list(values)).mean()) for values in (self.losses, self.variances))
+        loss, variance = (
+            float(torch.stack(list(values)).mean()) for values in (self.losses, self.variances)
+        )
         if loss >= self.share * variance:
             runner.logger.warning(
                 f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} of the variance of its target '

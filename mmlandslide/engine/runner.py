@@ -17,13 +17,14 @@ from mmlandslide import __version__
 from mmlandslide.engine import checkpoints, distributed
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.errors import CheckpointError, ConfigError, LandslideError, SplitOverlapError
-from mmlandslide.files import latest_checkpoint, read_checkpoint, remove_leftovers, replacing
+from mmlandslide.files import remove_leftovers, replacing
 from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import RUNNERS
-from mmlandslide.weights.filling import fill
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 from mmlandslide.weights.lineage import classes_of, stated, tiles_seen
 from mmlandslide.weights.options import refuse_host_weights
 from mmlandslide.weights.references import resolve
+from mmlandslide.weights.strict_load import fill
 
 
 class _CheckpointContentHook(Hook):
@@ -34,10 +35,16 @@ class _CheckpointContentHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """State how far the pass over the data is; turn all that is about to be written into tensors and plain types."""
         if isinstance(runner.train_loop, ResumableLoop):
-            checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(checkpoint['meta'])
-        if 'optimizer' in checkpoint:  # a step sets gradients to None: what is there waits for `accumulative_counts`
+            checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(
+                checkpoint['meta']
+            )
+        if (
+            'optimizer' in checkpoint
+        ):  # a step sets gradients to None: what is there waits for `accumulative_counts`
             parameters = bare(runner.model).named_parameters()
-            checkpoint['accumulated'] = {name: value.grad.cpu() for name, value in parameters if value.grad is not None}
+            checkpoint['accumulated'] = {
+                name: value.grad.cpu() for name, value in parameters if value.grad is not None
+            }
         checkpoint.update({key: checkpoints.plain(value) for key, value in checkpoint.items()})
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -99,7 +106,9 @@ class LandslideRunner(Runner):
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Any) -> Any:
         """Move the model to its device; of several processes, wrap it so that gradients, logged losses and statistics agree."""
         if self.distributed and not is_model_wrapper(model):
-            model_wrapper_cfg = distributed.wrapper_cfg(model_wrapper_cfg, self.cfg.get('find_unused_parameters', False))
+            model_wrapper_cfg = distributed.wrapper_cfg(
+                model_wrapper_cfg, self.cfg.get('find_unused_parameters', False)
+            )
         return super().wrap_model(model_wrapper_cfg, model)
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
@@ -125,7 +134,13 @@ class LandslideRunner(Runner):
         """
         kind = optim_wrapper.get('type') if isinstance(optim_wrapper, dict) else None
         if kind == 'AmpOptimWrapper' and not torch.cuda.is_available():
-            raise ConfigError.mismatch('--amp', 'run on a GPU', 'a machine without CUDA', 'optim_wrapper.type', 'Leave --amp out')
+            raise ConfigError.mismatch(
+                '--amp',
+                'run on a GPU',
+                'a machine without CUDA',
+                'optim_wrapper.type',
+                'Leave --amp out',
+            )
         return super().build_optim_wrapper(optim_wrapper)
 
     def build_train_loop(self, loop: Any) -> BaseLoop:
@@ -150,11 +165,16 @@ class LandslideRunner(Runner):
         if self._resume:
             return
         for name, module in bare(self.model).named_modules():
-            refuse_host_weights(getattr(module, 'init_cfg', None), '.'.join(('model', *filter(None, [name]), 'init_cfg')))
+            refuse_host_weights(
+                getattr(module, 'init_cfg', None),
+                '.'.join(('model', *filter(None, [name]), 'init_cfg')),
+            )
         super()._init_model_weights()
         overlap = self._seen_by_pretraining() & set(_tile_ids(self._val_loop))
         if overlap:
-            self.logger.warning(f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model')
+            self.logger.warning(
+                f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model'
+            )
 
     def _settle_resume(self) -> None:
         """Name the checkpoint that a resumed run goes on from; where there is none yet, it starts afresh."""
@@ -192,13 +212,17 @@ class LandslideRunner(Runner):
         """
         drawn, sampler = self.seed, self.train_dataloader.batch_sampler.sampler
         super().resume(filename, *args, **kwargs)
-        if getattr(sampler, 'seed', None) == drawn:  # samplers are built before the checkpoint tells the seed
+        if (
+            getattr(sampler, 'seed', None) == drawn
+        ):  # samplers are built before the checkpoint tells the seed
             sampler.seed = self.seed
         if isinstance(self.train_loop, ResumableLoop):
             progress = self._loaded_record.get('progress')
             self.train_loop.go_on(progress if isinstance(progress, dict) else {})
 
-    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = True, revise_keys: Any = ()) -> Any:
+    def load_checkpoint(
+        self, filename: str, map_location: Any = 'cpu', strict: bool = True, revise_keys: Any = ()
+    ) -> Any:
         """Load a checkpoint into the model, all of it.
 
         Args:
@@ -234,7 +258,14 @@ class LandslideRunner(Runner):
         return checkpoint
 
     @master_only
-    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, meta: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        *args: Any,
+        meta: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Save a checkpoint: beside, flushed to disk, then renamed, so that no kill leaves half of one.
 
         Args:
@@ -266,7 +297,11 @@ class LandslideRunner(Runner):
         }
 
     def _seen_by_pretraining(self) -> set[str]:
-        return {tile for backbone in _backbones(bare(self.model)) for tile in backbone.lineage.get('tile_ids', ())}
+        return {
+            tile
+            for backbone in _backbones(bare(self.model))
+            for tile in backbone.lineage.get('tile_ids', ())
+        }
 
 
 def bare(model: Any) -> Any:
@@ -300,7 +335,9 @@ def _tiles_of(dataset: Any) -> list[str]:
 def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
     """Refuse to resume from a file that does not say where its training stood."""
     meta = checkpoint.get('meta')
-    known = isinstance(meta, dict) and all(isinstance(meta.get(key), int) and meta[key] >= 0 for key in ('epoch', 'iter'))
+    known = isinstance(meta, dict) and all(
+        isinstance(meta.get(key), int) and meta[key] >= 0 for key in ('epoch', 'iter')
+    )
     if not known or not isinstance(checkpoint.get('message_hub'), dict):
         raise CheckpointError.mismatch(
             'checkpoint',
@@ -311,7 +348,9 @@ def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
         )
 
 
-def _one_line_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _one_line_excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     """Show our errors in one line and any other as Python does; of several processes, the first that fails speaks."""
     if distributed.failed_before():
         return

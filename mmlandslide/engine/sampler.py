@@ -37,4 +37,7 @@ class TileSampler(DefaultSampler):
     def __iter__(self) -> Iterator[SampleIndex]:
         """Yield this process's share of the epoch."""
         skipped, self._skipped = self._skipped, 0
-        return (SampleIndex(self.seed, self.epoch, position) for position in islice(super().__iter__(), skipped, None))
+        return (
+            SampleIndex(self.seed, self.epoch, position)
+            for position in islice(super().__iter__(), skipped, None)
+        )

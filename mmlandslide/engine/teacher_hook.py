@@ -39,7 +39,11 @@ class TeacherHook(Hook):
         teacher.require_classes(classes_of(runner.train_dataloader.dataset))
         num_classes = model.head.num_classes
         if runner.val_loop is None or num_classes != 2:
-            why = 'the config has no validation' if runner.val_loop is None else f'it has {num_classes} classes and not 2'
+            why = (
+                'the config has no validation'
+                if runner.val_loop is None
+                else f'it has {num_classes} classes and not 2'
+            )
             runner.logger.warning(f'The teacher {teacher.path} was not tested: {why}')
             return
         found = teacher_scores(model, runner.val_loop.dataloader)

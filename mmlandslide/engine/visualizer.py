@@ -60,7 +60,9 @@ class TileVisualizer(Visualizer):
             self.add_image(name, panel, step)
 
 
-def tile_panel(image: np.ndarray, data_sample: BaseDataElement, score_thr: float = 0.3, draw_gt: bool = True) -> np.ndarray:
+def tile_panel(
+    image: np.ndarray, data_sample: BaseDataElement, score_thr: float = 0.3, draw_gt: bool = True
+) -> np.ndarray:
     """Return the panel of a tile with the truth and the predictions that its data sample holds.
 
     Args:
@@ -87,10 +89,19 @@ def tile_panel(image: np.ndarray, data_sample: BaseDataElement, score_thr: float
         )
     (height, width), (own_height, own_width) = image.shape[-2:], meta['ori_shape'][:2]
     scale = np.tile((width / own_width, height / own_height), 2)
-    truth = np.asarray(meta.get('native_boxes_xyxy', ()) if draw_gt else (), np.float64).reshape(-1, 4)
+    truth = np.asarray(meta.get('native_boxes_xyxy', ()) if draw_gt else (), np.float64).reshape(
+        -1, 4
+    )
     boxes, scores = predictions(data_sample)
     kept = scores >= score_thr
-    return detection_panel(image, meta['bands'], truth * scale, boxes[kept] * scale, scores[kept], zoom_to((height, width)))
+    return detection_panel(
+        image,
+        meta['bands'],
+        truth * scale,
+        boxes[kept] * scale,
+        scores[kept],
+        zoom_to((height, width)),
+    )
 
 
 def predictions(data_sample: BaseDataElement) -> tuple[np.ndarray, np.ndarray]:

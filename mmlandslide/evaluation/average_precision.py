@@ -58,7 +58,13 @@ def average_precision(tiles: Sequence[TileResult], rules: Rules, num_classes: in
     for position, name in enumerate(rules.size_bins, start=1):
         metrics[f'AP_{name}'] = _mean(precision[averaged, :, :, position])
     metrics[f'AR{rules.recall_max_dets}'] = _mean(recall[averaged, :, 0])
-    return CocoScores(metrics, {0.5: _over_classes(precision[at_50, :, :, 0]), 0.75: _over_classes(precision[at_75, :, :, 0])})
+    return CocoScores(
+        metrics,
+        {
+            0.5: _over_classes(precision[at_50, :, :, 0]),
+            0.75: _over_classes(precision[at_75, :, :, 0]),
+        },
+    )
 
 
 def _run_coco(
@@ -67,7 +73,9 @@ def _run_coco(
     """Return precision (T, 101, K, A) under `max_dets` and recall (T, K, A) under `recall_max_dets`; -1 without truth."""
     if not tiles:
         areas = 1 + len(rules.size_bins)
-        return np.full((thrs.size, RECALL_POINTS.size, num_classes, areas), -1.0), np.full((thrs.size, num_classes, areas), -1.0)
+        return np.full((thrs.size, RECALL_POINTS.size, num_classes, areas), -1.0), np.full(
+            (thrs.size, num_classes, areas), -1.0
+        )
     ordered = sorted(tiles, key=lambda tile: tile.tile_id)
     limits = sorted({rules.max_dets, rules.recall_max_dets})
     coco = COCOeval_faster(
@@ -83,7 +91,9 @@ def _run_coco(
     coco.evaluate()
     coco.accumulate()
     precision, recall = np.asarray(coco.eval['precision']), np.asarray(coco.eval['recall'])
-    return precision[..., limits.index(rules.max_dets)], recall[..., limits.index(rules.recall_max_dets)]
+    return precision[..., limits.index(rules.max_dets)], recall[
+        ..., limits.index(rules.recall_max_dets)
+    ]
 
 
 def _coco(tiles: Sequence[TileResult], rows: Iterator[dict[str, Any]], num_classes: int) -> COCO:
@@ -107,11 +117,15 @@ def _predicted_rows(tiles: Sequence[TileResult], rules: Rules) -> Iterator[dict[
             yield dict(row, score=score)
 
 
-def _rows(number: int, boxes_xyxy: NDArray[np.floating], labels: NDArray[np.integer], rules: Rules) -> Iterator[dict[str, Any]]:
+def _rows(
+    number: int, boxes_xyxy: NDArray[np.floating], labels: NDArray[np.integer], rules: Rules
+) -> Iterator[dict[str, Any]]:
     xyxy = boxes_xyxy.astype(np.float64)
     wh = xyxy[:, 2:] - xyxy[:, :2]
     areas = native_areas(xyxy, rules.native_scale)
-    for label, xywh, area in zip(labels.tolist(), np.hstack([xyxy[:, :2], wh]).tolist(), areas.tolist(), strict=True):
+    for label, xywh, area in zip(
+        labels.tolist(), np.hstack([xyxy[:, :2], wh]).tolist(), areas.tolist(), strict=True
+    ):
         yield {'image_id': number, 'category_id': label, 'bbox': xywh, 'area': area, 'iscrowd': 0}
 
 

@@ -26,7 +26,9 @@ class ScoreCurve:
     f1: NDArray[np.float64]
 
 
-def box_iou(boxes_xyxy: NDArray[np.floating], others_xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
+def box_iou(
+    boxes_xyxy: NDArray[np.floating], others_xyxy: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Return the IoU of each box with each other box.
 
     Args:
@@ -39,7 +41,9 @@ def box_iou(boxes_xyxy: NDArray[np.floating], others_xyxy: NDArray[np.floating])
     a, b = boxes_xyxy.astype(np.float64)[:, None], others_xyxy.astype(np.float64)[None]
     inner_wh = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])  # (N, M, 2)
     inner = inner_wh.clip(0).prod(axis=-1)
-    union = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1) - inner
+    union = (
+        (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1) - inner
+    )
     return np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
 
 
@@ -62,7 +66,9 @@ def hits(tile: TileResult, iou_thr: float = 0.5) -> NDArray[np.bool_]:
     iou[iou < min(iou_thr, 1 - 1e-10)] = 0
     for index in np.argsort(-tile.scores.astype(np.float64), kind='stable'):
         if iou[index].any():
-            taken = iou.shape[1] - 1 - int(iou[index, ::-1].argmax())  # the last of equal IoUs, as COCO
+            taken = (
+                iou.shape[1] - 1 - int(iou[index, ::-1].argmax())
+            )  # the last of equal IoUs, as COCO
             found[index] = True
             iou[:, taken] = 0
     return found
@@ -83,7 +89,9 @@ def score_curve(tiles: Sequence[TileResult], iou_thr: float = 0.5) -> ScoreCurve
     hit = np.concatenate([np.zeros(0, dtype=np.bool_), *(hits(tile, iou_thr) for tile in tiles)])
     order = np.argsort(-scores, kind='stable')
     scores, num_hits = scores[order], hit[order].cumsum()
-    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: scores.size])  # a threshold keeps all of equal score
+    ends = np.flatnonzero(
+        np.append(scores[1:] != scores[:-1], True)[: scores.size]
+    )  # a threshold keeps all of equal score
     num_hits, num_kept = num_hits[ends].astype(np.float64), ends + 1.0
     unknown = np.full(ends.size, np.nan)
     return ScoreCurve(
@@ -109,5 +117,9 @@ def false_alarms_per_empty_tile(tiles: Sequence[TileResult], score_thr: float) -
     Returns:
         The number per tile; NaN where no tile is empty.
     """
-    alarms = [int((tile.scores.astype(np.float64) >= score_thr).sum()) for tile in tiles if not len(tile.true_labels)]
+    alarms = [
+        int((tile.scores.astype(np.float64) >= score_thr).sum())
+        for tile in tiles
+        if not len(tile.true_labels)
+    ]
     return float(np.mean(alarms)) if alarms else float('nan')

@@ -91,8 +91,15 @@ class LandslideMetric(BaseMetric):
         Raises:
             DatasetError: a label that is no class of the dataset.
         """
-        tiles = sorted({tile.tile_id: tile for tile in reversed(results)}.values(), key=lambda tile: tile.tile_id)
-        evaluation = evaluate(tiles, self.rules, num_classes=len((self.dataset_meta or {}).get('classes', ('landslide',))))
+        tiles = sorted(
+            {tile.tile_id: tile for tile in reversed(results)}.values(),
+            key=lambda tile: tile.tile_id,
+        )
+        evaluation = evaluate(
+            tiles,
+            self.rules,
+            num_classes=len((self.dataset_meta or {}).get('classes', ('landslide',))),
+        )
         out_dir = self.out_dir or self.work_dir
         if out_dir is not None:
             write_json(Path(out_dir) / 'metrics.json', evaluation.metrics)
@@ -107,8 +114,12 @@ def _tile_result(sample: dict[str, Any]) -> TileResult:
     if not all(key in sample for key in _TRUTH_KEYS):
         remedy = f'Let its mmlandslide.PackDetection have meta_keys={_TRUTH_KEYS}'
         got = f'only {sorted(sample)}'
-        raise ConfigError.mismatch('a data sample', f'carry {list(_TRUTH_KEYS)}', got, 'the test pipeline', remedy)
-    predicted = {name: value.detach().cpu().numpy() for name, value in sample['pred_instances'].items()}
+        raise ConfigError.mismatch(
+            'a data sample', f'carry {list(_TRUTH_KEYS)}', got, 'the test pipeline', remedy
+        )
+    predicted = {
+        name: value.detach().cpu().numpy() for name, value in sample['pred_instances'].items()
+    }
     height, width = sample['ori_shape'][:2]
     return TileResult(
         tile_id=str(sample['img_id']),

@@ -69,12 +69,16 @@ class Probed:
             (resamples,) in [0, 1].
         """
         drawn = resampled_tiles(self.samples, seed, resamples)
-        return np.concatenate([auroc(self.probability, self.samples.positive, weights) for weights in drawn])
+        return np.concatenate(
+            [auroc(self.probability, self.samples.positive, weights) for weights in drawn]
+        )
 
     def numbers(self, seed: int = 0) -> dict[str, Any]:
         """Return accuracy (at probability .5) and AUROC, each with the 95 % interval of a bootstrap over tiles."""
         right = (self.probability >= 0.5) == self.samples.positive
-        resampled = [weights @ right / weights.sum(1) for weights in resampled_tiles(self.samples, seed)]
+        resampled = [
+            weights @ right / weights.sum(1) for weights in resampled_tiles(self.samples, seed)
+        ]
         return {
             'accuracy': float(right.mean()),
             'accuracy_95': interval(np.concatenate(resampled)),
@@ -102,7 +106,9 @@ def linear_probe(fit: Samples, scored: Samples) -> Probed:
         held_out = np.zeros(len(features))
         for fold in range(FOLDS):
             inside = folds != fold
-            held_out[~inside] = _logistic(strength, features[inside], fit.positive[inside]).predict_proba(features[~inside])[:, 1]
+            held_out[~inside] = _logistic(
+                strength, features[inside], fit.positive[inside]
+            ).predict_proba(features[~inside])[:, 1]
         losses[strength] = log_loss(fit.positive, held_out, labels=[False, True])
     best = min(losses, key=lambda strength: losses[strength])
     model = _logistic(best, features, fit.positive)
@@ -123,14 +129,22 @@ def nearest_probe(fit: Samples, scored: Samples, neighbours: int = 20) -> Probed
     """
     _require_classes(fit, 1)
     if not 1 <= neighbours <= len(fit.features):
-        raise ConfigError.mismatch('neighbours', f'be 1 to {len(fit.features)}', neighbours, fit.where, 'Ask for fewer')
+        raise ConfigError.mismatch(
+            'neighbours', f'be 1 to {len(fit.features)}', neighbours, fit.where, 'Ask for fewer'
+        )
     scaler = StandardScaler().fit(fit.features)
     model = KNeighborsClassifier(neighbours, metric='cosine', algorithm='brute')
     model.fit(scaler.transform(fit.features), fit.positive)
-    return Probed(model.predict_proba(scaler.transform(scored.features))[:, 1], scored, {'neighbours': neighbours})
+    return Probed(
+        model.predict_proba(scaler.transform(scored.features))[:, 1],
+        scored,
+        {'neighbours': neighbours},
+    )
 
 
-def auroc(score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> NDArray[np.float64]:
+def auroc(
+    score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None
+) -> NDArray[np.float64]:
     """Return the area under the ROC curve: the chance that a positive sample scores above a negative one, a tie counting half.
 
     Args:
@@ -145,7 +159,10 @@ def auroc(score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = 
     order = np.argsort(level, kind='stable')
     starts = np.flatnonzero(np.diff(level[order], prepend=-1))
     counts = np.ones(len(score)) if weights is None else weights
-    above, below = (np.add.reduceat(np.where(wanted, counts, 0.0)[..., order], starts, axis=-1) for wanted in (positive, ~positive))
+    above, below = (
+        np.add.reduceat(np.where(wanted, counts, 0.0)[..., order], starts, axis=-1)
+        for wanted in (positive, ~positive)
+    )
     beaten = np.cumsum(below, axis=-1) - below / 2
     with np.errstate(invalid='ignore'):
         area: NDArray[np.float64] = (above * beaten).sum(-1) / (above.sum(-1) * below.sum(-1))
@@ -174,10 +191,14 @@ def _logistic(strength: float, features: np.ndarray, positive: np.ndarray) -> Lo
     return LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(features, positive)
 
 
-def resampled_tiles(samples: Samples, seed: int = 0, resamples: int = RESAMPLES) -> Iterator[NDArray[np.float64]]:
+def resampled_tiles(
+    samples: Samples, seed: int = 0, resamples: int = RESAMPLES
+) -> Iterator[NDArray[np.float64]]:
     """Yield how often each sample counts in resamples of the tiles, (50, N) at a time: a thousand would fill the memory."""
     names, tiles = np.unique(samples.tiles, return_inverse=True)
-    drawn = rng.generator(seed, 'bootstrap').multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    drawn = rng.generator(seed, 'bootstrap').multinomial(
+        len(names), np.full(len(names), 1 / len(names)), resamples
+    )
     for start in range(0, resamples, 50):
         yield drawn[start : start + 50, tiles].astype(np.float64)
 
@@ -185,7 +206,8 @@ def resampled_tiles(samples: Samples, seed: int = 0, resamples: int = RESAMPLES)
 def _require_classes(samples: Samples, num_tiles: int) -> None:
     """Refuse samples to fit where a class is on fewer tiles than needed."""
     found = {
-        name: len(np.unique(samples.tiles[samples.positive == wanted])) for name, wanted in (('with', True), ('without', False))
+        name: len(np.unique(samples.tiles[samples.positive == wanted]))
+        for name, wanted in (('with', True), ('without', False))
     }
     if min(found.values()) < num_tiles:
         got = ' and '.join(f'{count} {name}' for name, count in found.items())

@@ -45,15 +45,27 @@ class TileResult:
         self._check_shape('boxes_xyxy', self.boxes_xyxy, (predicted, 4))
         self._check_shape('labels', self.labels, (predicted,))
         self._check_shape('true_boxes_xyxy', self.true_boxes_xyxy, (true, 4))
-        for name, values in (('boxes_xyxy', self.boxes_xyxy), ('scores', self.scores), ('true_boxes_xyxy', self.true_boxes_xyxy)):
+        for name, values in (
+            ('boxes_xyxy', self.boxes_xyxy),
+            ('scores', self.scores),
+            ('true_boxes_xyxy', self.true_boxes_xyxy),
+        ):
             if not np.isfinite(values).all():
                 remedy = 'Look for the step where the loss left the finite numbers; a lower learning rate is the usual cure'
-                raise TileError.mismatch(name, 'be finite', values[~np.isfinite(values)][0], f'tile {self.tile_id!r}', remedy)
+                raise TileError.mismatch(
+                    name,
+                    'be finite',
+                    values[~np.isfinite(values)][0],
+                    f'tile {self.tile_id!r}',
+                    remedy,
+                )
 
     def _check_shape(self, name: str, values: NDArray[np.generic], shape: tuple[int, ...]) -> None:
         if values.shape != shape:
             remedy = 'Give one row a box, and an array of no rows where there is none'
-            raise TileError.mismatch(name, f'have shape {shape}', values.shape, f'tile {self.tile_id!r}', remedy)
+            raise TileError.mismatch(
+                name, f'have shape {shape}', values.shape, f'tile {self.tile_id!r}', remedy
+            )
 
 
 def tile_result(entry: Mapping[str, Any]) -> TileResult:
@@ -66,9 +78,19 @@ def tile_result(entry: Mapping[str, Any]) -> TileResult:
         KeyError, TypeError, ValueError: it is no such entry.
         TileError: as `TileResult`.
     """
-    boxes, true_boxes = (np.asarray(entry[key], np.float32).reshape(-1, 4) for key in ('boxes_xyxy', 'true_boxes_xyxy'))
+    boxes, true_boxes = (
+        np.asarray(entry[key], np.float32).reshape(-1, 4)
+        for key in ('boxes_xyxy', 'true_boxes_xyxy')
+    )
     labels, true_labels = (np.asarray(entry[key], np.int64) for key in ('labels', 'true_labels'))
-    return TileResult(str(entry['img_id']), boxes, np.asarray(entry['scores'], np.float32), labels, true_boxes, true_labels)
+    return TileResult(
+        str(entry['img_id']),
+        boxes,
+        np.asarray(entry['scores'], np.float32),
+        labels,
+        true_boxes,
+        true_labels,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,7 +119,12 @@ class Rules:
         edges = list(self.size_edges_px)
         thrs = self.averaged_thrs
         rising = all(low < high for low, high in pairwise([0, *edges]))
-        _require(thrs.size > 0 and bool(((thrs > 0) & (thrs <= 1)).all()), 'iou_thrs', 'be numbers in (0, 1]', self.iou_thrs)
+        _require(
+            thrs.size > 0 and bool(((thrs > 0) & (thrs <= 1)).all()),
+            'iou_thrs',
+            'be numbers in (0, 1]',
+            self.iou_thrs,
+        )
         _require(len(set(thrs)) == thrs.size, 'iou_thrs', 'name no threshold twice', self.iou_thrs)
         _require(self.native_scale > 0, 'native_scale', 'be positive', self.native_scale)
         _require(rising and bool(edges), 'size_edges_px', 'rise from above 0', edges)
@@ -121,7 +148,11 @@ class Rules:
         one float below the next.
         """
         edges = list(self.size_edges_px)
-        names = [f'lt{edges[0]:g}px', *(f'{low:g}to{high:g}px' for low, high in pairwise(edges)), f'ge{edges[-1]:g}px']
+        names = [
+            f'lt{edges[0]:g}px',
+            *(f'{low:g}to{high:g}px' for low, high in pairwise(edges)),
+            f'ge{edges[-1]:g}px',
+        ]
         starts = [0.0, *(float(edge) ** 2 for edge in edges)]
         ends = [*(float(np.nextafter(start, 0)) for start in starts[1:]), float('inf')]
         return dict(zip(names, zip(starts, ends, strict=True), strict=True))
@@ -141,15 +172,21 @@ def check_set(tiles: Sequence[TileResult], num_classes: int) -> None:
     for tile in tiles:
         if tile.tile_id in seen:
             remedy = 'Score each tile once'
-            raise DatasetError.mismatch('tile ids', 'be unique', f'{tile.tile_id!r} twice', 'the evaluated set', remedy)
+            raise DatasetError.mismatch(
+                'tile ids', 'be unique', f'{tile.tile_id!r} twice', 'the evaluated set', remedy
+            )
         seen.add(tile.tile_id)
         labels = np.concatenate([tile.labels, tile.true_labels])
         strange = labels[(labels < 0) | (labels >= num_classes)]
         if strange.size:
             remedy = 'Let the model and the dataset have the same classes'
-            raise DatasetError.mismatch('labels', f'lie in [0, {num_classes})', strange[0], f'tile {tile.tile_id!r}', remedy)
+            raise DatasetError.mismatch(
+                'labels', f'lie in [0, {num_classes})', strange[0], f'tile {tile.tile_id!r}', remedy
+            )
 
 
 def _require(holds: bool, name: str, expected: str, got: object) -> None:
     if not holds:
-        raise ConfigError.mismatch(name, expected, got, 'the evaluation rules', 'Change it in the evaluator of the config')
+        raise ConfigError.mismatch(
+            name, expected, got, 'the evaluation rules', 'Change it in the evaluator of the config'
+        )

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide.evaluation.average_precision import average_precision
-from mmlandslide.evaluation.matching import ScoreCurve, best_index, false_alarms_per_empty_tile, score_curve
+from mmlandslide.evaluation.matching import (
+    ScoreCurve,
+    best_index,
+    false_alarms_per_empty_tile,
+    score_curve,
+)
 from mmlandslide.evaluation.results import Rules, TileResult, check_set
 
 
@@ -29,7 +34,9 @@ class Evaluation:
     curve: ScoreCurve
 
 
-def evaluate(tiles: Sequence[TileResult], rules: Rules | None = None, num_classes: int = 1) -> Evaluation:
+def evaluate(
+    tiles: Sequence[TileResult], rules: Rules | None = None, num_classes: int = 1
+) -> Evaluation:
     """Score tiles. Their order does not matter, and no prediction is dropped for a low score.
 
     The metrics, in this order:
@@ -72,8 +79,22 @@ def _operating_point(tiles: Sequence[TileResult], curve: ScoreCurve) -> dict[str
     if best is not None:
         score_thr = float(curve.score_thrs[best])
         alarms = false_alarms_per_empty_tile(tiles, score_thr)
-        precision, recall, f1 = (float(values[best]) for values in (curve.precision, curve.recall, curve.f1))
-        return {'precision': precision, 'recall': recall, 'F1': f1, 'score_thr': score_thr, 'fp_per_empty_tile': alarms}
+        precision, recall, f1 = (
+            float(values[best]) for values in (curve.precision, curve.recall, curve.f1)
+        )
+        return {
+            'precision': precision,
+            'recall': recall,
+            'F1': f1,
+            'score_thr': score_thr,
+            'fp_per_empty_tile': alarms,
+        }
     missed_all = 0.0 if any(len(tile.true_labels) for tile in tiles) else unknown
     alarms = unknown if curve.score_thrs.size else false_alarms_per_empty_tile(tiles, float('-inf'))
-    return {'precision': unknown, 'recall': missed_all, 'F1': missed_all, 'score_thr': unknown, 'fp_per_empty_tile': alarms}
+    return {
+        'precision': unknown,
+        'recall': missed_all,
+        'F1': missed_all,
+        'score_thr': unknown,
+        'fp_per_empty_tile': alarms,
+    }

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from numpy.typing import NDArray
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.evaluation.tile_scores import tile_scores
 from mmlandslide.files import write_json
 from mmlandslide.registry import METRICS
 
@@ -20,7 +20,7 @@ class TileMetric(BaseMetric):
     """Accuracy, precision, recall, F1 and AUROC of `any landslide in the tile?`; writes `metrics.json`.
 
     Of each data sample it reads `img_id`, `gt_label` (1,) and `pred_score` (2,), whose second entry is the probability of a
-    landslide. The keys it returns are those that `mmlandslide.evaluation.tile_scores.tile_scores` describes. What the set does not
+    landslide. The keys it returns are those that `mmlandslide.evaluation.tile_metric.tile_scores` describes. What the set does not
     define is `float('nan')` in the returned dict and `null` in the file.
 
     Args:
@@ -34,9 +34,17 @@ class TileMetric(BaseMetric):
 
     default_prefix = ''  # None would warn, on each start, that keys are plain
 
-    def __init__(self, score_thr: float = 0.5, out_dir: str | Path | None = None, prefix: str | None = None) -> None:
+    def __init__(
+        self, score_thr: float = 0.5, out_dir: str | Path | None = None, prefix: str | None = None
+    ) -> None:
         if not 0 <= score_thr < 1:
-            raise ConfigError.mismatch('score_thr', 'lie in [0, 1)', score_thr, 'TileMetric', 'Give a probability, such as 0.5')
+            raise ConfigError.mismatch(
+                'score_thr',
+                'lie in [0, 1)',
+                score_thr,
+                'TileMetric',
+                'Give a probability, such as 0.5',
+            )
         # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder that all machines must share.
         super().__init__(collect_device='gpu', prefix=prefix)
         self.score_thr = score_thr
@@ -79,8 +87,62 @@ def _tile_result(sample: dict[str, Any]) -> tuple[str, int, float]:
     missing = [key for key in _NEEDED if key not in sample]
     if missing:
         remedy = 'Test on a labelled dataset, such as mmlandslide.Landslide4SenseClsDataset, and end its pipeline with PackTile'
-        raise ConfigError.mismatch('a data sample', f'carry {list(_NEEDED)}', f'none of {missing}', 'the test pipeline', remedy)
+        raise ConfigError.mismatch(
+            'a data sample',
+            f'carry {list(_NEEDED)}',
+            f'none of {missing}',
+            'the test pipeline',
+            remedy,
+        )
     score = sample['pred_score']
     if len(score) != 2:
-        raise ConfigError.mismatch('the classifier', 'have 2 classes', len(score), 'model.head', 'Set num_classes=2')
+        raise ConfigError.mismatch(
+            'the classifier', 'have 2 classes', len(score), 'model.head', 'Set num_classes=2'
+        )
     return str(sample['img_id']), int(sample['gt_label']), float(score[1])
+
+
+def tile_scores(
+    labels: NDArray[np.integer], scores: NDArray[np.floating], score_thr: float = 0.5
+) -> dict[str, float]:
+    """Score a classifier of `any landslide in the tile?`.
+
+    Args:
+        labels: (N,), 1 = the tile holds a landslide, 0 = it holds none.
+        scores: (N,), probability of 1.
+        score_thr: a tile counts as found where its score is above it.
+
+    Returns:
+        `accuracy`, `precision`, `recall` and `F1` at the threshold, `AUROC` over all of them, `base_rate` (share of tiles with a
+        landslide) and `majority` (the accuracy of giving all tiles the more frequent label); NaN where the set does not define one.
+    """
+    true, found = labels == 1, scores > score_thr
+    hits, num_true, num_found = (int(which.sum()) for which in (true & found, true, found))
+    return {
+        'accuracy': _ratio(int((true == found).sum()), len(labels)),
+        'precision': _ratio(hits, num_found),
+        'recall': _ratio(hits, num_true),
+        'F1': _ratio(2 * hits, num_true + num_found),
+        'AUROC': auroc(labels, scores),
+        'base_rate': _ratio(num_true, len(labels)),
+        'majority': _ratio(max(num_true, len(labels) - num_true), len(labels)),
+    }
+
+
+def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
+    """Return the area under the receiver operating characteristic, NaN where there is no pair.
+
+    It is the share of pairs of a tile with and one without landslide in which the former scores higher, ties counting half (Hanley
+    and McNeil 1982).
+
+    Args:
+        labels: (N,), 1 or 0.
+        scores: (N,); any scale on which more means surer.
+    """
+    positive, negative = scores[labels == 1], np.sort(scores[labels != 1])
+    below, up_to = (np.searchsorted(negative, positive, side) for side in ('left', 'right'))
+    return _ratio(int((below + up_to).sum()), 2 * len(positive) * len(negative))
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float('nan')

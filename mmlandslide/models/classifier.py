@@ -7,7 +7,7 @@ import torch
 from mmpretrain.models import classifiers as host
 from mmpretrain.structures import DataSample
 
-from mmlandslide.models.mixing import BatchMixing, one_hot
+from mmlandslide.models.batch_augments import BatchMixing, one_hot
 from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import MODELS
 
@@ -40,12 +40,18 @@ class ImageClassifier(host.ImageClassifier):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            backbone=backbone, neck=neck, head=head, data_preprocessor=MODELS.build(data_preprocessor), init_cfg=init_cfg
+            backbone=backbone,
+            neck=neck,
+            head=head,
+            data_preprocessor=MODELS.build(data_preprocessor),
+            init_cfg=init_cfg,
         )
         require_same_bands(self)
         self.mixing = BatchMixing(**mixing) if mixing else None
 
-    def loss(self, inputs: torch.Tensor, data_samples: Sequence[DataSample]) -> dict[str, torch.Tensor]:
+    def loss(
+        self, inputs: torch.Tensor, data_samples: Sequence[DataSample]
+    ) -> dict[str, torch.Tensor]:
         """Return the losses of a batch, mixed where that was asked for.
 
         Args:
@@ -56,11 +62,15 @@ class ImageClassifier(host.ImageClassifier):
             Name -> scalar; those whose name holds `loss` are summed and trained on.
         """
         if self.mixing is not None:
-            targets = one_hot(torch.cat([sample.gt_label for sample in data_samples]), self.head.num_classes)
+            targets = one_hot(
+                torch.cat([sample.gt_label for sample in data_samples]), self.head.num_classes
+            )
             inputs, targets = self.mixing(inputs, targets)
             data_samples = [DataSample().set_gt_score(target) for target in targets]
         return self.losses(inputs, data_samples)
 
-    def losses(self, inputs: torch.Tensor, data_samples: Sequence[DataSample]) -> dict[str, torch.Tensor]:
+    def losses(
+        self, inputs: torch.Tensor, data_samples: Sequence[DataSample]
+    ) -> dict[str, torch.Tensor]:
         """Return the losses of a batch as it is; arguments and result as of `loss`."""
         return self.head.loss(self.extract_feat(inputs), data_samples)

@@ -50,24 +50,37 @@ class DistilledClassifier(ImageClassifier):
         ConfigError: a temperature that is not positive, a weight outside [0, 1], or `teacher` has other keys.
     """
 
-    def __init__(self, *, teacher: Mapping[str, Any], temperature: float = 5.0, soft_weight: float = 0.9, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        teacher: Mapping[str, Any],
+        temperature: float = 5.0,
+        soft_weight: float = 0.9,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for name, value, holds, expected in (
             ('temperature', temperature, temperature > 0, 'be positive'),
             ('soft_weight', soft_weight, 0 <= soft_weight <= 1, 'lie in [0, 1]'),
         ):
             if not holds:
-                raise ConfigError.mismatch(name, expected, value, 'model', 'The study had temperature=5, soft_weight=0.9')
+                raise ConfigError.mismatch(
+                    name, expected, value, 'model', 'The study had temperature=5, soft_weight=0.9'
+                )
         require_options(teacher, Teacher.read, 'model.teacher')
         self.temperature = temperature
         self.soft_weight = soft_weight
         self.teacher_cfg = dict(teacher)
-        self._read_teacher: tuple[Teacher, ...] = ()  # in a tuple, as a module would become a part of this one
+        self._read_teacher: tuple[
+            Teacher, ...
+        ] = ()  # in a tuple, as a module would become a part of this one
 
     @property
     def teacher(self) -> Teacher:
         """Return the teacher, once `read_teacher` has read it."""
-        assert self._read_teacher, 'an AttributeError while reading it here would be taken for a missing attribute'
+        assert self._read_teacher, (
+            'an AttributeError while reading it here would be taken for a missing attribute'
+        )
         return self._read_teacher[0]
 
     def read_teacher(self) -> Teacher:
@@ -112,7 +125,9 @@ class DistilledClassifier(ImageClassifier):
             module._apply(fn, recurse)
         return self
 
-    def losses(self, inputs: torch.Tensor, data_samples: Sequence[DataSample]) -> dict[str, torch.Tensor]:
+    def losses(
+        self, inputs: torch.Tensor, data_samples: Sequence[DataSample]
+    ) -> dict[str, torch.Tensor]:
         """Return `loss_hard` and `loss_soft`, whose sum is trained on.
 
         Args:
@@ -121,5 +136,10 @@ class DistilledClassifier(ImageClassifier):
         """
         logits = self.head(self.extract_feat(inputs))  # (B, K)
         hard = self.head._get_loss(logits, data_samples)
-        soft = soft_loss(logits, self.read_teacher().logits(inputs, self.backbone.bands), self.temperature)
-        return {'loss_hard': (1 - self.soft_weight) * hard['loss'], 'loss_soft': self.soft_weight * soft}
+        soft = soft_loss(
+            logits, self.read_teacher().logits(inputs, self.backbone.bands), self.temperature
+        )
+        return {
+            'loss_hard': (1 - self.soft_weight) * hard['loss'],
+            'loss_soft': self.soft_weight * soft,
+        }

@@ -54,7 +54,12 @@ class TilePreprocessor(BaseDataPreprocessor):
                 band_table.divisors(self.bands),
             )
         )
-        statistics = {'mean': means, 'std': stds, 'stored_mean': means * divisors, 'stored_scale': 1 / (stds * divisors)}
+        statistics = {
+            'mean': means,
+            'std': stds,
+            'stored_mean': means * divisors,
+            'stored_scale': 1 / (stds * divisors),
+        }
         for name, statistic in statistics.items():
             self.register_buffer(name, statistic.float(), persistent=False)
         self.clip_std = clip_std
@@ -97,15 +102,25 @@ class TilePreprocessor(BaseDataPreprocessor):
         if bottom or right:
             batch = F.pad(batch, (0, right, 0, bottom))
         for sample in samples or ():
-            sample.set_metainfo({'batch_input_shape': tuple(batch.shape[-2:]), 'pad_shape': tuple(batch.shape[-2:])})
+            sample.set_metainfo(
+                {'batch_input_shape': tuple(batch.shape[-2:]), 'pad_shape': tuple(batch.shape[-2:])}
+            )
         return {'inputs': batch, 'data_samples': samples}
 
     def _require_bands(self, samples: Sequence[Any]) -> None:
         """Refuse tiles that state other bands, or these in another order: they would be normalised by others' statistics."""
-        stated = {tuple(sample.metainfo['bands']) for sample in samples if sample.metainfo.get('bands') is not None}
+        stated = {
+            tuple(sample.metainfo['bands'])
+            for sample in samples
+            if sample.metainfo.get('bands') is not None
+        }
         for bands in stated - {self.bands}:
             raise ConfigError.mismatch(
-                'tiles', f'have the bands {self.bands} in this order', bands, 'the data', 'Name the same bands in dataset and model'
+                'tiles',
+                f'have the bands {self.bands} in this order',
+                bands,
+                'the data',
+                'Name the same bands in dataset and model',
             )
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
@@ -130,13 +145,24 @@ def require_same_bands(model: Any) -> None:
     Raises:
         ConfigError: they differ.
     """
-    ours, theirs = (getattr(getattr(model, part, None), 'bands', None) for part in ('data_preprocessor', 'backbone'))
+    ours, theirs = (
+        getattr(getattr(model, part, None), 'bands', None)
+        for part in ('data_preprocessor', 'backbone')
+    )
     if ours is not None and theirs is not None and tuple(ours) != tuple(theirs):
         remedy = 'Name the same bands in model.data_preprocessor and model.backbone'
-        raise ConfigError.mismatch('data_preprocessor', f"have the backbone's bands {theirs} in this order", ours, 'model', remedy)
+        raise ConfigError.mismatch(
+            'data_preprocessor',
+            f"have the backbone's bands {theirs} in this order",
+            ours,
+            'model',
+            remedy,
+        )
 
 
-def _statistic(bands: tuple[str, ...], part: int, name: str, asked: str | Sequence[float] | None) -> Sequence[float]:
+def _statistic(
+    bands: tuple[str, ...], part: int, name: str, asked: str | Sequence[float] | None
+) -> Sequence[float]:
     """Return the mean (`part` 0) or standard deviation (1) that was asked for, a value a band."""
     if asked is None:
         return band_table.statistics(bands)[part]
@@ -145,7 +171,11 @@ def _statistic(bands: tuple[str, ...], part: int, name: str, asked: str | Sequen
     if isinstance(asked, str) or len(asked) != len(bands):
         got = repr(asked) if isinstance(asked, str) else len(asked)
         raise ConfigError.mismatch(
-            name, f"have {len(bands)} values or be 'published'", got, 'data_preprocessor', f'Give one for each of {bands}'
+            name,
+            f"have {len(bands)} values or be 'published'",
+            got,
+            'data_preprocessor',
+            f'Give one for each of {bands}',
         )
     return asked
 
@@ -173,4 +203,9 @@ def _refuse_mixed(samples: Sequence[Any]) -> None:
 def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return (C, H, W) tensors as one batch, padded with zeros below and right where sizes differ."""
     height, width = (max(image.shape[axis] for image in inputs) for axis in (-2, -1))
-    return torch.stack([F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2])) for image in inputs])
+    return torch.stack(
+        [
+            F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2]))
+            for image in inputs
+        ]
+    )

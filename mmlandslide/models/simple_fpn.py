@@ -41,14 +41,27 @@ class SimpleFPN(BaseModule):
         num_outs: int = 5,
         init_cfg: dict[str, object] | None = None,
     ) -> None:
-        super().__init__(init_cfg or {'type': 'Xavier', 'layer': ['Conv2d', 'ConvTranspose2d'], 'distribution': 'uniform'})
+        super().__init__(
+            init_cfg
+            or {'type': 'Xavier', 'layer': ['Conv2d', 'ConvTranspose2d'], 'distribution': 'uniform'}
+        )
         odd = [stride for stride in (in_stride, *strides) if stride < 1 or stride & (stride - 1)]
         if odd:
-            raise ConfigError.mismatch('strides', 'be powers of two', odd, 'model.neck', 'Give the backbone such a stride')
+            raise ConfigError.mismatch(
+                'strides', 'be powers of two', odd, 'model.neck', 'Give the backbone such a stride'
+            )
         if num_outs < len(strides):
-            raise ConfigError.mismatch('num_outs', f'be at least {len(strides)}', num_outs, 'model.neck', 'Name fewer strides')
+            raise ConfigError.mismatch(
+                'num_outs',
+                f'be at least {len(strides)}',
+                num_outs,
+                'model.neck',
+                'Name fewer strides',
+            )
         self.num_outs = num_outs
-        self.levels = nn.ModuleList(_level(in_channels, out_channels, in_stride, stride) for stride in strides)
+        self.levels = nn.ModuleList(
+            _level(in_channels, out_channels, in_stride, stride) for stride in strides
+        )
 
     def forward(self, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """Return `num_outs` maps (B, out_channels, H_i, W_i), finest first.
@@ -60,7 +73,13 @@ class SimpleFPN(BaseModule):
             ConfigError: the backbone gives more than one.
         """
         if len(inputs) != 1:
-            raise ConfigError.mismatch('backbone', 'give one map', len(inputs), 'model.backbone.out_indices', 'Name one block')
+            raise ConfigError.mismatch(
+                'backbone',
+                'give one map',
+                len(inputs),
+                'model.backbone.out_indices',
+                'Name one block',
+            )
         outs = [level(inputs[0]) for level in self.levels]
         while len(outs) < self.num_outs:
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))

@@ -12,12 +12,12 @@ from torch import nn
 from mmlandslide import bands as band_table
 from mmlandslide.configs import read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
-from mmlandslide.files import read_checkpoint
 from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import lineage
-from mmlandslide.weights.filling import fill, require_finite
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.references import resolve
+from mmlandslide.weights.strict_load import fill, require_finite
 
 
 class Teacher(nn.Module):
@@ -31,7 +31,14 @@ class Teacher(nn.Module):
         classes: names of what it tells apart, in their order; none where that is not known.
     """
 
-    def __init__(self, classifier: Any, config: str, path: Path, seen: Sequence[str], classes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        classifier: Any,
+        config: str,
+        path: Path,
+        seen: Sequence[str],
+        classes: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.classifier = classifier.requires_grad_(False)
         self.config, self.path, self.seen, self.classes = config, path, sorted(seen), list(classes)
@@ -54,15 +61,21 @@ class Teacher(nn.Module):
         """
         if not Path(config).is_file():
             remedy = 'Run from the folder that holds configs/, or give the whole path in model.teacher.config'
-            raise MissingPathError.mismatch("the teacher's config", 'be a file', 'nothing', config, remedy)
+            raise MissingPathError.mismatch(
+                "the teacher's config", 'be a file', 'nothing', config, remedy
+            )
         subject = "the teacher's checkpoint"
         path, classifier = resolve(checkpoint, made_by=config, subject=subject), built(config)
         content = read_checkpoint(path)
-        remedy = f'Pass a checkpoint that {config} trained, or name the config that trained this one'
+        remedy = (
+            f'Pass a checkpoint that {config} trained, or name the config that trained this one'
+        )
         fill(classifier, content.get('state_dict', content), path, subject, remedy)
         require_finite(classifier.state_dict(), path, "the teacher's weights")
         own = lineage.stated(content, path)
-        return cls(classifier, config, path, sorted(lineage.tiles_seen(own)), own.get('classes', ()))
+        return cls(
+            classifier, config, path, sorted(lineage.tiles_seen(own)), own.get('classes', ())
+        )
 
     def train(self, mode: bool = True) -> 'Teacher':
         """Stay in evaluation mode, whatever is asked for."""
@@ -84,18 +97,28 @@ class Teacher(nn.Module):
         if ours != theirs:
             expected = f'have the {ours} classes of the student'
             raise ConfigError.mismatch(
-                'the teacher', expected, theirs, where, 'Name a teacher that was trained on the same classes'
+                'the teacher',
+                expected,
+                theirs,
+                where,
+                'Name a teacher that was trained on the same classes',
             )
         bands, seen = self.classifier.backbone.bands, student.backbone.bands
         if not set(bands) <= set(seen):
             expected = f'see no other bands than the student, {list(seen)}'
             raise ConfigError.mismatch(
-                'the teacher', expected, list(bands), where, 'Name a teacher of these bands or of some of them'
+                'the teacher',
+                expected,
+                list(bands),
+                where,
+                'Name a teacher of these bands or of some of them',
             )
         if normalisation(self.classifier, bands) != normalisation(student, bands):
             got = normalisation(self.classifier, bands)
             expected = f'normalise its bands as the student does, {normalisation(student, bands)}'
-            raise ConfigError.mismatch('the teacher', expected, got, where, 'Give both the same data_preprocessor')
+            raise ConfigError.mismatch(
+                'the teacher', expected, got, where, 'Give both the same data_preprocessor'
+            )
         self._require_the_same(student.backbone.lineage)
 
     def require_classes(self, names: Sequence[str]) -> None:
@@ -110,15 +133,17 @@ class Teacher(nn.Module):
         if names and self.classes and list(names) != self.classes:
             remedy = 'Name a teacher that was trained on the same classes'
             raise ConfigError.mismatch(
-                "the teacher's classes", f"be those of the student's tiles, {list(names)}", self.classes, self.path, remedy
+                "the teacher's classes",
+                f"be those of the student's tiles, {list(names)}",
+                self.classes,
+                self.path,
+                remedy,
             )
 
     def _require_the_same(self, known: Mapping[str, Any]) -> None:
         before = known.get('teacher')
         if isinstance(before, Mapping) and before.get('digest') != self.digest:
-            remedy = (
-                f'Name its checkpoint, once {before.get("checkpoint")}, in model.teacher.checkpoint, or begin in another work dir'
-            )
+            remedy = f'Name its checkpoint, once {before.get("checkpoint")}, in model.teacher.checkpoint, or begin in another work dir'
             raise CheckpointMismatchError.mismatch(
                 "the teacher's weights",
                 f'be those with which this training began ({str(before.get("digest"))[:8]})',
@@ -134,7 +159,11 @@ class Teacher(nn.Module):
             known: the lineage of the student so far.
         """
         seen = sorted({*known.get('tile_ids', ()), *self.seen})
-        return {**known, 'tile_ids': seen, 'teacher': {'checkpoint': str(self.path), 'digest': self.digest}}
+        return {
+            **known,
+            'tile_ids': seen,
+            'teacher': {'checkpoint': str(self.path), 'digest': self.digest},
+        }
 
     @torch.no_grad()
     def logits(self, inputs: torch.Tensor, bands: Sequence[str]) -> torch.Tensor:
@@ -169,7 +198,10 @@ def built(config: str) -> ImageClassifier:
         got = f'no backbone among {list(model)}' if isinstance(model, Mapping) else repr(model)
         raise ConfigError.mismatch(subject, expected, got, config, remedy)
     model['backbone']['pretrained'] = None
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')), torch.random.fork_rng():
+    with (
+        DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')),
+        torch.random.fork_rng(),
+    ):
         classifier = MODELS.build(model)
     if not isinstance(classifier, ImageClassifier) or not hasattr(classifier.head, 'num_classes'):
         raise ConfigError.mismatch(subject, expected, type(classifier).__name__, config, remedy)
@@ -180,7 +212,10 @@ def normalisation(classifier: Any, bands: Sequence[str]) -> dict[str, Any]:
     """Return how a classifier normalises bands: mean and standard deviation of each, and the limit."""
     preprocessor = classifier.data_preprocessor
     at = band_table.positions(bands, preprocessor.bands, 'data_preprocessor')
-    mean, std = ([round(each, 5) for each in values.flatten()[at].tolist()] for values in (preprocessor.mean, preprocessor.std))
+    mean, std = (
+        [round(each, 5) for each in values.flatten()[at].tolist()]
+        for values in (preprocessor.mean, preprocessor.std)
+    )
     return {'mean': mean, 'std': std, 'clip_std': preprocessor.clip_std}
 
 

@@ -10,13 +10,13 @@ from mmdet.structures import DetDataSample
 
 from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.model import ModelPredictor
-from mmlandslide.scenes.options import InputOptions
-from mmlandslide.scenes.reader import open_scene
+from mmlandslide.scenes.inference.model_predictor import ModelPredictor
+from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inputs.options import InputOptions
+from mmlandslide.scenes.inputs.reader import open_scene
+from mmlandslide.scenes.inputs.tile_scene import scene_of
 from mmlandslide.scenes.run import Advance, SceneDetector
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.scenes.search import Settings
-from mmlandslide.scenes.tile_scene import scene_of
 from mmlandslide.weights.inspection import sha256
 from mmlandslide.weights.references import resolve
 
@@ -36,7 +36,9 @@ class LandslideDetector:
         CheckpointError: as in `ModelPredictor`.
     """
 
-    def __init__(self, config: str | Path, checkpoint: str | Path, device: str = 'auto', amp: bool = False) -> None:
+    def __init__(
+        self, config: str | Path, checkpoint: str | Path, device: str = 'auto', amp: bool = False
+    ) -> None:
         path = resolve(str(checkpoint))
         chosen = device_named(device)
         self.predictor = ModelPredictor(Path(config), path, chosen, amp)
@@ -79,7 +81,13 @@ class LandslideDetector:
         """
         if as_ not in ('geodataframe', 'sample'):
             remedy = 'Name one of those'
-            raise ConfigError.mismatch('as_', "be one of ['geodataframe', 'sample']", repr(as_), 'LandslideDetector', remedy)
+            raise ConfigError.mismatch(
+                'as_',
+                "be one of ['geodataframe', 'sample']",
+                repr(as_),
+                'LandslideDetector',
+                remedy,
+            )
         scene = self.open(source, options)
         if as_ == 'sample':
             return self._sample(scene, settings)
@@ -114,9 +122,13 @@ class LandslideDetector:
             LandslideError: as in a call, or as `SceneDetector.write`.
         """
         scene = self.open(source, options)
-        return self.detector.write(scene, Path(out), _settings(settings), overwrite, advance=advance, report=report)
+        return self.detector.write(
+            scene, Path(out), _settings(settings), overwrite, advance=advance, report=report
+        )
 
-    def open(self, source: str | Path | np.ndarray | Scene, options: InputOptions = InputOptions()) -> Scene:  # noqa: B008
+    def open(
+        self, source: str | Path | np.ndarray | Scene, options: InputOptions = InputOptions()
+    ) -> Scene:  # noqa: B008
         """Open a source with the bands of the detector.
 
         Raises:
@@ -128,7 +140,13 @@ class LandslideDetector:
             return open_scene(source, self.bands, options)
         if source.ndim != 3 or len(source) != len(self.bands):
             expected = f'be (C, H, W) with the {len(self.bands)} bands {self.bands}'
-            raise ConfigError.mismatch('array', expected, f'shape {source.shape}', 'LandslideDetector', 'Select those bands')
+            raise ConfigError.mismatch(
+                'array',
+                expected,
+                f'shape {source.shape}',
+                'LandslideDetector',
+                'Select those bands',
+            )
         return scene_of(source, self.bands, self.bands, options)
 
     def _sample(self, scene: Scene, settings: dict[str, Any]) -> DetDataSample:
@@ -149,5 +167,11 @@ def _settings(given: dict[str, Any]) -> Settings:
     known = asdict(Settings())
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise ConfigError.mismatch('settings', f'be among {sorted(known)}', unknown, 'LandslideDetector', 'Correct their names')
+        raise ConfigError.mismatch(
+            'settings',
+            f'be among {sorted(known)}',
+            unknown,
+            'LandslideDetector',
+            'Correct their names',
+        )
     return replace(Settings(), **given)

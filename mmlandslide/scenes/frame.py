@@ -44,18 +44,29 @@ class MapFrame:
     def padded(self, margin_px: int) -> 'MapFrame':
         """Return the frame with a margin on all four sides."""
         transform = self.transform * Affine.translation(-margin_px, -margin_px)
-        return MapFrame(self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs)
+        return MapFrame(
+            self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs
+        )
 
     def same_grid(self, other: 'MapFrame') -> bool:
         """Return whether both have the same pixels: equal size and map, corners equal to a hundredth of a pixel."""
-        shift = np.abs(np.subtract(self.bounds, other.bounds)) / np.hypot(self.transform.a, self.transform.e)
-        return (self.height, self.width) == (other.height, other.width) and self.crs == other.crs and bool((shift < 0.01).all())
+        shift = np.abs(np.subtract(self.bounds, other.bounds)) / np.hypot(
+            self.transform.a, self.transform.e
+        )
+        return (
+            (self.height, self.width) == (other.height, other.width)
+            and self.crs == other.crs
+            and bool((shift < 0.01).all())
+        )
 
     def inside(self, window: Window) -> Window:
         """Return the part of a window that lies in the frame; its height or width is 0 where there is none."""
         row, col, height, width = window
         top, left = min(max(row, 0), self.height), min(max(col, 0), self.width)
-        bottom, right = max(min(row + height, self.height), top), max(min(col + width, self.width), left)
+        bottom, right = (
+            max(min(row + height, self.height), top),
+            max(min(col + width, self.width), left),
+        )
         return top, left, bottom - top, right - left
 
     def pixel_size_m(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,17 +89,23 @@ class MapFrame:
         return across, self._distance_m((middle, rows - 0.5), (middle, rows + 0.5))
 
     def _distance_m(
-        self, start: tuple[float | np.ndarray, float | np.ndarray], end: tuple[float | np.ndarray, float | np.ndarray]
+        self,
+        start: tuple[float | np.ndarray, float | np.ndarray],
+        end: tuple[float | np.ndarray, float | np.ndarray],
     ) -> np.ndarray:
         """Return the length in metres of short lines between (column, row) positions."""
         (lon1, lat1), (lon2, lat2) = self._lonlat(*start), self._lonlat(*end)
         lat = (lat1 + lat2) / 2
         curve = 1 - _ECCENTRICITY2 * np.sin(lat) ** 2
-        east = _RADIUS_M / np.sqrt(curve) * np.cos(lat) * ((lon2 - lon1 + np.pi) % (2 * np.pi) - np.pi)
+        east = (
+            _RADIUS_M / np.sqrt(curve) * np.cos(lat) * ((lon2 - lon1 + np.pi) % (2 * np.pi) - np.pi)
+        )
         north = _RADIUS_M * (1 - _ECCENTRICITY2) / curve**1.5 * (lat2 - lat1)
         return np.hypot(east, north)
 
-    def _lonlat(self, col: float | np.ndarray, row: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _lonlat(
+        self, col: float | np.ndarray, row: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude in radians."""
         x, y = self.transform * (np.broadcast_to(col, np.shape(row)), row)
         lon, lat = project(self.crs, _WGS84, np.asarray(x), np.asarray(y))
@@ -101,11 +118,15 @@ class MapFrame:
         return float(np.sqrt(across[0] * along[0]))
 
 
-def project(source: CRS, target: CRS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project(
+    source: CRS, target: CRS, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return positions of one map on another, (N,) each; NaN for all where the maps have no such place in common."""
     try:
         x, y = warp_positions(source, target, x, y)[:2]
-    except Exception:  # PROJ's errors come as classes of private modules; a place that cannot be is no crash
+    except (
+        Exception
+    ):  # PROJ's errors come as classes of private modules; a place that cannot be is no crash
         return np.full(np.shape(x), np.nan), np.full(np.shape(y), np.nan)
     return np.asarray(x), np.asarray(y)
 
@@ -122,7 +143,9 @@ def require_upright(frame: MapFrame, path: Path) -> None:
     """
     if frame.crs is None:
         remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
-        raise SceneError.mismatch('scene', 'have a coordinate reference system', 'none', path, remedy)
+        raise SceneError.mismatch(
+            'scene', 'have a coordinate reference system', 'none', path, remedy
+        )
     if not np.isfinite(frame.gsd_m):
         got = f'{", ".join(f"{edge:.6g}" for edge in frame.bounds)} in {frame.crs.to_wkt()[:60]}'
         remedy = 'Give it the right coordinate reference system with `gdal_edit.py -a_srs EPSG:...`'
@@ -130,5 +153,9 @@ def require_upright(frame: MapFrame, path: Path) -> None:
     a, b, _, d, e, _ = frame.transform[:6]
     if b or d or a <= 0 or e >= 0:
         raise SceneError.mismatch(
-            'transform', 'have rows that run east and columns that run south', [a, b, d, e], path, 'Warp it with `gdalwarp`'
+            'transform',
+            'have rows that run east and columns that run south',
+            [a, b, d, e],
+            path,
+            'Warp it with `gdalwarp`',
         )

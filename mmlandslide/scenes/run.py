@@ -12,15 +12,15 @@ from typing import Any
 import geopandas as gpd
 
 from mmlandslide import __version__
-from mmlandslide.scenes import outputs, placing, record
-from mmlandslide.scenes.blocks import BlockFolder, Blocks, BlocksInMemory
-from mmlandslide.scenes.detections import Detections
-from mmlandslide.scenes.fingerprint import digest
-from mmlandslide.scenes.predictor import Predictor
-from mmlandslide.scenes.processes import Place
+from mmlandslide.scenes.inference.blocks import BlockFolder, Blocks, BlocksInMemory
+from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.inference.predictor import Predictor
+from mmlandslide.scenes.inference.ranks import Place
+from mmlandslide.scenes.inference.run_key import digest
+from mmlandslide.scenes.inference.tiled_inference import Settings, finished, search
+from mmlandslide.scenes.outputs import commit, run_record, writer
+from mmlandslide.scenes.outputs.vector import to_geodataframe
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.scenes.search import Settings, finished, search
-from mmlandslide.scenes.vector import to_geodataframe
 
 Advance = Callable[[int], None]
 
@@ -39,7 +39,9 @@ class SceneDetector:
     model: dict[str, Any]
     device: str = 'cpu'
 
-    def find(self, scene: Scene, settings: Settings, advance: Advance = lambda windows: None) -> gpd.GeoDataFrame:
+    def find(
+        self, scene: Scene, settings: Settings, advance: Advance = lambda windows: None
+    ) -> gpd.GeoDataFrame:
         """Return what is found in a scene, see `vector.to_geodataframe`; nothing is written.
 
         Raises:
@@ -84,11 +86,11 @@ class SceneDetector:
             StorageError: the disk is full, or nobody may write there; nothing half-written stays.
             LandslideError: as `search`.
         """
-        writers, started = outputs.writers_for(scene, report), time.monotonic()
+        writers, started = writer.writers_for(scene, report), time.monotonic()
         blocks = BlockFolder(out, self._decisive(scene, settings))
         free = overwrite or blocks.placing
-        outputs.require_free(out, writers, free, scene.inputs)
-        with placing.alone(out) if place.writes else nullcontext():
+        writer.require_free(out, writers, free, scene.inputs)
+        with commit.alone(out) if place.writes else nullcontext():
             gap = self._begin(scene, out, blocks) if place.writes else None
             place.wait()
             found = search(scene, self.predictor, settings, blocks, place, advance)
@@ -104,37 +106,51 @@ class SceneDetector:
                 'light_without_elevation': gap,
                 **self._facts(scene, settings, blocks, found),
             }
-            outputs.require_free(out, writers, free, scene.inputs)  # hours have passed
-            result = outputs.Result(to_geodataframe(found, scene), scene, run)
-            paths = outputs.write(result, out, writers, blocks.while_placing())
+            writer.require_free(out, writers, free, scene.inputs)  # hours have passed
+            result = writer.Result(to_geodataframe(found, scene), scene, run)
+            paths = writer.write(result, out, writers, blocks.while_placing())
             blocks.remove()
         return paths
 
-    def has_written(self, scene: Scene, out: Path, settings: Settings, report: bool = False) -> bool:
+    def has_written(
+        self, scene: Scene, out: Path, settings: Settings, report: bool = False
+    ) -> bool:
         """Return whether `write` with the same arguments, and nothing changed since, has left all its files there."""
         recorded = None
         with suppress(OSError, ValueError, TypeError, KeyError):
             recorded = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['digest']
-        return outputs.complete(out, outputs.writers_for(scene, report)) and recorded == self._digest(scene, settings)
+        return writer.complete(out, writer.writers_for(scene, report)) and recorded == self._digest(
+            scene, settings
+        )
 
     def _decisive(self, scene: Scene, settings: Settings) -> dict[str, Any]:
         """Return all that decides what finished blocks hold."""
         grid = settings.grid(scene)
-        return {'version': __version__, 'model': self.model, 'scene': scene, 'settings': settings.decisive, 'grid': grid}
+        return {
+            'version': __version__,
+            'model': self.model,
+            'scene': scene,
+            'settings': settings.decisive,
+            'grid': grid,
+        }
 
     def _digest(self, scene: Scene, settings: Settings) -> str:
         """Return a digest of all that decides what is found."""
-        return digest({**self._decisive(scene, settings), 'merge': (settings.method, settings.join)})
+        return digest(
+            {**self._decisive(scene, settings), 'merge': (settings.method, settings.join)}
+        )
 
     def _begin(self, scene: Scene, out: Path, blocks: BlockFolder) -> float | None:
         """Clear what killed runs have left; return, and tell, how much of the scene lacks elevation."""
-        placing.clear_leftovers(out)
+        commit.clear_leftovers(out)
         blocks.clear_leftovers()
-        gap = record.light_without_elevation(scene)
-        record.warn_of_gaps(scene.name, gap)
+        gap = run_record.light_without_elevation(scene)
+        run_record.warn_of_gaps(scene.name, gap)
         return gap
 
-    def _facts(self, scene: Scene, settings: Settings, blocks: Blocks, found: Detections) -> dict[str, Any]:
+    def _facts(
+        self, scene: Scene, settings: Settings, blocks: Blocks, found: Detections
+    ) -> dict[str, Any]:
         """Return what the record says of scene, search and model."""
         grid = settings.grid(scene)
         searched = finished(blocks, grid)
@@ -145,6 +161,6 @@ class SceneDetector:
             'valid_share': sum(block.valid_px for block in searched) / (scene.height * scene.width),
             'settings': asdict(settings),
             'model': self.model,
-            'scene': record.scene_facts(scene),
-            'versions': record.versions(),
+            'scene': run_record.scene_facts(scene),
+            'versions': run_record.versions(),
         }

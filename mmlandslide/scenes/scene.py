@@ -126,7 +126,9 @@ class Scene(ABC):
         values, valid = self.read((0, 0, self.height, self.width))
         share = _shrunk(valid.astype(np.float32), size_hw)
         with np.errstate(invalid='ignore'):
-            return np.stack([_shrunk(values[self.bands.index(band)], size_hw) / share for band in bands])
+            return np.stack(
+                [_shrunk(values[self.bands.index(band)], size_hw) / share for band in bands]
+            )
 
     @abstractmethod
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:

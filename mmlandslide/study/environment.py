@@ -20,7 +20,9 @@ def revision() -> str:
 
 def environment() -> dict[str, Any]:
     """Return packages and hardware: name -> text, number or list."""
-    packages = {name for distributions in HOSTS.values() for name in (each.name for each in distributions)} | {
+    packages = {
+        name for distributions in HOSTS.values() for name in (each.name for each in distributions)
+    } | {
         'torch',
         'torchvision',
     }
@@ -43,7 +45,11 @@ def machine() -> str:
 
 
 def _gpus() -> list[str]:
-    return [line.split(' (UUID')[0] for line in _output('nvidia-smi', '-L').splitlines() if line.startswith('GPU')]
+    return [
+        line.split(' (UUID')[0]
+        for line in _output('nvidia-smi', '-L').splitlines()
+        if line.startswith('GPU')
+    ]
 
 
 def _cpu() -> str:
@@ -58,6 +64,8 @@ def _output(*command: str) -> str:
     if shutil.which(command[0]) is None:
         return ''
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
+        ).stdout.strip()
     except (subprocess.SubprocessError, OSError):
         return ''

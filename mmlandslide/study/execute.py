@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmlandslide.errors import LandslideError
-from mmlandslide.files import latest_checkpoint, write_atomic, write_json
+from mmlandslide.files import write_atomic, write_json
 from mmlandslide.study.environment import machine, revision
 from mmlandslide.study.plan import Cell, Plan, Stage
 from mmlandslide.study.process import MIM, alone, end_orphans, output_end, reason, started
+from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
 #: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that the cell has no score.
 SEEN = 'test tiles must be unseen by training and pre-training'
@@ -193,4 +194,6 @@ def read_state(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _broken(path: Path, got: str) -> LandslideError:
-    return LandslideError.mismatch('state', 'be as a study wrote it', got, path, 'Delete it: only seconds and errors are lost')
+    return LandslideError.mismatch(
+        'state', 'be as a study wrote it', got, path, 'Delete it: only seconds and errors are lost'
+    )

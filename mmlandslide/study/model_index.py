@@ -12,17 +12,32 @@ import yaml
 INDEX = 'model-index.yml'
 _FASTER_RCNN = 'Faster R-CNN'
 Paper = tuple[str, str]
-_EFFICIENTNET: Paper = ('EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks', '1905.11946')
+_EFFICIENTNET: Paper = (
+    'EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks',
+    '1905.11946',
+)
 #: Architecture -> title and number on arXiv of its paper.
 _PAPERS: dict[str, Paper] = {
-    _FASTER_RCNN: ('Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks', '1506.01497'),
+    _FASTER_RCNN: (
+        'Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks',
+        '1506.01497',
+    ),
     'ResNet': ('Deep Residual Learning for Image Recognition', '1512.03385'),
     'EfficientNet': _EFFICIENTNET,
     'EfficientNetLite': _EFFICIENTNET,
     'MobileNetV2': ('MobileNetV2: Inverted Residuals and Linear Bottlenecks', '1801.04381'),
-    'VisionTransformer': ('An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale', '2010.11929'),
-    'SwinTransformer': ('Swin Transformer: Hierarchical Vision Transformer using Shifted Windows', '2103.14030'),
-    'SatMAEViT': ('SatMAE: Pre-training Transformers for Temporal and Multi-Spectral Satellite Imagery', '2207.08051'),
+    'VisionTransformer': (
+        'An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale',
+        '2010.11929',
+    ),
+    'SwinTransformer': (
+        'Swin Transformer: Hierarchical Vision Transformer using Shifted Windows',
+        '2103.14030',
+    ),
+    'SatMAEViT': (
+        'SatMAE: Pre-training Transformers for Temporal and Multi-Spectral Satellite Imagery',
+        '2207.08051',
+    ),
 }
 #: How the name of a pre-training config of ours begins -> paper of the method.
 _METHODS: dict[str, Paper] = {
@@ -73,26 +88,45 @@ def files(results: Mapping[str, Any], weights: Mapping[str, Weights]) -> dict[st
         weights: work dir of a training -> its published file; the others are left out.
     """
     metafiles: dict[str, dict[str, list[Any]]] = {}
-    taken: set[str] = set()  # a pre-training that several backbones share stands in the first one's file
+    taken: set[str] = (
+        set()
+    )  # a pre-training that several backbones share stands in the first one's file
     for backbone in dict.fromkeys(cell['backbone'] for cell in results['cells']):
         cells = [cell for cell in results['cells'] if cell['backbone'] == backbone]
-        models = {model['Name']: model for cell in cells for model in _models(cell, weights) if model['Name'] not in taken}
+        models = {
+            model['Name']: model
+            for cell in cells
+            for model in _models(cell, weights)
+            if model['Name'] not in taken
+        }
         if models:
             taken |= {*models}
             name = f'metafile_{re.sub("[^a-z0-9]+", "_", backbone.lower()).strip("_")}.yml'
             metafile = metafiles.setdefault(name, {'Collections': [], 'Models': []})
             metafile['Collections'].append(_collection(backbone, cells, weights))
             metafile['Models'].extend(models.values())
-    return {**{name: _yaml(metafile) for name, metafile in metafiles.items()}, INDEX: _yaml({'Import': [*metafiles]})}
+    return {
+        **{name: _yaml(metafile) for name, metafile in metafiles.items()},
+        INDEX: _yaml({'Import': [*metafiles]}),
+    }
 
 
-def _collection(backbone: str, cells: Sequence[Mapping[str, Any]], weights: Mapping[str, Weights]) -> dict[str, Any]:
+def _collection(
+    backbone: str, cells: Sequence[Mapping[str, Any]], weights: Mapping[str, Weights]
+) -> dict[str, Any]:
     # The last two trainings of a cell are of its own backbone; those before may be of a teacher.
-    own = [weights[each.work_dir] for cell in cells for each in _trainings(cell)[-2:] if each.work_dir in weights]
+    own = [
+        weights[each.work_dir]
+        for cell in cells
+        for each in _trainings(cell)[-2:]
+        if each.work_dir in weights
+    ]
     kind = own[-1].backbone if own else ''
     metadata = {
         'Training Data': _listed(name for each in own for name in each.datasets),
-        'Training Techniques': _listed(cell['strategy'] for cell in cells if any(_models(cell, weights))),
+        'Training Techniques': _listed(
+            cell['strategy'] for cell in cells if any(_models(cell, weights))
+        ),
         'Architecture': kind,
     }
     paper = {'Paper': _paper(_PAPERS[kind])} if kind in _PAPERS else {}
@@ -103,13 +137,19 @@ def _models(cell: Mapping[str, Any], weights: Mapping[str, Weights]) -> Iterator
     """Yield the models of a cell that are published: encoders, then the detector."""
     for training in _trainings(cell):
         if training.work_dir in weights:
-            yield (_detector if training.host.startswith('mmdet') else _encoder)(cell, training, weights[training.work_dir])
+            yield (_detector if training.host.startswith('mmdet') else _encoder)(
+                cell, training, weights[training.work_dir]
+            )
 
 
 def _detector(cell: Mapping[str, Any], training: _Training, weights: Weights) -> dict[str, Any]:
     run = cell['runs'][0]
     names = {'box AP': 'AP', 'AP50': 'AP50'}
-    metrics = {name: round(run['metrics'][ours], 4) for name, ours in names.items() if run['metrics'][ours] is not None}
+    metrics = {
+        name: round(run['metrics'][ours], 4)
+        for name, ours in names.items()
+        if run['metrics'][ours] is not None
+    }
     # As every detection config of ours is named after its detector; of another nothing is claimed.
     detector = _FASTER_RCNN if Path(training.config).stem.startswith('faster_rcnn') else ''
     more = {
@@ -132,7 +172,9 @@ def _encoder(cell: Mapping[str, Any], training: _Training, weights: Weights) -> 
     return {**_model(cell, training, weights, more), **({'Paper': _paper(paper)} if paper else {})}
 
 
-def _model(cell: Mapping[str, Any], training: _Training, weights: Weights, more: Mapping[str, Any]) -> dict[str, Any]:
+def _model(
+    cell: Mapping[str, Any], training: _Training, weights: Weights, more: Mapping[str, Any]
+) -> dict[str, Any]:
     metadata = {
         'Training Data': _listed(weights.datasets),
         **more,
@@ -157,7 +199,9 @@ def _trainings(cell: Mapping[str, Any]) -> list[_Training]:
 
 def _training(words: Sequence[str]) -> _Training:
     work_dir, options = (words.index(option) + 1 for option in ('--work-dir', '--cfg-options'))
-    return _Training(words[2], words[3], words[work_dir], dict(word.split('=', 1) for word in words[options:]))
+    return _Training(
+        words[2], words[3], words[work_dir], dict(word.split('=', 1) for word in words[options:])
+    )
 
 
 def _paper(paper: Paper) -> dict[str, str]:

@@ -15,12 +15,29 @@ import numpy as np
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.hosts import stack_in_use
-from mmlandslide.study.specification import Backbone, Configs, Options, Pretraining, Protocol, Schedule, Specification, Strategy
+from mmlandslide.study.specification import (
+    Backbone,
+    Configs,
+    Options,
+    Pretraining,
+    Protocol,
+    Schedule,
+    Specification,
+    Strategy,
+)
 
 #: What `mim` calls MMDetection, by the installed stack.
 _MMDET = {'openmmlab': 'mmdet', 'onedl': 'mmdetection'}
 #: Options that only a training reads.
-_TRAINING_ALONE = ('train_', 'val_', 'optim_wrapper', 'param_scheduler', 'default_hooks', 'custom_hooks', 'randomness')
+_TRAINING_ALONE = (
+    'train_',
+    'val_',
+    'optim_wrapper',
+    'param_scheduler',
+    'default_hooks',
+    'custom_hooks',
+    'randomness',
+)
 
 
 @dataclass(frozen=True)
@@ -121,14 +138,18 @@ def _require_claims(specification: Specification, known: Collection[Axes]) -> No
         if not any(one != other and other in known for one, other in pairs):
             got = f'of {claim.of}, over {claim.over}'
             remedy = 'Write names as they stand under backbones, protocols and label_fractions'
-            raise ConfigError.mismatch(f'compare.{index}', 'compare cells of the study', got, specification.name, remedy)
+            raise ConfigError.mismatch(
+                f'compare.{index}', 'compare cells of the study', got, specification.name, remedy
+            )
 
 
 def _all_axes(specification: Specification) -> Iterator[Axes]:
     for protocol, fraction in product(specification.protocols, specification.label_fractions):
         for name, backbone in specification.backbones.items():
             if _config(backbone.configs, protocol) is not None:
-                yield from (Axes(name, strategy, protocol, fraction) for strategy in backbone.strategies)
+                yield from (
+                    Axes(name, strategy, protocol, fraction) for strategy in backbone.strategies
+                )
 
 
 def _config(configs: Configs, protocol: str) -> str | None:
@@ -138,8 +159,15 @@ def _config(configs: Configs, protocol: str) -> str | None:
 class _Chain:
     """Makes the stages of one cell."""
 
-    def __init__(self, specification: Specification, axes: Axes, seed: int, split_files: dict[Path, str]) -> None:
-        self.specification, self.axes, self.seed, self.split_files = specification, axes, seed, split_files
+    def __init__(
+        self, specification: Specification, axes: Axes, seed: int, split_files: dict[Path, str]
+    ) -> None:
+        self.specification, self.axes, self.seed, self.split_files = (
+            specification,
+            axes,
+            seed,
+            split_files,
+        )
         self.protocol: Protocol = specification.protocols[axes.protocol]
         self.backbone: Backbone = specification.backbones[axes.backbone]
         self.strategy: Strategy = self.backbone.strategies[axes.strategy]
@@ -158,7 +186,9 @@ class _Chain:
         if config is None:
             where, got = self.specification.name, list(pretraining.configs)
             expected = f'have a config for protocol {self.protocol.name!r}'
-            raise ConfigError.mismatch(f'pre-training of {self.axes.strategy}', expected, got, where, 'Write one')
+            raise ConfigError.mismatch(
+                f'pre-training of {self.axes.strategy}', expected, got, where, 'Write one'
+            )
         # Without labels there is nothing to save: it sees all training tiles.
         whole = self.protocol.train_file, len(self.protocol.train_ids)
         split_file, num_tiles = self._train_split() if pretraining.labelled else whole
@@ -169,12 +199,18 @@ class _Chain:
             **_with_previous(pretraining.schedule.options, previous),
         }
         words = ('mim', 'train', 'mmpretrain', config)
-        return self._training('pretrain', Path(config).stem, words, pretraining.schedule, options, num_tiles)
+        return self._training(
+            'pretrain', Path(config).stem, words, pretraining.schedule, options, num_tiles
+        )
 
     def _detect(self, previous: Stage | None) -> Stage:
         schedule = self.specification.detect
         split_file, num_tiles = self._train_split()
-        start = {} if previous is None else {'model.backbone.pretrained.checkpoint': str(previous.work_dir)}
+        start = (
+            {}
+            if previous is None
+            else {'model.backbone.pretrained.checkpoint': str(previous.work_dir)}
+        )
         options = {
             'train_dataloader.dataset.split_file': split_file,
             'val_dataloader.dataset.split_file': self.protocol.score_file,
@@ -184,9 +220,22 @@ class _Chain:
             **self._detector_options(),
             **start,
         }
-        words = ('mim', 'train', _MMDET[stack_in_use()], str(_config(self.backbone.configs, self.protocol.name)))
+        words = (
+            'mim',
+            'train',
+            _MMDET[stack_in_use()],
+            str(_config(self.backbone.configs, self.protocol.name)),
+        )
         percent = f'{100 * self.axes.label_fraction:g}pct'
-        name = '_'.join((self.axes.backbone, self.axes.strategy, self.axes.protocol, percent, f'seed{self.seed}'))
+        name = '_'.join(
+            (
+                self.axes.backbone,
+                self.axes.strategy,
+                self.axes.protocol,
+                percent,
+                f'seed{self.seed}',
+            )
+        )
         return self._training('detect', name, words, schedule, options, num_tiles)
 
     def _detector_options(self) -> Options:
@@ -198,11 +247,19 @@ class _Chain:
         }
 
     def _test(self, detector: Stage) -> Stage:
-        kept = {key: value for key, value in self._detector_options().items() if not key.startswith(_TRAINING_ALONE)}
+        kept = {
+            key: value
+            for key, value in self._detector_options().items()
+            if not key.startswith(_TRAINING_ALONE)
+        }
         options = {
             'test_dataloader.dataset.split_file': self.protocol.score_file,
             'test_evaluator.save_predictions': True,
-            **{key: value for key, value in kept.items() if not key.startswith('model.backbone.pretrained')},
+            **{
+                key: value
+                for key, value in kept.items()
+                if not key.startswith('model.backbone.pretrained')
+            },
         }
         words = (
             'mim',
@@ -227,7 +284,10 @@ class _Chain:
     ) -> Stage:
         # What stands later wins: a user's option may say otherwise.
         options = {**_schedule_options(schedule), **options}
-        train_ids = self.split_files.get(Path(options['train_dataloader.dataset.split_file'])) or self.protocol.train_ids
+        train_ids = (
+            self.split_files.get(Path(options['train_dataloader.dataset.split_file']))
+            or self.protocol.train_ids
+        )
         name = f'{_slug(name)}_{_digest(words, options, train_ids)}'
         steps = schedule.epochs * ceil(num_tiles / schedule.batch_size)
         return self._stage(kind, name, words, options, (f'epoch_{schedule.epochs}.pth',), steps)
@@ -251,8 +311,14 @@ class _Chain:
         ids, fraction = self.protocol.train_ids, self.axes.label_fraction
         if fraction == 1:
             return self.protocol.train_file, len(ids)
-        drawn = np.random.default_rng(self.seed).permutation(len(ids))[: max(1, round(fraction * len(ids)))]
-        path = self.specification.root / 'splits' / f'{_slug(self.protocol.name)}_{100 * fraction:g}pct_seed{self.seed}.txt'
+        drawn = np.random.default_rng(self.seed).permutation(len(ids))[
+            : max(1, round(fraction * len(ids)))
+        ]
+        path = (
+            self.specification.root
+            / 'splits'
+            / f'{_slug(self.protocol.name)}_{100 * fraction:g}pct_seed{self.seed}.txt'
+        )
         self.split_files[path] = ''.join(f'{ids[index]}\n' for index in sorted(drawn))
         return str(path), len(drawn)
 
@@ -272,7 +338,10 @@ def _schedule_options(schedule: Schedule) -> Options:
 def _with_previous(options: Options, previous: Stage | None) -> Options:
     """Return options with the work dir of the stage before in the place of `{previous}`."""
     work_dir = str(previous.work_dir) if previous else '{previous}'
-    return {key: value.replace('{previous}', work_dir) if isinstance(value, str) else value for key, value in options.items()}
+    return {
+        key: value.replace('{previous}', work_dir) if isinstance(value, str) else value
+        for key, value in options.items()
+    }
 
 
 def _digest(words: Sequence[str], options: Options, ids: object) -> str:

@@ -38,12 +38,16 @@ def alone(folder: Path) -> Iterator[None]:
     with (folder / 'study.lock').open('a') as file:
         if not lock_now(file):
             got = 'another that is running'
-            raise ConfigError.mismatch('study', 'be run once at a time', got, folder, 'Wait until it has ended, or stop it')
+            raise ConfigError.mismatch(
+                'study', 'be run once at a time', got, folder, 'Wait until it has ended, or stop it'
+            )
         yield
 
 
 @contextmanager
-def started(stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start a stage; when the block ends, however it ends, nothing of it runs any more.
 
     A child that outlived a study that was killed holds a lock on its work dir: it is ended first. The lock file tells its process
@@ -58,7 +62,10 @@ def started(stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM) -> I
         The process.
     """
     stage.work_dir.mkdir(parents=True, exist_ok=True)
-    with (stage.work_dir / 'stage.lock').open('a+') as lock, (stage.work_dir / LOG).open('ab') as log:
+    with (
+        (stage.work_dir / 'stage.lock').open('a+') as lock,
+        (stage.work_dir / LOG).open('ab') as log,
+    ):
         _end_orphan(lock)
         lock.truncate(0)  # no number stands there that is not the holder's
         child = subprocess.Popen(
@@ -125,12 +132,20 @@ def reason(stage: Stage, code: int, since: int = 0) -> str:
     """
     with (stage.work_dir / LOG).open('rb') as file:
         file.seek(max(since, output_end(stage) - 2**18))
-        lines = [line.strip() for line in file.read().decode(errors='replace').splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in file.read().decode(errors='replace').splitlines()
+            if line.strip()
+        ]
     said = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')]
     raised = [line for line in lines if _RAISED.match(line)]
     if code < 0:
         said, raised = [], []  # what it said before is not why
-    return [*said[-1:], *raised, f'{_ended(code)}; its last words: {lines[-1] if lines else "none"}'][0]
+    return [
+        *said[-1:],
+        *raised,
+        f'{_ended(code)}; its last words: {lines[-1] if lines else "none"}',
+    ][0]
 
 
 def _ended(code: int) -> str:

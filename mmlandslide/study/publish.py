@@ -11,17 +11,18 @@ import torch
 from safetensors.torch import save
 
 from mmlandslide.errors import CheckpointError
-from mmlandslide.files import read_checkpoint, remove_leftovers, write_atomic
+from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.study import model_index
 from mmlandslide.study.execute import finished
 from mmlandslide.study.model_index import Weights
 from mmlandslide.study.plan import Cell, Plan, Stage
-from mmlandslide.study.wording import percent
+from mmlandslide.study.report.wording import percent
 from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.bridge import keymap_of
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.inspection import sha256
 from mmlandslide.weights.layout import translate
-from mmlandslide.weights.nesting import State, backbone_state, tensors_of
+from mmlandslide.weights.state_dict import State, backbone_state, tensors_of
 
 #: What a checkpoint states of itself that its weights need wherever they go.
 _STATED = ('version', 'config', 'bands', 'tile_ids')
@@ -72,7 +73,11 @@ def _chosen(plan: Plan) -> Iterator[Stage]:
 def _trained(cell: Cell) -> list[Stage]:
     """Return a cell's finished pre-trainings, and its detector where that has a score."""
     scored = all(map(finished, cell.stages))
-    return [stage for stage in cell.stages[:-1] if (scored if stage.kind == 'detect' else finished(stage))]
+    return [
+        stage
+        for stage in cell.stages[:-1]
+        if (scored if stage.kind == 'detect' else finished(stage))
+    ]
 
 
 def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +85,9 @@ def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
         run = cell['runs'][0]
         if run['status'] != 'finished':
             place = f'{cell["backbone"]}, {cell["strategy"]}, {cell["protocol"]}, {percent(cell["label_fraction"])} of labels'
-            yield f'{place}, seed {run["seed"]}: ' + ': '.join(filter(None, (run['status'], run['error'])))
+            yield f'{place}, seed {run["seed"]}: ' + ': '.join(
+                filter(None, (run['status'], run['error']))
+            )
 
 
 def _weights(stage: Stage, folder: Path) -> Weights:
@@ -88,18 +95,28 @@ def _weights(stage: Stage, folder: Path) -> Weights:
     path = stage.work_dir / stage.leaves[0]
     content = read_checkpoint(path)
     own, encoder = lineage.stated(content, path), backbone_state(content)
-    kind = architecture.deduce(translate(encoder, keymap_of(encoder, 'auto', path)).found, path)['type']
-    state = tensors_of(content) if stage.kind == 'detect' else {f'backbone.{name}': value for name, value in encoder.items()}
+    kind = architecture.deduce(translate(encoder, keymap_of(encoder, 'auto', path)).found, path)[
+        'type'
+    ]
+    state = (
+        tensors_of(content)
+        if stage.kind == 'detect'
+        else {f'backbone.{name}': value for name, value in encoder.items()}
+    )
     _refuse_broken(state, path)
     written = _write_weights(state, _record(own, content), stage.name, folder)
     datasets = sorted({tile.rpartition(':')[0] for tile in lineage.tiles_seen(own)} - {''})
     return Weights(*written, kind, tuple(datasets))
 
 
-def _write_weights(state: State, record: Mapping[str, Any], name: str, folder: Path) -> tuple[str, str]:
+def _write_weights(
+    state: State, record: Mapping[str, Any], name: str, folder: Path
+) -> tuple[str, str]:
     """Write a file of weights; return its name and its SHA-256."""
     # Its own storage for each: safetensors refuses those that share one. One key of metadata: the order of several is random.
-    apart = {key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()}
+    apart = {
+        key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()
+    }
     content = save(apart, {lineage.METADATA_KEY: json.dumps(record, default=str)})
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f'{name}-{digest[:8]}.safetensors'
@@ -123,8 +140,14 @@ def _record(own: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any
 
 def _without_folders(known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a lineage whose checkpoints are named by file and work dir alone: the rest is of the machine that trained."""
-    short = {key: str(Path(*Path(value).parts[-2:])) for key, value in known.items() if key == 'checkpoint'}
-    inner = {key: _without_folders(value) for key, value in known.items() if isinstance(value, Mapping)}
+    short = {
+        key: str(Path(*Path(value).parts[-2:]))
+        for key, value in known.items()
+        if key == 'checkpoint'
+    }
+    inner = {
+        key: _without_folders(value) for key, value in known.items() if isinstance(value, Mapping)
+    }
     return {**known, **short, **inner}
 
 
@@ -136,8 +159,14 @@ def _nested(owner: Any, *keys: str) -> Mapping[str, Any]:
 
 
 def _refuse_broken(state: State, path: Path) -> None:
-    broken = [name for name, value in state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    broken = [
+        name
+        for name, value in state.items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
     if broken:
-        got = f'NaN or infinite values in {len(broken)} of {len(state)} tensors such as {broken[:3]}'
+        got = (
+            f'NaN or infinite values in {len(broken)} of {len(state)} tensors such as {broken[:3]}'
+        )
         remedy = 'Delete the work dir to train it again, or take the cell out of the study'
         raise CheckpointError.mismatch('weights', 'be finite to be published', got, path, remedy)

@@ -68,7 +68,9 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         'machines': _noted(plan, records, 'machine', '; '),
         'environment': environment(),
         'bootstrap': {'resamples': RESAMPLES, 'over': ['tiles', 'seeds'], 'level': 0.95},
-        'cells': [_cell(axes, cells, done[axes], records, broken) for axes, cells in grouped.items()],
+        'cells': [
+            _cell(axes, cells, done[axes], records, broken) for axes, cells in grouped.items()
+        ],
         'differences': [
             _difference(axes, axes.moved(claim.over), done, plan.specification.name)
             for claim in plan.specification.compare
@@ -98,7 +100,11 @@ def _noted(plan: Plan, records: Mapping[str, Record], key: str, between: str) ->
 
 
 def _cell(
-    axes: Axes, cells: Sequence[Cell], runs: Sequence[Run], records: Mapping[str, Record], broken: Mapping[Cell, str]
+    axes: Axes,
+    cells: Sequence[Cell],
+    runs: Sequence[Run],
+    records: Mapping[str, Record],
+    broken: Mapping[Cell, str],
 ) -> dict[str, Any]:
     found = {run.seed: run for run in runs}
     return {
@@ -119,7 +125,9 @@ def _cell(
     }
 
 
-def _outcome(cell: Cell, records: Mapping[str, Record], broken: Mapping[Cell, str]) -> dict[str, str]:
+def _outcome(
+    cell: Cell, records: Mapping[str, Record], broken: Mapping[Cell, str]
+) -> dict[str, str]:
     """Return status and error of a cell: those of the first stage that did not end well, where it has no score."""
     if cell in broken:
         return {'status': 'failed', 'error': broken[cell]}
@@ -137,10 +145,16 @@ def _scores(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
         values = [run.metrics.get(name) for run in runs]
         known = [value for value in values if value is not None]
         mean = plain.fmean(known) if known else None
-        scores[name] = {'mean': mean, 'std': plain.stdev(known) if len(known) > 1 else None, 'seeds': len(known)}
+        scores[name] = {
+            'mean': mean,
+            'std': plain.stdev(known) if len(known) > 1 else None,
+            'seeds': len(known),
+        }
     for name in RESAMPLED:
         defined = scores[name]['mean'] is not None
-        scores[name]['interval'] = list(statistics.interval(_means(runs, name))) if defined else None
+        scores[name]['interval'] = (
+            list(statistics.interval(_means(runs, name))) if defined else None
+        )
     return scores
 
 
@@ -149,7 +163,9 @@ def _means(runs: Sequence[Run], name: str) -> NDArray[np.float64]:
     return statistics.resampled_means(np.stack([run.resampled[name] for run in runs]), draws)
 
 
-def _difference(axes: Axes, other: Axes, done: Mapping[Axes, Sequence[Run]], where: str) -> dict[str, Any]:
+def _difference(
+    axes: Axes, other: Axes, done: Mapping[Axes, Sequence[Run]], where: str
+) -> dict[str, Any]:
     """Return the paired differences of two cells, over the seeds that both have."""
     both = sorted({run.seed for run in done[axes]} & {run.seed for run in done[other]})
     pair = [[run for run in done[each] if run.seed in both] for each in (axes, other)]
@@ -159,7 +175,10 @@ def _difference(axes: Axes, other: Axes, done: Mapping[Axes, Sequence[Run]], whe
         'of': asdict(axes),
         'over': asdict(other),
         'seeds': both,
-        **{name: _verdict(pair[0], pair[1], name) if both else {'verdict': NOT_MEASURED} for name in RESAMPLED},
+        **{
+            name: _verdict(pair[0], pair[1], name) if both else {'verdict': NOT_MEASURED}
+            for name in RESAMPLED
+        },
     }
 
 
@@ -183,14 +202,21 @@ def _run(cell: Cell) -> Run:
     metrics, predictions = (_json(test, name) for name in test.leaves)
     try:
         matched = statistics.match([tile_result(each) for each in predictions])
-        found = statistics.average_precisions(matched, np.ones((1, len(matched.tile_ids)), np.int64))
+        found = statistics.average_precisions(
+            matched, np.ones((1, len(matched.tile_ids)), np.int64)
+        )
         said = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(test, error) from error
     again = [float(found[name][0]) for name in RESAMPLED]
     if not np.allclose(said, again, rtol=0, atol=_SAME, equal_nan=True):
-        got, remedy = f'{said} against {again} from predictions.json', 'Leave iou_thrs and max_dets of the evaluator as they are'
-        raise ConfigError.mismatch(f'{RESAMPLED} in metrics.json', "be COCO's", got, test.work_dir, remedy)
+        got, remedy = (
+            f'{said} against {again} from predictions.json',
+            'Leave iou_thrs and max_dets of the evaluator as they are',
+        )
+        raise ConfigError.mismatch(
+            f'{RESAMPLED} in metrics.json', "be COCO's", got, test.work_dir, remedy
+        )
     return Run(cell.seed, metrics, matched)
 
 
@@ -203,4 +229,10 @@ def _json(stage: Stage, name: str) -> Any:
 
 def _unreadable(stage: Stage, error: Exception) -> LandslideError:
     got = f'{type(error).__name__} {str(error)!r}'
-    return ConfigError.mismatch('files of a test', 'be those that LandslideMetric writes', got, stage.work_dir, 'Delete the folder')
+    return ConfigError.mismatch(
+        'files of a test',
+        'be those that LandslideMetric writes',
+        got,
+        stage.work_dir,
+        'Delete the folder',
+    )

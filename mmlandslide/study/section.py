@@ -24,7 +24,9 @@ class Section:
     content: Mapping[str, Any]
     asked: list[str] = field(default_factory=list)
 
-    def take(self, key: str, kinds: type | tuple[type, ...], default: Any = None, required: bool = False) -> Any:
+    def take(
+        self, key: str, kinds: type | tuple[type, ...], default: Any = None, required: bool = False
+    ) -> Any:
         """Return the value of a key.
 
         Args:
@@ -41,7 +43,9 @@ class Section:
             return default
         value = self.content.get(key)
         if not isinstance(value, kinds) or isinstance(value, bool) is not (kinds is bool):
-            wanted = ' or '.join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+            wanted = ' or '.join(
+                kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
+            )
             got = repr(value) if key in self.content else 'nothing'
             raise self.fault(key, f'be {wanted}', got, 'Correct it')
         return value
@@ -63,7 +67,9 @@ class Section:
         """Refuse keys that nobody asked for."""
         unknown = [key for key in self.content if key not in self.asked]
         if unknown:
-            raise self.fault(str(unknown[0]), f'be one of {self.asked}', 'an unknown key', 'Correct its spelling')
+            raise self.fault(
+                str(unknown[0]), f'be one of {self.asked}', 'an unknown key', 'Correct its spelling'
+            )
 
     def named(self, key: str) -> str:
         """Return the whole name of a key."""

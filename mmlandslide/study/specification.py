@@ -22,10 +22,16 @@ class _UniqueKeys(yaml.SafeLoader):
         Raises:
             yaml.YAMLError: a key stands in it twice.
         """
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != 'tag:yaml.org,2002:merge']
+        keys = [
+            self.construct_object(key, deep=True)
+            for key, _ in node.value
+            if key.tag != 'tag:yaml.org,2002:merge'
+        ]
         twice = [key for index, key in enumerate(keys) if key in keys[:index]]
         if twice:
-            raise yaml.MarkedYAMLError(problem=f'key {twice[0]!r} stands twice', problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f'key {twice[0]!r} stands twice', problem_mark=node.start_mark
+            )
         return super().construct_mapping(node, deep)
 
 
@@ -33,7 +39,14 @@ class _UniqueKeys(yaml.SafeLoader):
 Configs = str | dict[str, str]
 
 #: What a study sets itself in each training: an option that said otherwise would break how it counts, resumes or scores.
-_OWN = ('train_cfg.max_epochs', 'param_scheduler', 'train_dataloader.batch_size', 'randomness.seed', 'work_dir', 'resume')
+_OWN = (
+    'train_cfg.max_epochs',
+    'param_scheduler',
+    'train_dataloader.batch_size',
+    'randomness.seed',
+    'work_dir',
+    'resume',
+)
 #: What makes two cells differ besides their seed.
 AXES = ('backbone', 'strategy', 'protocol', 'label_fraction')
 
@@ -178,22 +191,39 @@ def read(path: str | Path) -> Specification:
         raise ConfigError.mismatch('study', 'be YAML', got, path, 'Correct that line') from error
     top = Section(path, '', {}).section('study', content)
     top.key = ''
-    protocols = {name: _protocol(name, section) for name, section in top.sections('protocols').items()}
+    protocols = {
+        name: _protocol(name, section) for name, section in top.sections('protocols').items()
+    }
     specification = Specification(
         name=top.take('name', str, required=True),
         root=Path(top.take('work_dir', str, f'work_dirs/studies/{path.stem}')),
         seeds=_numbers(top, 'seeds', int, [0]),
         label_fractions=_numbers(top, 'label_fractions', (int, float), [1.0]),
-        detect=_schedule(top.section('detect', top.take('detect', dict, required=True)), closed=True),
+        detect=_schedule(
+            top.section('detect', top.take('detect', dict, required=True)), closed=True
+        ),
         protocols=protocols,
-        backbones={name: _backbone(section, protocols) for name, section in top.sections('backbones').items()},
-        compare=tuple(_comparison(top, index, each) for index, each in enumerate(top.take('compare', list, []))),
+        backbones={
+            name: _backbone(section, protocols)
+            for name, section in top.sections('backbones').items()
+        },
+        compare=tuple(
+            _comparison(top, index, each)
+            for index, each in enumerate(top.take('compare', list, []))
+        ),
     )
     top.closed()
     if not all(0 < fraction <= 1 for fraction in specification.label_fractions):
-        raise top.fault('label_fractions', 'lie in (0, 1]', list(specification.label_fractions), 'Write shares, such as 0.1')
+        raise top.fault(
+            'label_fractions',
+            'lie in (0, 1]',
+            list(specification.label_fractions),
+            'Write shares, such as 0.1',
+        )
     if not all(0 <= seed < 2**32 for seed in specification.seeds):
-        raise top.fault('seeds', 'lie in [0, 2^32)', list(specification.seeds), 'Write small whole numbers')
+        raise top.fault(
+            'seeds', 'lie in [0, 2^32)', list(specification.seeds), 'Write small whole numbers'
+        )
     return specification
 
 
@@ -206,20 +236,34 @@ def _protocol(name: str, section: Section) -> Protocol:
     both = sorted({*train_ids} & {*score_ids})
     if both:
         got = f'{len(both)} that do both, such as {both[:3]}'
-        raise SplitOverlapError.mismatch(section.key, 'train on other tiles than it scores', got, section.path, 'Split them')
-    return Protocol(name, files[0], files[1], train_ids, score_ids, options[0], options[1], show_tiles)
+        raise SplitOverlapError.mismatch(
+            section.key, 'train on other tiles than it scores', got, section.path, 'Split them'
+        )
+    return Protocol(
+        name, files[0], files[1], train_ids, score_ids, options[0], options[1], show_tiles
+    )
 
 
 def _ids(section: Section, file: str) -> tuple[str, ...]:
     _require_file(Path(file), section.key, section.path)
     try:
-        lines = [line.split('#')[0].strip() for line in Path(file).read_text(encoding='utf-8').splitlines()]
+        lines = [
+            line.split('#')[0].strip()
+            for line in Path(file).read_text(encoding='utf-8').splitlines()
+        ]
     except UnicodeDecodeError as error:
-        raise section.fault('train_ids or score_ids', 'be text in UTF-8', f'{file}: {error}', 'Correct it') from error
+        raise section.fault(
+            'train_ids or score_ids', 'be text in UTF-8', f'{file}: {error}', 'Correct it'
+        ) from error
     ids = [line for line in lines if line]
     if not ids or len({*ids}) != len(ids):
         got = f'{file} with ' + ('a tile twice' if ids else 'no tile')
-        raise section.fault('train_ids or score_ids', 'name at least one tile and none twice', got, 'Correct its lines')
+        raise section.fault(
+            'train_ids or score_ids',
+            'name at least one tile and none twice',
+            got,
+            'Correct its lines',
+        )
     return tuple(ids)
 
 
@@ -232,7 +276,12 @@ def _schedule(section: Section, closed: bool = False) -> Schedule:
     if batch_size < 1:
         raise section.fault('batch_size', 'be at least 1', batch_size, 'Correct it')
     if not 1 <= warmup < epochs:
-        raise section.fault('warmup', f'be at least 1 and below the {epochs} epochs', warmup, 'Change one of the two')
+        raise section.fault(
+            'warmup',
+            f'be at least 1 and below the {epochs} epochs',
+            warmup,
+            'Change one of the two',
+        )
     return Schedule(epochs, batch_size, warmup, options)
 
 
@@ -240,7 +289,10 @@ def _backbone(section: Section, protocols: Mapping[str, Protocol]) -> Backbone:
     backbone = Backbone(
         configs=_configs(section, protocols),
         options=_options(section, 'options'),
-        strategies={name: _strategy(each, protocols) for name, each in section.sections('strategies').items()},
+        strategies={
+            name: _strategy(each, protocols)
+            for name, each in section.sections('strategies').items()
+        },
     )
     section.closed()
     return backbone
@@ -248,11 +300,17 @@ def _backbone(section: Section, protocols: Mapping[str, Protocol]) -> Backbone:
 
 def _strategy(section: Section, protocols: Mapping[str, Protocol]) -> Strategy:
     entries = enumerate(section.take('pretrain', list, []))
-    pretrain = tuple(_pretraining(section.section(f'pretrain.{index}', entry), protocols) for index, entry in entries)
+    pretrain = tuple(
+        _pretraining(section.section(f'pretrain.{index}', entry), protocols)
+        for index, entry in entries
+    )
     for key, value in pretrain[0].schedule.options.items() if pretrain else ():
         if '{previous}' in str(value):
             raise section.fault(
-                'pretrain.0.options', 'not name {previous}', f'{key}: {value}', 'Write the training before it first'
+                'pretrain.0.options',
+                'not name {previous}',
+                f'{key}: {value}',
+                'Write the training before it first',
             )
     options = _options(section, 'options')
     section.closed()
@@ -270,7 +328,9 @@ def _configs(section: Section, protocols: Mapping[str, Protocol]) -> Configs:
     found: Configs = section.take('config', (str, dict), required=True)
     unknown = [] if isinstance(found, str) else [name for name in found if name not in protocols]
     if unknown or not found:
-        raise section.fault('config', f'be for protocols of {list(protocols)}', unknown or 'nothing', 'Name those')
+        raise section.fault(
+            'config', f'be for protocols of {list(protocols)}', unknown or 'nothing', 'Name those'
+        )
     for file in [found] if isinstance(found, str) else found.values():
         _require_file(Path(str(file)), section.named('config'), section.path)
     return found
@@ -283,9 +343,16 @@ def _comparison(top: Section, index: int, content: Any) -> Comparison:
     strange = [axis for axis in (*of, *over) if axis not in AXES]
     if strange or not over or not {*over} <= {*of}:
         got = f'of {of}, over {over}'
-        raise section.fault('over', f'replace axes of {AXES} that `of` names', got, 'Write the axis that differs in both')
+        raise section.fault(
+            'over',
+            f'replace axes of {AXES} that `of` names',
+            got,
+            'Write the axis that differs in both',
+        )
     if any(isinstance(value, list | dict) for value in (*of.values(), *over.values())):
-        raise section.fault('of', 'give each axis one value', f'of {of}, over {over}', 'Write one claim a line')
+        raise section.fault(
+            'of', 'give each axis one value', f'of {of}, over {over}', 'Write one claim a line'
+        )
     if 'protocol' in over:
         remedy = 'Compare within one protocol: only there the tiles are the same'
         raise section.fault('over', 'leave the protocol as it is', over, remedy)
@@ -296,20 +363,28 @@ def _options(section: Section, key: str) -> Options:
     options = {str(name): value for name, value in section.take(key, dict, {}).items()}
     for name, value in options.items():
         if any(name == own or name.startswith(f'{own}.') for own in _OWN):
-            raise section.fault(key, f'leave {name} to the study', value, 'Use epochs, batch_size, warmup and seeds')
+            raise section.fault(
+                key, f'leave {name} to the study', value, 'Use epochs, batch_size, warmup and seeds'
+            )
         if name.endswith('split_file') and not isinstance(value, str):
-            raise section.fault(f'{key}.{name}', 'be a path', repr(value), 'Name a file of tile ids')
+            raise section.fault(
+                f'{key}.{name}', 'be a path', repr(value), 'Name a file of tile ids'
+            )
         if isinstance(value, dict) or (isinstance(value, str) and set(value) & set(',()[]\'"')):
             remedy = 'Write dotted keys and plain values: --cfg-options reads anything else as a list or text'
             raise section.fault(f'{key}.{name}', 'be a plain value', repr(value), remedy)
     return options
 
 
-def _numbers(top: Section, key: str, kinds: type | tuple[type, ...], default: list[Any]) -> tuple[Any, ...]:
+def _numbers(
+    top: Section, key: str, kinds: type | tuple[type, ...], default: list[Any]
+) -> tuple[Any, ...]:
     values = top.take(key, list, default)
     sound = all(isinstance(value, kinds) and not isinstance(value, bool) for value in values)
     if not values or not sound or len({*values}) != len(values):
-        raise top.fault(key, 'be a list of different numbers', values, 'Write at least one, none twice')
+        raise top.fault(
+            key, 'be a list of different numbers', values, 'Write at least one, none twice'
+        )
     return tuple(values)
 
 

@@ -54,19 +54,37 @@ def match(tiles: Sequence[TileResult]) -> Matched:
     ordered = [_surest(tile) for tile in sorted(tiles, key=lambda tile: tile.tile_id)]
     scores = np.concatenate([np.zeros(0), *(tile.scores.astype(np.float64) for tile in ordered)])
     tile = np.repeat(np.arange(len(ordered)), [len(each.scores) for each in ordered])
-    hit = [np.concatenate([np.zeros(0, np.bool_), *(hits(each, thr) for each in ordered)]) for thr in COCO_IOU_THRS]
+    hit = [
+        np.concatenate([np.zeros(0, np.bool_), *(hits(each, thr) for each in ordered)])
+        for thr in COCO_IOU_THRS
+    ]
     order = np.argsort(-scores, kind='stable')
     num_true = np.array([len(each.true_labels) for each in ordered], np.int64)
-    truth = hashlib.sha256(b''.join(each.true_boxes_xyxy.astype('<f4').tobytes() for each in ordered)).hexdigest()
-    return Matched(tuple(each.tile_id for each in ordered), tile[order], np.stack(hit)[:, order], num_true, truth)
+    truth = hashlib.sha256(
+        b''.join(each.true_boxes_xyxy.astype('<f4').tobytes() for each in ordered)
+    ).hexdigest()
+    return Matched(
+        tuple(each.tile_id for each in ordered),
+        tile[order],
+        np.stack(hit)[:, order],
+        num_true,
+        truth,
+    )
 
 
 def _surest(tile: TileResult) -> TileResult:
     order = np.argsort(-tile.scores.astype(np.float64), kind='stable')[:MAX_DETS]
-    return replace(tile, boxes_xyxy=tile.boxes_xyxy[order], scores=tile.scores[order], labels=tile.labels[order])
+    return replace(
+        tile,
+        boxes_xyxy=tile.boxes_xyxy[order],
+        scores=tile.scores[order],
+        labels=tile.labels[order],
+    )
 
 
-def average_precisions(matched: Matched, counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def average_precisions(
+    matched: Matched, counts: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
     """Return AP and AP50 of resampled sets, equal to those of COCO on a set that holds each tile so often.
 
     Args:
@@ -76,7 +94,10 @@ def average_precisions(matched: Matched, counts: NDArray[np.int64]) -> dict[str,
     Returns:
         `AP` and `AP50`, (R,) each; NaN where a resample holds no true box.
     """
-    found = [_at_each_iou(matched, rows) for rows in np.array_split(counts, max(1, -(-len(counts) // _ROWS)))]
+    found = [
+        _at_each_iou(matched, rows)
+        for rows in np.array_split(counts, max(1, -(-len(counts) // _ROWS)))
+    ]
     at_each = np.concatenate(found)  # (R, 10)
     return {'AP': at_each.mean(axis=1), 'AP50': at_each[:, 0]}
 
@@ -92,11 +113,15 @@ def _at_each_iou(matched: Matched, counts: NDArray[np.int64]) -> NDArray[np.floa
         num_hits = weight[:, places].cumsum(axis=1)
         precision = num_hits / (ranked[:, places] + np.spacing(1))
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        found[:, column] = [_mean_precision(*row) for row in zip(num_hits, envelope, num_true, strict=True)]
+        found[:, column] = [
+            _mean_precision(*row) for row in zip(num_hits, envelope, num_true, strict=True)
+        ]
     return found
 
 
-def _mean_precision(num_hits: NDArray[np.int64], envelope: NDArray[np.float64], num_true: int) -> float:
+def _mean_precision(
+    num_hits: NDArray[np.int64], envelope: NDArray[np.float64], num_true: int
+) -> float:
     """Return the mean over COCO's recall points; a recall that is not reached has precision 0."""
     if num_true == 0:
         return float('nan')
@@ -131,7 +156,9 @@ def draw(num_tiles: int, num_seeds: int, resamples: int = 1000, seed: int = 0) -
     """
     generator = np.random.default_rng(seed)
     counts = generator.multinomial(num_tiles, np.full(num_tiles, 1 / num_tiles), size=resamples)
-    return Draws(counts.astype(np.int64), generator.integers(num_seeds, size=(resamples, num_seeds)))
+    return Draws(
+        counts.astype(np.int64), generator.integers(num_seeds, size=(resamples, num_seeds))
+    )
 
 
 def resampled_means(values: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
@@ -178,7 +205,9 @@ def require_same_tiles(cells: Sequence[Matched], where: object) -> None:
         return
     sizes = [f'{len(each.tile_ids)} tiles with {each.num_true.sum()} boxes' for each in cells]
     remedy = 'Compare within one protocol'
-    raise DatasetError.mismatch('compared cells', 'be scored on the same tiles and boxes', sizes, where, remedy)
+    raise DatasetError.mismatch(
+        'compared cells', 'be scored on the same tiles and boxes', sizes, where, remedy
+    )
 
 
 def _truth(matched: Matched) -> tuple[object, ...]:

@@ -16,12 +16,28 @@ NAMED: dict[str, Cfg] = {
     **{f'efficientnet_b{size}': {'type': 'EfficientNet', 'arch': f'b{size}'} for size in range(8)},
     'efficientnet_lite0': {'type': 'EfficientNetLite', 'arch': 'lite0'},
     'mobilenet_v2': {'type': 'MobileNetV2'},
-    **{f'swin_{size}': {'type': 'SwinTransformer', 'arch': size} for size in ('tiny', 'small', 'base', 'large')},
-    **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': f'deit-{size}'} for size in ('tiny', 'small')},
+    **{
+        f'swin_{size}': {'type': 'SwinTransformer', 'arch': size}
+        for size in ('tiny', 'small', 'base', 'large')
+    },
+    **{
+        f'vit_{size}': {'type': 'VisionTransformer', 'arch': f'deit-{size}'}
+        for size in ('tiny', 'small')
+    },
     **{f'vit_{size}': {'type': 'VisionTransformer', 'arch': size} for size in ('base', 'large')},
     **{f'satmae_{size}': {'type': 'SatMAEViT', 'arch': size} for size in ('base', 'large')},
-    'clip_vit_base_32': {'type': 'VisionTransformer', 'arch': 'base', 'patch_size': 32, 'pre_norm': True},
-    'clip_vit_large_14': {'type': 'VisionTransformer', 'arch': 'large', 'patch_size': 14, 'pre_norm': True},
+    'clip_vit_base_32': {
+        'type': 'VisionTransformer',
+        'arch': 'base',
+        'patch_size': 32,
+        'pre_norm': True,
+    },
+    'clip_vit_large_14': {
+        'type': 'VisionTransformer',
+        'arch': 'large',
+        'patch_size': 14,
+        'pre_norm': True,
+    },
 }
 
 #: Blocks of each stage, and whether they are bottlenecks -> depth.
@@ -45,7 +61,9 @@ def named(name: str) -> Cfg:
         ConfigError: there is no such name.
     """
     if name not in NAMED:
-        raise ConfigError.mismatch('architecture', f'be one of {list(NAMED)}', repr(name), '--arch', 'Choose one of them')
+        raise ConfigError.mismatch(
+            'architecture', f'be one of {list(NAMED)}', repr(name), '--arch', 'Choose one of them'
+        )
     return NAMED[name]
 
 
@@ -97,14 +115,20 @@ def described(found: Mapping[str, torch.Tensor]) -> str:
         cfg = deduce(found, 'a checkpoint')
     except CheckpointMismatchError:
         return 'no whole backbone'
-    stated = {key: cfg[key] for key in ('depth', 'arch', 'widen_factor', 'patch_size', 'pre_norm', 'groups') if key in cfg}
+    stated = {
+        key: cfg[key]
+        for key in ('depth', 'arch', 'widen_factor', 'patch_size', 'pre_norm', 'groups')
+        if key in cfg
+    }
     return f'{cfg["type"]}({", ".join(f"{key}={value}" for key, value in stated.items())})'
 
 
 def _unknown(found: Mapping[str, torch.Tensor], where: object) -> Exception:
     expected = 'hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT'
     got = f'{len(found)} tensors such as {list(found)[:3]}'
-    return CheckpointMismatchError.mismatch('checkpoint', expected, got, where, 'Name the architecture with --arch')
+    return CheckpointMismatchError.mismatch(
+        'checkpoint', expected, got, where, 'Name the architecture with --arch'
+    )
 
 
 def _count(found: Mapping[str, torch.Tensor], pattern: str) -> int:
@@ -124,7 +148,10 @@ def _resnet(found: Mapping[str, torch.Tensor]) -> Cfg:
 
 def _swin(found: Mapping[str, torch.Tensor]) -> Cfg:
     stages = range(_count(found, r'stages\.(\d+)\.'))
-    tables = [found[f'stages.{stage}.blocks.0.attn.w_msa.relative_position_bias_table'] for stage in stages]
+    tables = [
+        found[f'stages.{stage}.blocks.0.attn.w_msa.relative_position_bias_table']
+        for stage in stages
+    ]
     arch = {
         'embed_dims': found['patch_embed.projection.weight'].shape[0],
         'depths': [_count(found, rf'stages\.{stage}\.blocks\.(\d+)\.') for stage in stages],
@@ -133,12 +160,25 @@ def _swin(found: Mapping[str, torch.Tensor]) -> Cfg:
     taps = [stage for stage in stages if f'norm{stage}.weight' in found]
     # A table has (2 w - 1)^2 rows.
     window = (round(tables[0].shape[0] ** 0.5) + 1) // 2
-    return {'type': 'SwinTransformer', 'arch': arch, 'window_size': window, 'out_indices': taps or [stages[-1]]}
+    return {
+        'type': 'SwinTransformer',
+        'arch': arch,
+        'window_size': window,
+        'out_indices': taps or [stages[-1]],
+    }
 
 
 def _vit(found: Mapping[str, torch.Tensor]) -> Cfg:
-    codes = {match[1]: found[name] for name in found if (match := re.fullmatch(r'patch_embed\.(.+)\.channel_embed', name))}
-    stem = f'patch_embed.{next(iter(codes))}.projection.weight' if codes else 'patch_embed.projection.weight'
+    codes = {
+        match[1]: found[name]
+        for name in found
+        if (match := re.fullmatch(r'patch_embed\.(.+)\.channel_embed', name))
+    }
+    stem = (
+        f'patch_embed.{next(iter(codes))}.projection.weight'
+        if codes
+        else 'patch_embed.projection.weight'
+    )
     width, _, patch_px, _ = found[stem].shape
     with_cls_token = 'cls_token' in found
     grid = round((found['pos_embed'].shape[1] - with_cls_token) ** 0.5)
@@ -166,7 +206,11 @@ def _groups(codes: Mapping[str, torch.Tensor]) -> Cfg:
     if not codes:
         return {}
     groups = [group.split('-') for group in codes]
-    return {'type': 'SatMAEViT', 'groups': groups, 'channel_dims': next(iter(codes.values())).shape[2]}
+    return {
+        'type': 'SatMAEViT',
+        'groups': groups,
+        'channel_dims': next(iter(codes.values())).shape[2],
+    }
 
 
 def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:
@@ -177,7 +221,11 @@ def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:
 def _mobilenet_v2(found: Mapping[str, torch.Tensor]) -> Cfg:
     width = found['layer7.0.conv.2.conv.weight'].shape[0]
     whole = 'conv2.conv.weight' in found
-    return {**NAMED['mobilenet_v2'], 'widen_factor': width / 320, 'out_indices': (7 if whole else 6,)}
+    return {
+        **NAMED['mobilenet_v2'],
+        'widen_factor': width / 320,
+        'out_indices': (7 if whole else 6,),
+    }
 
 
 #: A parameter that only this backbone has -> how its config is told.

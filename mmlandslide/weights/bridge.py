@@ -13,15 +13,16 @@ import torch
 from mmengine.logging import print_log
 
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
-from mmlandslide.files import read_checkpoint
-from mmlandslide.weights import architecture, keymaps, lineage, stem
-from mmlandslide.weights.filling import require_finite
-from mmlandslide.weights.keymap import KeyMap
+from mmlandslide.weights import architecture, lineage, stem
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.layout import Translation, translate
-from mmlandslide.weights.nesting import State, backbone_state
 from mmlandslide.weights.references import resolve
 from mmlandslide.weights.report import TransferReport, shapes
 from mmlandslide.weights.resize import resized
+from mmlandslide.weights.sources import keymaps
+from mmlandslide.weights.sources.keymap import KeyMap
+from mmlandslide.weights.state_dict import State, backbone_state
+from mmlandslide.weights.strict_load import require_finite
 
 _DERIVED = ('relative_position_index', 'num_batches_tracked')
 
@@ -59,7 +60,9 @@ def load_pretrained(
         CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
         ConfigError: `min_matched` is outside (0, 1], or there is no such source or rule.
     """
-    if min_matched is not None and not (isinstance(min_matched, int | float) and 0 < min_matched <= 1):
+    if min_matched is not None and not (
+        isinstance(min_matched, int | float) and 0 < min_matched <= 1
+    ):
         raise ConfigError.mismatch(
             'min_matched',
             'lie in (0, 1]',
@@ -89,9 +92,15 @@ def read(path: Path, source: str = 'auto') -> tuple[Translation, dict[str, Any]]
     state, own = backbone_state(content), lineage.stated(content, path)
     keymap = keymap_of(state, source, path)
     translation = translate(state, keymap)
-    origin = keymaps.by_name(str(own.get('source'))) if own.get('version') else None  # of a file that `mmlandslide convert` wrote
-    if origin is not None and not any(name.startswith(origin.new_by_design) for name in translation.found):
-        translation.keymap = replace(keymap, new_by_design=(*keymap.new_by_design, *origin.new_by_design))
+    origin = (
+        keymaps.by_name(str(own.get('source'))) if own.get('version') else None
+    )  # of a file that `mmlandslide convert` wrote
+    if origin is not None and not any(
+        name.startswith(origin.new_by_design) for name in translation.found
+    ):
+        translation.keymap = replace(
+            keymap, new_by_design=(*keymap.new_by_design, *origin.new_by_design)
+        )
     require_finite(translation.found, path)
     return translation, own
 
@@ -107,7 +116,12 @@ def carry(
 ) -> TransferReport:
     """Carry what `read` returned into a backbone, and refuse where it does not fit; arguments as `load_pretrained`'s."""
     report = transfer(backbone, translation, str(path), stem_rule, source_bands or own.get('bands'))
-    report.lineage = {**lineage.inherited(own), 'checkpoint': str(path), 'source': report.source, 'carried': report.carried}
+    report.lineage = {
+        **lineage.inherited(own),
+        'checkpoint': str(path),
+        'source': report.source,
+        'carried': report.carried,
+    }
     _judge(report, type(backbone).__name__, architecture.described(translation.found), min_matched)
     return report
 
@@ -135,9 +149,15 @@ def keymap_of(state: State, source: str, path: Path) -> KeyMap:
                 f'what is asked of {path}',
                 'Choose one of them with pretrained.source, or --source',
             )
-        if not keymap.fits(state.keys()):  # another source's layout would be reordered without a word
+        if not keymap.fits(
+            state.keys()
+        ):  # another source's layout would be reordered without a word
             raise CheckpointMismatchError.mismatch(
-                'checkpoint', f'have the keys of {source!r}', f'keys such as {list(state)[:3]}', path, "Leave the source to 'auto'"
+                'checkpoint',
+                f'have the keys of {source!r}',
+                f'keys such as {list(state)[:3]}',
+                path,
+                "Leave the source to 'auto'",
             )
         return keymap
     keymap = keymaps.recognise(state.keys())
@@ -173,8 +193,15 @@ def transfer(
     """
     found, keymap = translation.found, translation.keymap
     fresh = (*backbone.new_by_design, *keymap.new_by_design)
-    ours = {name: value for name, value in backbone.state_dict().items() if not name.endswith(_DERIVED)}
-    report = TransferReport(keymap.name, path, {name: value.numel() for name, value in ours.items()}, dropped=translation.dropped)
+    ours = {
+        name: value for name, value in backbone.state_dict().items() if not name.endswith(_DERIVED)
+    }
+    report = TransferReport(
+        keymap.name,
+        path,
+        {name: value.numel() for name, value in ours.items()},
+        dropped=translation.dropped,
+    )
     fitted: State = {}
     for name, value in ours.items():
         if name not in found:
@@ -189,7 +216,10 @@ def transfer(
             fitted[name] = tensor.to(value.dtype)
     extra = [name for name in found if name not in ours and not name.endswith(_DERIVED)]
     report.spare = [name for name in extra if keymap.is_spare(name)]
-    report.unexpected = [*(name for name in extra if not keymap.is_spare(name)), *translation.clashing]
+    report.unexpected = [
+        *(name for name in extra if not keymap.is_spare(name)),
+        *translation.clashing,
+    ]
     with torch.no_grad():
         for name, tensor in fitted.items():
             ours[name].copy_(tensor)
@@ -200,11 +230,20 @@ def _stem_bands(
     backbone: Any, name: str, theirs: torch.Tensor, stated: str | Sequence[str] | None, path: str
 ) -> tuple[str, ...] | None:
     """Return the bands of a checkpoint's tensor where it is the stem, `None` where its axes are no bands."""
-    return stem.source_bands(theirs.shape[1], stated, path) if name == backbone.stem_name and theirs.ndim == 4 else None
+    return (
+        stem.source_bands(theirs.shape[1], stated, path)
+        if name == backbone.stem_name and theirs.ndim == 4
+        else None
+    )
 
 
 def _fit(
-    name: str, theirs: torch.Tensor, ours: torch.Tensor, source: Sequence[str] | None, target: Sequence[str], rule: str
+    name: str,
+    theirs: torch.Tensor,
+    ours: torch.Tensor,
+    source: Sequence[str] | None,
+    target: Sequence[str],
+    rule: str,
 ) -> tuple[str, torch.Tensor]:
     """Return the fate of one tensor and what to copy; `source` are its bands where it is the stem."""
     if source is not None:
@@ -238,7 +277,13 @@ def _judge(report: TransferReport, kind: str, held: str, min_matched: float | No
         got = f'{len(more)} parameters more than the backbone has, such as {more[:3]}, from {held}'
     else:
         remedy += ', or accept the loss with pretrained.min_matched'
-        expected = 'carry every backbone parameter' if min_matched is None else f'carry {min_matched:.2%} of the backbone'
+        expected = (
+            'carry every backbone parameter'
+            if min_matched is None
+            else f'carry {min_matched:.2%} of the backbone'
+        )
         shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]
         got = f'{report.carried:.2%} with {len(missing)} parameters missing, such as {shown}, from {held}'
-    raise CheckpointMismatchError(f'checkpoint must {expected}, got {got} in {report.path}. {remedy}.\n{report.render()}')
+    raise CheckpointMismatchError(
+        f'checkpoint must {expected}, got {got} in {report.path}. {remedy}.\n{report.render()}'
+    )

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from mmlandslide.containers import kind
-from mmlandslide.files import read_checkpoint
-from mmlandslide.weights import keymaps, lineage, nesting
+from mmlandslide.weights import lineage, state_dict
+from mmlandslide.weights.checkpoint_file import read_checkpoint
+from mmlandslide.weights.container_guard import kind
+from mmlandslide.weights.sources import keymaps
 
 _BLOCK = 2**20
 
@@ -32,7 +33,7 @@ def inspect(path: Path) -> dict[str, Any]:
         CheckpointError: the file cannot be read safely.
     """
     content = read_checkpoint(path)
-    tensors, backbone = nesting.tensors_of(content), nesting.backbone_state(content)
+    tensors, backbone = state_dict.tensors_of(content), state_dict.backbone_state(content)
     keymap = keymaps.recognise(backbone.keys())
     dtypes: Counter[str] = Counter()
     for tensor in tensors.values():
@@ -70,8 +71,14 @@ def architecture(state: Mapping[str, torch.Tensor], keymap: keymaps.KeyMap) -> d
         (blocks of each stage), as far as they are known.
     """
     rename = keymaps.renamer(keymap)
-    shapes = {ours: value.shape for key, value in state.items() if (ours := rename(key)) is not None}
-    stems = [shape for name, shape in shapes.items() if len(shape) == 4 and name.startswith('patch_embed.')]
+    shapes = {
+        ours: value.shape for key, value in state.items() if (ours := rename(key)) is not None
+    }
+    stems = [
+        shape
+        for name, shape in shapes.items()
+        if len(shape) == 4 and name.startswith('patch_embed.')
+    ]
     stems = stems or [shape for shape in shapes.values() if len(shape) == 4][:1]
     blocks: dict[str, set[str]] = {}
     for name in shapes:
@@ -92,7 +99,11 @@ def _record(own: Mapping[str, Any]) -> dict[str, Any]:
     if not own:
         return {}
     seen = len(lineage.tiles_seen({'tile_ids': before.get('tile_ids')}))
-    return {**stated, 'tile_ids': len(own.get('tile_ids') or ()), 'lineage': {**inherited, 'tile_ids': seen}}
+    return {
+        **stated,
+        'tile_ids': len(own.get('tile_ids') or ()),
+        'lineage': {**inherited, 'tile_ids': seen},
+    }
 
 
 def _modules(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, int]]:
@@ -105,9 +116,16 @@ def _modules(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, int]]:
 
 
 def _not_finite(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, int]]:
-    floats = {key: value for key, value in tensors.items() if value.is_floating_point() or value.is_complex()}
+    floats = {
+        key: value
+        for key, value in tensors.items()
+        if value.is_floating_point() or value.is_complex()
+    }
     strange = {key: value for key, value in floats.items() if not bool(torch.isfinite(value).all())}
-    return {key: {'nan': int(value.isnan().sum()), 'inf': int(value.isinf().sum())} for key, value in strange.items()}
+    return {
+        key: {'nan': int(value.isnan().sum()), 'inf': int(value.isinf().sum())}
+        for key, value in strange.items()
+    }
 
 
 def sha256(path: Path) -> str:

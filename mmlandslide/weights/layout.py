@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from mmlandslide.weights.keymap import KeyMap, renamer
-from mmlandslide.weights.nesting import State
+from mmlandslide.weights.sources.keymap import KeyMap, renamer
+from mmlandslide.weights.state_dict import State
 
 _QUERY = re.compile(r'(.*\.)q\.(weight|bias)')
 
@@ -54,7 +54,9 @@ def _parted(found: State, keymap: KeyMap) -> State:
     out = dict(found)
     for name, rows in keymap.rows.items():
         if name in out and out[name].ndim == 3 and out[name].shape[1] == len(rows):
-            out.update(zip(rows, torch.split(out.pop(name), 1, dim=1), strict=True))  # (1, 1, E) each
+            out.update(
+                zip(rows, torch.split(out.pop(name), 1, dim=1), strict=True)
+            )  # (1, 1, E) each
     return out
 
 

@@ -16,7 +16,7 @@ def stated(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Return what a checkpoint states of itself, as `record` does, also where it is a `.safetensors` file.
 
     Args:
-        checkpoint: as `files.read_checkpoint` returns it.
+        checkpoint: as `checkpoint_file.read_checkpoint` returns it.
         path: of the file that was read.
     """
     if path.suffix != '.safetensors':
@@ -27,7 +27,10 @@ def stated(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
         text = (file.metadata() or {}).get(METADATA_KEY, '{}')
     try:
         return record({'meta': {METADATA_KEY: json.loads(text)}})
-    except (ValueError, RecursionError):  # what is not of the form that we write counts as not stated
+    except (
+        ValueError,
+        RecursionError,
+    ):  # what is not of the form that we write counts as not stated
         return {}
 
 
@@ -35,14 +38,18 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a checkpoint states of itself under `meta.mmlandslide`; empty for a foreign one.
 
     Args:
-        checkpoint: as `files.read_checkpoint` returns it.
+        checkpoint: as `checkpoint_file.read_checkpoint` returns it.
 
     Returns:
         What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text and `lineage` is a dict.
     """
     meta = checkpoint.get('meta')
     found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
-    lists = {key: _texts(found[key]) for key in ('bands', 'tile_ids', 'classes') if found.get(key) is not None}
+    lists = {
+        key: _texts(found[key])
+        for key in ('bands', 'tile_ids', 'classes')
+        if found.get(key) is not None
+    }
     nested = {'lineage': _mapping(found, 'lineage')} if 'lineage' in found else {}
     return {**found, **lists, **nested}
 
@@ -71,7 +78,9 @@ def classes_of(dataset: Any) -> list[str]:
     Args:
         dataset: with `metainfo`, as mmengine's; or none.
     """
-    return _texts(_mapping({'metainfo': getattr(dataset, 'metainfo', None)}, 'metainfo').get('classes'))
+    return _texts(
+        _mapping({'metainfo': getattr(dataset, 'metainfo', None)}, 'metainfo').get('classes')
+    )
 
 
 def _mapping(owner: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -80,4 +89,8 @@ def _mapping(owner: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple | set) else []
+    return (
+        [item for item in value if isinstance(item, str)]
+        if isinstance(value, list | tuple | set)
+        else []
+    )

@@ -7,7 +7,9 @@ from typing import Any
 from mmlandslide.errors import ConfigError
 
 
-def require_options(options: object, reader: Callable[..., Any], where: str, given: Sequence[str] = ()) -> None:
+def require_options(
+    options: object, reader: Callable[..., Any], where: str, given: Sequence[str] = ()
+) -> None:
     """Refuse what a function cannot be called with.
 
     Args:
@@ -19,14 +21,20 @@ def require_options(options: object, reader: Callable[..., Any], where: str, giv
     Raises:
         ConfigError: they are no mapping, one is not known, or one that must be given is no text or is missing.
     """
-    parameters = {name: each for name, each in signature(reader).parameters.items() if name not in given}
+    parameters = {
+        name: each for name, each in signature(reader).parameters.items() if name not in given
+    }
     needed = [name for name, each in parameters.items() if each.default is Parameter.empty]
     remedy = f'Write dict({", ".join(f"{name}=..." for name in needed)}); the names are {list(parameters)}'
     if not isinstance(options, Mapping):
-        raise ConfigError.mismatch(where, f'be a dict with {needed}', repr(options), 'the config', remedy)
+        raise ConfigError.mismatch(
+            where, f'be a dict with {needed}', repr(options), 'the config', remedy
+        )
     unknown = [name for name in options if name not in parameters]
     if unknown:
-        raise ConfigError.mismatch(where, f'have no other keys than {list(parameters)}', unknown, 'the config', remedy)
+        raise ConfigError.mismatch(
+            where, f'have no other keys than {list(parameters)}', unknown, 'the config', remedy
+        )
     bad = {name: options.get(name) for name in needed if not isinstance(options.get(name), str)}
     if bad:
         raise ConfigError.mismatch(where, f'name {list(bad)} by a text', bad, 'the config', remedy)

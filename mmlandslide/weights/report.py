@@ -44,7 +44,9 @@ class TransferReport:
     @property
     def total(self) -> int:
         """Return the number of values that must be carried: all but those new by design."""
-        return sum(count for name, count in self.numel.items() if self.fate.get(name) != 'new by design')
+        return sum(
+            count for name, count in self.numel.items() if self.fate.get(name) != 'new by design'
+        )
 
     def share(self, fate: str) -> float:
         """Return the share of values with one fate, in [0, 1]."""
@@ -53,19 +55,34 @@ class TransferReport:
     @property
     def carried(self) -> float:
         """Return the share of values that come from the checkpoint, in [0, 1]."""
-        return sum(count for name, count in self.numel.items() if self.is_carried(name)) / max(self.total, 1)
+        return sum(count for name, count in self.numel.items() if self.is_carried(name)) / max(
+            self.total, 1
+        )
 
     def render(self) -> str:
         """Return the report as text, a line a fate."""
-        lines = [f'Weights from {self.path} ({self.source}): {self.carried:.2%} of {self.total:,} backbone values carried over']
+        lines = [
+            f'Weights from {self.path} ({self.source}): {self.carried:.2%} of {self.total:,} backbone values carried over'
+        ]
         for fate in (*CARRIED, 'missing'):
             names = self.names(fate)
-            lines.append(f'  {fate:<13} {len(names):>4} parameters {self.share(fate):>8.2%}{_some(names, fate)}')
+            lines.append(
+                f'  {fate:<13} {len(names):>4} parameters {self.share(fate):>8.2%}{_some(names, fate)}'
+            )
         fresh = self.names('new by design')
-        lines.append(f'  new by design {len(fresh):>4} parameters  outside{_some(fresh, "new by design")}')
-        for name, keys in {'dropped': self.dropped, 'spare': self.spare, 'unexpected': self.unexpected}.items():
+        lines.append(
+            f'  new by design {len(fresh):>4} parameters  outside{_some(fresh, "new by design")}'
+        )
+        for name, keys in {
+            'dropped': self.dropped,
+            'spare': self.spare,
+            'unexpected': self.unexpected,
+        }.items():
             lines.append(f'  {name:<13} {len(keys):>4} keys of the checkpoint{_some(keys, name)}')
-        lines += [f'  wrong shape   {name}: {shapes}' for name, shapes in list(self.wrong_shape.items())[:5]]
+        lines += [
+            f'  wrong shape   {name}: {shapes}'
+            for name, shapes in list(self.wrong_shape.items())[:5]
+        ]
         return '\n'.join(lines)
 
 

@@ -10,7 +10,9 @@ from mmlandslide.errors import BandError, ConfigError
 Rule = Callable[[torch.Tensor, Sequence[str], Sequence[str], list[int | None]], torch.Tensor]
 
 
-def source_bands(count: int, stated: str | Sequence[str] | None = None, where: object = 'the checkpoint') -> tuple[str, ...]:
+def source_bands(
+    count: int, stated: str | Sequence[str] | None = None, where: object = 'the checkpoint'
+) -> tuple[str, ...]:
     """Return the bands of a stem.
 
     Args:
@@ -22,7 +24,9 @@ def source_bands(count: int, stated: str | Sequence[str] | None = None, where: o
     Raises:
         BandError: there are no names, or not as many.
     """
-    by_count = {len(group): group for group in (GROUPS['photograph'], GROUPS['s2_l1c'], LANDSLIDE4SENSE)}
+    by_count = {
+        len(group): group for group in (GROUPS['photograph'], GROUPS['s2_l1c'], LANDSLIDE4SENSE)
+    }
     found = by_count.get(count, ()) if stated is None else names(stated)
     _check_count(count, found, where)
     return found
@@ -49,7 +53,11 @@ def counterparts(source: Sequence[str], target: Sequence[str]) -> list[int | Non
     Returns:
         Positions in `source`, `None` where there is no counterpart.
     """
-    colors = {BANDS[name].color: index for index, name in enumerate(source) if name in BANDS and BANDS[name].color}
+    colors = {
+        BANDS[name].color: index
+        for index, name in enumerate(source)
+        if name in BANDS and BANDS[name].color
+    }
 
     def find(name: str) -> int | None:
         if name in source:
@@ -59,7 +67,9 @@ def counterparts(source: Sequence[str], target: Sequence[str]) -> list[int | Non
     return [find(name) for name in target]
 
 
-def adapt(weight: torch.Tensor, source: Sequence[str], target: Sequence[str], rule: str) -> torch.Tensor:
+def adapt(
+    weight: torch.Tensor, source: Sequence[str], target: Sequence[str], rule: str
+) -> torch.Tensor:
     """Return the stem's weights for the target bands.
 
     A band with a counterpart takes its weights as they are (but for `mean`). The others, by rule:
@@ -86,7 +96,13 @@ def adapt(weight: torch.Tensor, source: Sequence[str], target: Sequence[str], ru
         BandError: `source` does not have a name for each column of `weight`.
     """
     if rule not in RULES:
-        raise ConfigError.mismatch('stem rule', f'be one of {list(RULES)}', repr(rule), 'pretrained.stem', 'Choose one of them')
+        raise ConfigError.mismatch(
+            'stem rule',
+            f'be one of {list(RULES)}',
+            repr(rule),
+            'pretrained.stem',
+            'Choose one of them',
+        )
     _check_count(weight.shape[1], source)
     if tuple(source) == tuple(target):
         return weight
@@ -102,7 +118,9 @@ def _gather(weight: torch.Tensor, found: list[int | None]) -> torch.Tensor:
     return out
 
 
-def _rgb(weight: torch.Tensor, _source: Sequence[str], _target: Sequence[str], found: list[int | None]) -> torch.Tensor:
+def _rgb(
+    weight: torch.Tensor, _source: Sequence[str], _target: Sequence[str], found: list[int | None]
+) -> torch.Tensor:
     out = _gather(weight, found)
     others = [column for column, index in enumerate(found) if index is None]
     if others:
@@ -110,13 +128,19 @@ def _rgb(weight: torch.Tensor, _source: Sequence[str], _target: Sequence[str], f
     return out
 
 
-def _zero(weight: torch.Tensor, _source: Sequence[str], _target: Sequence[str], found: list[int | None]) -> torch.Tensor:
+def _zero(
+    weight: torch.Tensor, _source: Sequence[str], _target: Sequence[str], found: list[int | None]
+) -> torch.Tensor:
     return _gather(weight, found)
 
 
-def _nearest(weight: torch.Tensor, source: Sequence[str], target: Sequence[str], found: list[int | None]) -> torch.Tensor:
+def _nearest(
+    weight: torch.Tensor, source: Sequence[str], target: Sequence[str], found: list[int | None]
+) -> torch.Tensor:
     out = _gather(weight, found)
-    lights = {index: nm for index, name in enumerate(source) if (nm := _wavelength(name)) is not None}
+    lights = {
+        index: nm for index, name in enumerate(source) if (nm := _wavelength(name)) is not None
+    }
     takers: dict[int, list[int]] = {}
     for column, (name, index) in enumerate(zip(target, found, strict=True)):
         wavelength = _wavelength(name)
@@ -128,7 +152,9 @@ def _nearest(weight: torch.Tensor, source: Sequence[str], target: Sequence[str],
     return out
 
 
-def _mean(weight: torch.Tensor, source: Sequence[str], target: Sequence[str], _found: list[int | None]) -> torch.Tensor:
+def _mean(
+    weight: torch.Tensor, source: Sequence[str], target: Sequence[str], _found: list[int | None]
+) -> torch.Tensor:
     return (weight.mean(1, keepdim=True) * (len(source) / len(target))).repeat(1, len(target), 1, 1)
 
 

@@ -13,10 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmlandslide.cli.main import main
-from mmlandslide.models.backbones import ResNet, SwinTransformer
-from mmlandslide.models.vision_transformer import VisionTransformer
-from mmlandslide.weights import keymaps
+from mmlandslide.models.backbones.band_backbone import ResNet
+from mmlandslide.models.backbones.swin_transformer import SwinTransformer
+from mmlandslide.models.backbones.vision_transformer import VisionTransformer
 from mmlandslide.weights.bridge import load_pretrained
+from mmlandslide.weights.sources import keymaps
 
 #: The first case of each source.
 ONE_EACH = list({foreign.source: foreign for foreign in reversed(FOREIGN)}.values())
@@ -54,13 +55,24 @@ def test_a_converted_file_loads_as_the_backbone_that_it_was(foreign, tmp_path):
 
 
 def test_the_file_says_what_it_is_and_what_its_weights_have_seen(tmp_path):
-    own = {'bands': ['B8', 'B4'], 'tile_ids': ['l:1'], 'lineage': {'tile_ids': ['l:0']}, 'config': 'mae.py'}
-    torch.save({'state_dict': resnet(('B8', 'B4')).state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / 'epoch_1.pth')
+    own = {
+        'bands': ['B8', 'B4'],
+        'tile_ids': ['l:1'],
+        'lineage': {'tile_ids': ['l:0']},
+        'config': 'mae.py',
+    }
+    torch.save(
+        {'state_dict': resnet(('B8', 'B4')).state_dict(), 'meta': {'mmlandslide': own}},
+        tmp_path / 'epoch_1.pth',
+    )
     assert convert(tmp_path / 'epoch_1.pth', tmp_path / 'out.safetensors').exit_code == 0
     with safe_open(tmp_path / 'out.safetensors', 'pt') as file:
         record = json.loads(file.metadata()['mmlandslide'])
     assert record['sha256'] == hashlib.sha256((tmp_path / 'epoch_1.pth').read_bytes()).hexdigest()
-    assert (record['bands'], record['source']) == (['B8', 'B4'], 'ResNet of torchvision or MMPretrain')
+    assert (record['bands'], record['source']) == (
+        ['B8', 'B4'],
+        'ResNet of torchvision or MMPretrain',
+    )
     report = load_pretrained(resnet('B4'), str(tmp_path / 'out.safetensors'))
     assert (report.lineage['tile_ids'], report.lineage['config']) == (['l:0', 'l:1'], 'mae.py')
 
@@ -68,7 +80,9 @@ def test_the_file_says_what_it_is_and_what_its_weights_have_seen(tmp_path):
 def test_a_stem_is_widened_by_name(tmp_path):
     theirs = randomised(resnet())
     torch.save(theirs.state_dict(), tmp_path / 'a.pth')
-    result = convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors', '--bands', 'DEM, rgb', '--stem', 'zero')
+    result = convert(
+        tmp_path / 'a.pth', tmp_path / 'out.safetensors', '--bands', 'DEM, rgb', '--stem', 'zero'
+    )
     assert 'widened          1 parameters' in result.output
     ours = resnet(('DEM', 'B4', 'B3', 'B2'))
     load_pretrained(ours, str(tmp_path / 'out.safetensors'))
@@ -78,9 +92,16 @@ def test_a_stem_is_widened_by_name(tmp_path):
 
 def test_an_architecture_can_be_required(tmp_path):
     torch.save(ResNet(depth=18, bands='photograph').state_dict(), tmp_path / 'r18.pth')
-    assert convert(tmp_path / 'r18.pth', tmp_path / 'r18.safetensors', '--arch', 'resnet18').exit_code == 0
-    assert 'must carry every backbone parameter' in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'resnet34')
-    assert "be of a SwinTransformer, got 0.00% of it from 'ResNet" in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_tiny')
+    assert (
+        convert(tmp_path / 'r18.pth', tmp_path / 'r18.safetensors', '--arch', 'resnet18').exit_code
+        == 0
+    )
+    assert 'must carry every backbone parameter' in refusal(
+        tmp_path, tmp_path / 'r18.pth', '--arch', 'resnet34'
+    )
+    assert "be of a SwinTransformer, got 0.00% of it from 'ResNet" in refusal(
+        tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_tiny'
+    )
     assert "be one of ['resnet18'" in refusal(tmp_path, tmp_path / 'r18.pth', '--arch', 'swin_xl')
 
 
@@ -89,7 +110,9 @@ def test_swin_mae_gives_a_detector_its_stages_and_leaves_the_taps_new(tmp_path):
     convert(foreign.save(randomised(foreign.theirs()), tmp_path), tmp_path / 'out.safetensors')
     ours = SwinTransformer(arch='nano', bands='all', out_indices=(0, 1, 2, 3))
     report = load_pretrained(ours, str(tmp_path / 'out.safetensors'))
-    assert report.names('new by design') == [f'norm{stage}.{part}' for stage in range(4) for part in ('weight', 'bias')]
+    assert report.names('new by design') == [
+        f'norm{stage}.{part}' for stage in range(4) for part in ('weight', 'bias')
+    ]
     assert report.carried == 1
 
 
@@ -102,16 +125,28 @@ def test_a_file_of_no_known_source_lists_what_it_holds_and_what_is_known(tmp_pat
 
 def test_satmae_keeps_its_groups_of_bands(tmp_path):
     torch.save({'model': randomised(SatMae()).state_dict()}, tmp_path / 'a.pth')
-    assert '(SatMAE over groups of bands): 100.00% of' in convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors').output
+    assert (
+        '(SatMAE over groups of bands): 100.00% of'
+        in convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors').output
+    )
     with safe_open(tmp_path / 'out.safetensors', 'pt') as file:
         assert json.loads(file.metadata()['mmlandslide'])['bands'] == list(BANDS)
-    assert load_pretrained(ours_satmae(bands='all'), str(tmp_path / 'out.safetensors')).share('matched') == 1
+    assert (
+        load_pretrained(ours_satmae(bands='all'), str(tmp_path / 'out.safetensors')).share(
+            'matched'
+        )
+        == 1
+    )
 
 
 def test_half_a_backbone_is_refused(tmp_path):
-    state = {key: value for key, value in resnet().state_dict().items() if not key.startswith('layer4')}
+    state = {
+        key: value for key, value in resnet().state_dict().items() if not key.startswith('layer4')
+    }
     torch.save(state, tmp_path / 'a.pth')
-    assert 'must hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT' in refusal(tmp_path, tmp_path / 'a.pth')
+    assert 'must hold a whole ResNet, EfficientNet, MobileNetV2, Swin or ViT' in refusal(
+        tmp_path, tmp_path / 'a.pth'
+    )
 
 
 def test_a_truncated_file_is_refused(tmp_path):
@@ -168,14 +203,22 @@ def test_a_required_architecture_leaves_windows_positions_and_taps_as_they_are(t
     vit = VisionTransformer(arch='deit-tiny', img_size=256, out_type='avg_featmap', bands='rgb')
     for arch, model in (('swin_tiny', swin), ('vit_tiny', vit)):
         torch.save(model.state_dict(), tmp_path / 'a.pth')
-        assert convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors', '--arch', arch).exit_code == 0
-        shapes = {name: value.shape for name, value in load_file(tmp_path / 'out.safetensors').items()}
+        assert (
+            convert(tmp_path / 'a.pth', tmp_path / 'out.safetensors', '--arch', arch).exit_code == 0
+        )
+        shapes = {
+            name: value.shape for name, value in load_file(tmp_path / 'out.safetensors').items()
+        }
         assert shapes == {
-            f'backbone.{name}': value.shape for name, value in model.state_dict().items() if not name.endswith('_index')
+            f'backbone.{name}': value.shape
+            for name, value in model.state_dict().items()
+            if not name.endswith('_index')
         }
 
 
-@pytest.mark.parametrize(('bands', 'got'), [('', "['']"), ('B2,B3,B44', "['B44']"), ('B2,', "['']")])
+@pytest.mark.parametrize(
+    ('bands', 'got'), [('', "['']"), ('B2,B3,B44', "['B44']"), ('B2,', "['']")]
+)
 def test_bands_that_nobody_knows_are_refused(tmp_path, bands, got):
     torch.save(resnet().state_dict(), tmp_path / 'a.pth')
     assert f'got {got} in --bands' in refusal(tmp_path, tmp_path / 'a.pth', '--bands', bands)

@@ -13,7 +13,19 @@ from PIL import Image
 from mmlandslide.bands import BANDS
 from mmlandslide.cli.main import main
 
-OPTIONS = ['--window', '32', '--overlap', '12', '--score-thr', '0.2', '--device', 'cpu', '--scale', 'landslide4sense', '--no-check']
+OPTIONS = [
+    '--window',
+    '32',
+    '--overlap',
+    '12',
+    '--score-thr',
+    '0.2',
+    '--device',
+    'cpu',
+    '--scale',
+    'landslide4sense',
+    '--no-check',
+]
 SUFFIXES = ['.html', '.gpkg', '.qml', '.png', '.run.json', '.geojson', '.stac.json']
 ORDER = ['--band-order', ','.join(tiny_detector.BANDS)]
 
@@ -34,14 +46,28 @@ def scene(folder, **options):
 
 def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
     result = detect(
-        scene(tmp_path), *model, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg', '--join', '--merge', 'wbf', '--report'
+        scene(tmp_path),
+        *model,
+        *OPTIONS,
+        *ORDER,
+        '--out',
+        tmp_path / 'out.gpkg',
+        '--join',
+        '--merge',
+        'wbf',
+        '--report',
     )
     assert result.exit_code == 0, result.output
     assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == SUFFIXES
     layer = gpd.read_file(tmp_path / 'out.gpkg')
     assert (len(layer) > 0, layer.crs.to_epsg(), layer['score'].min() >= 0.2) == (True, 32633, True)
     settings = json.loads((tmp_path / 'out.run.json').read_text())['settings']
-    assert (settings['window_px'], settings['method'], settings['join'], settings['tta']) == (32, 'wbf', True, 'none')
+    assert (settings['window_px'], settings['method'], settings['join'], settings['tta']) == (
+        32,
+        'wbf',
+        True,
+        'none',
+    )
 
 
 def test_output_that_is_there_needs_overwrite(model, tmp_path):
@@ -57,7 +83,9 @@ def test_output_that_is_there_needs_overwrite(model, tmp_path):
 def test_files_of_one_band_each_are_a_scene(model, tmp_path):
     image = tiny_detector.image(50, 60)
     image[2] *= BANDS['DEM'].divisor  # a file of elevation holds metres
-    paths = [factories.write_tiff(tmp_path / f'{number}.tif', band) for number, band in enumerate(image)]
+    paths = [
+        factories.write_tiff(tmp_path / f'{number}.tif', band) for number, band in enumerate(image)
+    ]
     bands = [f'--band={band}={path}' for band, path in zip(tiny_detector.BANDS, paths, strict=True)]
     apart = detect(*bands, *model, *OPTIONS, '--out', tmp_path / 'apart.gpkg')
     assert apart.exit_code == 0, apart.output
@@ -68,10 +96,16 @@ def test_files_of_one_band_each_are_a_scene(model, tmp_path):
 
 def test_a_folder_of_tiles_becomes_a_folder_of_layers(model, tmp_path):
     for number in (1, 2):
-        factories.write_array(tmp_path / 'tiles' / f'image_{number}.npy', tiny_detector.image(seed=number))
+        factories.write_array(
+            tmp_path / 'tiles' / f'image_{number}.npy', tiny_detector.image(seed=number)
+        )
     result = detect(tmp_path / 'tiles', *model, *OPTIONS, *ORDER, '--out', tmp_path / 'found')
     assert result.exit_code == 0, result.output
-    names = [f'image_{number}{suffix}' for number in (1, 2) for suffix in ('.gpkg', '.png', '.qml', '.run.json')]
+    names = [
+        f'image_{number}{suffix}'
+        for number in (1, 2)
+        for suffix in ('.gpkg', '.png', '.qml', '.run.json')
+    ]
     assert sorted(path.name for path in (tmp_path / 'found').iterdir()) == names
 
 
@@ -84,7 +118,10 @@ def test_an_error_of_the_input_is_one_line_and_leaves_nothing(model, tmp_path):
 
 @pytest.mark.parametrize(
     ('option', 'message'),
-    [('--band=B4', "must be NAME=VALUE, got 'B4'"), ('--fill=B10=dark', "B10 must be a number or mean, got 'dark'")],
+    [
+        ('--band=B4', "must be NAME=VALUE, got 'B4'"),
+        ('--fill=B10=dark', "B10 must be a number or mean, got 'dark'"),
+    ],
 )
 def test_a_malformed_pair_is_named(model, tmp_path, option, message):
     result = detect(scene(tmp_path), *model, option, '--out', tmp_path / 'out.gpkg')
@@ -98,7 +135,10 @@ def tiles(folder, numbers=(1, 2, 3)):
 
 
 def test_an_interrupted_folder_goes_on_and_leaves_alone_what_is_done(model, tmp_path):
-    folder, command = tiles(tmp_path / 'tiles'), [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found']
+    folder, command = (
+        tiles(tmp_path / 'tiles'),
+        [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found'],
+    )
     (folder / 'image_2.npy').write_bytes(b'broken')
     assert detect(folder, *command).exit_code == 1
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'found').iterdir()}
@@ -111,7 +151,10 @@ def test_an_interrupted_folder_goes_on_and_leaves_alone_what_is_done(model, tmp_
 
 @pytest.mark.parametrize('changed', [['--join'], ['--score-thr', '0.25'], ['--report']])
 def test_a_folder_of_another_search_is_not_taken_for_done(model, tmp_path, changed):
-    folder, command = tiles(tmp_path / 'tiles', (1,)), [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found']
+    folder, command = (
+        tiles(tmp_path / 'tiles', (1,)),
+        [*model, *OPTIONS, *ORDER, '--out', tmp_path / 'found'],
+    )
     assert detect(folder, *command).exit_code == 0
     refused = detect(folder, *command, *changed)
     assert (refused.exit_code, 'output must not be there yet' in refused.stderr) == (1, True)
@@ -129,11 +172,26 @@ def test_tiles_that_would_write_the_same_files_are_refused_before_any_is_searche
 
 def test_processes_share_the_tiles_of_a_folder(model, tmp_path):
     folder, out = tiles(tmp_path / 'tiles'), tmp_path / 'found'
-    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m', 'mmlandslide', 'detect']
+    launch = [
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc-per-node',
+        '2',
+        '-m',
+        'mmlandslide',
+        'detect',
+    ]
     command = [*launch, folder, *model, *OPTIONS, *ORDER, '--out', out]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
-    devices = [json.loads((out / f'image_{number}.run.json').read_text())['processes'] for number in (1, 2, 3)]
+    devices = [
+        json.loads((out / f'image_{number}.run.json').read_text())['processes']
+        for number in (1, 2, 3)
+    ]
     assert (devices, len(list(out.iterdir()))) == ([1, 1, 1], 12)
 
 

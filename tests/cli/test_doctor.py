@@ -16,8 +16,12 @@ def found(host: str, **versions: str) -> dict[hosts.Distribution, str]:
 
 
 def test_torch_is_reported_with_its_cuda_build_and_devices():
-    assert doctor.torch_finding('2.15.0', GOOD) == Finding('torch', '2.15.0 (CUDA 13.0 build, NVIDIA H200)')
-    assert doctor.torch_finding('2.15.0', Probe(output=['None', []])) == Finding('torch', '2.15.0 (CPU build, no GPU)')
+    assert doctor.torch_finding('2.15.0', GOOD) == Finding(
+        'torch', '2.15.0 (CUDA 13.0 build, NVIDIA H200)'
+    )
+    assert doctor.torch_finding('2.15.0', Probe(output=['None', []])) == Finding(
+        'torch', '2.15.0 (CPU build, no GPU)'
+    )
 
 
 def test_a_torch_that_does_not_load_is_a_fault_with_its_own_words():
@@ -34,7 +38,9 @@ def test_torchvision_for_another_torch_is_a_fault():
 
 @pytest.mark.parametrize('requires', [['torch==2.15.0'], ['torch>=2.14'], []])
 def test_torchvision_that_fits_is_none_also_for_a_local_torch_version(requires):
-    assert doctor.torchvision_finding('0.29.2', requires, '2.15.0+cpu', GOOD) == Finding('torchvision', '0.29.2')
+    assert doctor.torchvision_finding('0.29.2', requires, '2.15.0+cpu', GOOD) == Finding(
+        'torchvision', '0.29.2'
+    )
 
 
 def test_torchvision_whose_operators_do_not_load_is_a_fault():
@@ -43,7 +49,9 @@ def test_torchvision_whose_operators_do_not_load_is_a_fault():
 
 
 def test_an_opencv_that_does_not_import_is_to_be_replaced_by_the_headless_one():
-    finding = doctor.opencv_finding({'opencv-python': '5.0.0'}, Probe(error='ImportError: libGL.so.1'))
+    finding = doctor.opencv_finding(
+        {'opencv-python': '5.0.0'}, Probe(error='ImportError: libGL.so.1')
+    )
     assert finding.fault
     assert 'opencv-python-headless' in finding.remedy
 
@@ -68,18 +76,24 @@ def test_hosts_of_both_stacks_together_are_a_fault():
     assert 'come from one stack' in finding.remedy
 
 
-@pytest.mark.parametrize(('host', 'version'), [('mmcv', {'mmcv_lite': '2.1.0'}), ('mmcv', {'onedl_mmcv': '2.3.6'})])
+@pytest.mark.parametrize(
+    ('host', 'version'), [('mmcv', {'mmcv_lite': '2.1.0'}), ('mmcv', {'onedl_mmcv': '2.3.6'})]
+)
 def test_either_stack_fits(host, version):
     assert not doctor.host_finding(host, found(host, **version)).fault
 
 
 def test_the_stand_in_is_reported_with_its_operators():
-    finding = doctor.ops_finding(Probe(output=['stand-in', ['nms', 'roi_align_backward', 'roi_align_forward']]))
+    finding = doctor.ops_finding(
+        Probe(output=['stand-in', ['nms', 'roi_align_backward', 'roi_align_forward']])
+    )
     assert finding == Finding('mmcv.ops', 'torchvision stand-in: nms, roi_align')
 
 
 def test_a_compiled_mmcv_is_reported_as_such():
-    assert doctor.ops_finding(Probe(output=['compiled', []])) == Finding('mmcv.ops', 'compiled mmcv._ext')
+    assert doctor.ops_finding(Probe(output=['compiled', []])) == Finding(
+        'mmcv.ops', 'compiled mmcv._ext'
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,8 +112,13 @@ def test_each_way_in_which_mmcv_ops_fail_has_its_name(error, value):
 
 
 def test_mim_spells_mmdetection_as_each_stack_does():
-    assert '`mim train mmdet`' in doctor.mim_finding(found('mim', openmim='0.3.9'), '80.1', True).value
-    assert '`mim train mmdetection`' in doctor.mim_finding(found('mim', onedl_mim='0.5.1'), '84.0', False).value
+    assert (
+        '`mim train mmdet`' in doctor.mim_finding(found('mim', openmim='0.3.9'), '80.1', True).value
+    )
+    assert (
+        '`mim train mmdetection`'
+        in doctor.mim_finding(found('mim', onedl_mim='0.5.1'), '84.0', False).value
+    )
 
 
 def test_openmim_without_pkg_resources_is_a_fault():
@@ -141,8 +160,12 @@ def test_other_data_sets_are_counted_when_they_are_there(tmp_path):
     factories.write_voc(tmp_path / 'l4s_rgb', {'train': 2, 'valid': 1})
     factories.write_mask_folder(tmp_path / 'mars_mmls' / 'train', count=3)
     _, photographs, mars = doctor.dataset_findings(tmp_path)
-    assert photographs == Finding(str(tmp_path / 'l4s_rgb'), 'images / XML files: train 2 / 2, valid 1 / 1')
-    assert mars == Finding(str(tmp_path / 'mars_mmls'), 'images / masks: train 3 / 3, validation 0 / 0')
+    assert photographs == Finding(
+        str(tmp_path / 'l4s_rgb'), 'images / XML files: train 2 / 2, valid 1 / 1'
+    )
+    assert mars == Finding(
+        str(tmp_path / 'mars_mmls'), 'images / masks: train 3 / 3, validation 0 / 0'
+    )
 
 
 @pytest.mark.parametrize('code', ['pass', 'print("Segmentation fault")'])
@@ -153,7 +176,9 @@ def test_a_probe_that_answers_nothing_sensible_is_an_error(code):
 def test_a_probe_returns_what_the_program_printed_or_its_last_words():
     assert doctor.run_probe('print("noise"); print("[1]")') == Probe(output=[1])
     assert doctor.run_probe('raise ValueError("so")') == Probe(error='ValueError: so')
-    assert doctor.run_probe('import os; os.kill(os.getpid(), 11)') == Probe(error='ended by signal 11')
+    assert doctor.run_probe('import os; os.kill(os.getpid(), 11)') == Probe(
+        error='ended by signal 11'
+    )
 
 
 @pytest.mark.parametrize(('fault', 'code'), [(True, 1), (False, 0)])

@@ -20,10 +20,17 @@ def test_a_checkpoint_becomes_a_file_beside_it(model):
     result = export(checkpoint, '--config', config, '--window', 32)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == 'backbone and neck, with normalisation; proposals and heads are not in the file'
-    assert lines[1:3] == ['input   tiles (batch, 3, 32, 32) float32, stored units', 'output  p2 (batch, 16, 16, 16)']
+    assert (
+        lines[0] == 'backbone and neck, with normalisation; proposals and heads are not in the file'
+    )
+    assert lines[1:3] == [
+        'input   tiles (batch, 3, 32, 32) float32, stored units',
+        'output  p2 (batch, 16, 16, 16)',
+    ]
     assert 'checked onnxruntime against PyTorch on 5 tiles: greatest difference ' in lines[-2]
-    assert onnxruntime.InferenceSession(checkpoint.with_suffix('.onnx')).get_inputs()[0].shape[1:] == [3, 32, 32]
+    assert onnxruntime.InferenceSession(checkpoint.with_suffix('.onnx')).get_inputs()[0].shape[
+        1:
+    ] == [3, 32, 32]
 
 
 def test_a_file_that_is_there_needs_overwrite(model, tmp_path):
@@ -39,4 +46,6 @@ def test_an_unknown_format_is_one_line(model):
     config, checkpoint = model
     result = export(checkpoint, '--config', config, '--format', 'engine')
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith("error: format must be one of ['onnx'], got 'engine' in --format.")
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: format must be one of ['onnx'], got 'engine' in --format."
+    )

@@ -17,7 +17,12 @@ def checkpoint(tmp_path):
         'head.fc': torch.ones(3),
     }
     state['head.fc'][1] = float('nan')
-    own = {'config': 'x\x1b[2J.py', 'bands': ['B4'], 'tile_ids': ['a:1', 'a:2'], 'lineage': {'tile_ids': ['a:3']}}
+    own = {
+        'config': 'x\x1b[2J.py',
+        'bands': ['B4'],
+        'tile_ids': ['a:1', 'a:2'],
+        'lineage': {'tile_ids': ['a:3']},
+    }
     meta = {'epoch': 3, 'iter': 12, 'mmlandslide': own}
     torch.save({'state_dict': state, 'meta': meta, 'optimizer': {}}, tmp_path / 'epoch_3.pth')
     return tmp_path / 'epoch_3.pth'
@@ -63,12 +68,21 @@ def test_a_text_is_shown_as_it_stands_and_not_as_markup():
 def test_the_numbers_are_written_as_json(checkpoint, tmp_path):
     assert inspect(checkpoint, '--json', tmp_path / 'a.json').exit_code == 0
     found = json.loads((tmp_path / 'a.json').read_text())
-    assert (found['epoch'], found['record']['tile_ids'], found['record']['lineage']['tile_ids']) == (3, 2, 1)
-    assert found['modules'] == {'backbone': {'tensors': 2, 'parameters': 256}, 'head': {'tensors': 1, 'parameters': 3}}
+    assert (
+        found['epoch'],
+        found['record']['tile_ids'],
+        found['record']['lineage']['tile_ids'],
+    ) == (3, 2, 1)
+    assert found['modules'] == {
+        'backbone': {'tensors': 2, 'parameters': 256},
+        'head': {'tensors': 1, 'parameters': 3},
+    }
 
 
 def test_a_file_that_is_refused_is_one_line_and_an_exit_code(tmp_path):
     (tmp_path / 'a.pth').write_text('<html>404</html>')
     result = inspect(tmp_path / 'a.pth')
     assert result.exit_code == 1
-    assert result.output.startswith("error: checkpoint must be a file of torch or safetensors, got one that starts with b'<html>")
+    assert result.output.startswith(
+        "error: checkpoint must be a file of torch or safetensors, got one that starts with b'<html>"
+    )

@@ -15,14 +15,19 @@ from mmlandslide.errors import DatasetError
 
 def test_help_lists_the_verbs_without_importing_one():
     code = 'import sys; from mmlandslide.cli.main import main; main(["--help"], standalone_mode=False); print(*sys.modules)'
-    output = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    ).stdout
     assert all(f'  {verb} ' in output for verb in VERBS)
     assert 'mmlandslide.cli.doctor' not in output
     assert ' torch ' not in output
 
 
 def test_the_version_is_the_package_version():
-    assert CliRunner().invoke(main, ['--version']).output.strip() == f'mmlandslide, version {__version__}'
+    assert (
+        CliRunner().invoke(main, ['--version']).output.strip()
+        == f'mmlandslide, version {__version__}'
+    )
 
 
 @pytest.mark.parametrize('verb', VERBS)
@@ -46,7 +51,10 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_exit_code_1(monkeypatch):
     monkeypatch.setattr(importlib.import_module('mmlandslide.cli.doctor'), 'command', command)
     result = CliRunner().invoke(main, ['doctor'])
     assert result.exit_code == 1
-    assert result.stderr == 'error: folder must hold tiles, got 0\\n(none) in data/x. Put some there.\n'
+    assert (
+        result.stderr
+        == 'error: folder must hold tiles, got 0\\n(none) in data/x. Put some there.\n'
+    )
 
 
 @pytest.mark.parametrize('options', [['synth', '--train', '1', '--out'], ['stats', '--json']])
@@ -64,7 +72,10 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path, options):
 
 def test_synth_hands_its_options_on(monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr('mmlandslide.datasets.synthetic.write_dataset', lambda *args: calls.append(args[:3]))
+    monkeypatch.setattr(
+        'mmlandslide.datasets.simulation.synthetic.write_dataset',
+        lambda *args: calls.append(args[:3]),
+    )
     options = ['--out', str(tmp_path), '--train', '3', '--val', '2', '--test', '1', '--seed', '7']
     assert CliRunner().invoke(synth.command, options).exit_code == 0
     assert calls == [(tmp_path, {'train': 3, 'validation': 2, 'test': 1}, 7)]

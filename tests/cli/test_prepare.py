@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmlandslide.cli.prepare import command
-from mmlandslide.datasets.faults import FAULTS
+from mmlandslide.datasets.storage.faults import FAULTS
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_a_faulty_file_is_printed_on_one_line_and_exits_1(root):
     path = factories.truncate(factories.image_path(root, 2))
     result = run('--data-root', root)
     assert result.exit_code == 1
-    printed = next(row for row in result.output.splitlines() if row.startswith('train/2 (truncated)'))
+    printed = next(
+        row for row in result.output.splitlines() if row.startswith('train/2 (truncated)')
+    )
     assert f'in {path}. Get the file again' in printed
     assert line(result.output, 'faulty tiles')[-2:] == ['1', '0']
     assert line(result.output, '│ truncated')[:5] == ['truncated', 'error', '1', 'x', 'train']
@@ -65,17 +67,26 @@ def test_copies_are_named_and_counted_apart_across_splits(root):
     result = run('--data-root', root)
     assert 'same content: train/1, train/2, test/1' in result.output
     assert line(result.output, '│ same content ')[-2:] == ['2', '1']
-    assert 'train/1 (duplicate-across-splits): tile must have content of its own, got that of test/1 again' in result.output
+    assert (
+        'train/1 (duplicate-across-splits): tile must have content of its own, got that of test/1 again'
+        in result.output
+    )
 
 
 def test_many_copies_are_named_in_part(root):
     for number in range(3, 9):
         factories.write_tile(root, number, factories.image(0), factories.mask())
-    assert 'same content: train/3, train/4, train/5, train/6, train/7 and 1 more\n' in run('--data-root', root).output
+    assert (
+        'same content: train/3, train/4, train/5, train/6, train/7 and 1 more\n'
+        in run('--data-root', root).output
+    )
 
 
 def test_a_box_rule_is_counted_by(root):
-    assert line(run('--data-root', root, '--box-rule', 'study').output, 'boxes (study)')[-2:] == ['0', '0']
+    assert line(run('--data-root', root, '--box-rule', 'study').output, 'boxes (study)')[-2:] == [
+        '0',
+        '0',
+    ]
 
 
 def test_help_shows_an_example():
@@ -91,10 +102,21 @@ def test_all_faults_are_written_as_json(root, tmp_path):
     factories.truncate(factories.image_path(root, 2))
     assert run('--data-root', root, '--check', '--json', tmp_path / 'found.json').exit_code == 1
     found = json.loads((tmp_path / 'found.json').read_text())
-    assert found['splits']['train'] == {'sound': 2, 'faulty': 1, 'with_landslide': 2, 'unlabelled': 0, 'boxes': 2, 'packed': False}
+    assert found['splits']['train'] == {
+        'sound': 2,
+        'faulty': 1,
+        'with_landslide': 2,
+        'unlabelled': 0,
+        'boxes': 2,
+        'packed': False,
+    }
     assert list(found['faults']) == list(FAULTS)
     truncated = found['faults']['truncated']
-    assert (truncated['severity'], truncated['count'], truncated['splits']) == ('error', 1, {'train': 1})
+    assert (truncated['severity'], truncated['count'], truncated['splits']) == (
+        'error',
+        1,
+        {'train': 1},
+    )
     assert truncated['files'][0]['path'] == str(factories.image_path(root, 2))
 
 
@@ -110,7 +132,13 @@ def test_each_of_the_faults_is_found_in_one_pass(tmp_path):
     root, planted = planted_faults.write(tmp_path)
     result = run('--data-root', root, '--check', '--json', tmp_path / 'found.json')
     faults = json.loads((tmp_path / 'found.json').read_text())['faults']
-    found = {code: [file['tile'] for file in fault['files']] for code, fault in faults.items() if fault['count']}
+    found = {
+        code: [file['tile'] for file in fault['files']]
+        for code, fault in faults.items()
+        if fault['count']
+    }
     assert found == planted
-    assert set(planted) == set(FAULTS) - {'reader-died'}  # which takes a reader that dies, see test_prepare.py
+    assert set(planted) == set(FAULTS) - {
+        'reader-died'
+    }  # which takes a reader that dies, see test_prepare.py
     assert result.exit_code == 1

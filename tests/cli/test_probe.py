@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from mmlandslide.cli.main import main
-from mmlandslide.models.backbones import ResNet
+from mmlandslide.models.backbones.band_backbone import ResNet
 
 CONFIG = """
 model = dict(
@@ -27,7 +27,9 @@ def write_tile(folder, number, side_px):
     values = np.random.default_rng(number).random((7, 64, 64), np.float32)
     landslide = factories.mask((0, 0, side_px, side_px), size_px=64)
     factories.write_array(folder / 'images' / f'Image_patch_1_{number}.tif', values + 2 * landslide)
-    factories.write_array(folder / 'masks' / f'Mask_patch_1_{number}.tif', landslide.astype(np.float32))
+    factories.write_array(
+        folder / 'masks' / f'Mask_patch_1_{number}.tif', landslide.astype(np.float32)
+    )
 
 
 @pytest.fixture
@@ -41,12 +43,20 @@ def place(tmp_path, monkeypatch):
 
 
 def probe(*options):
-    return CliRunner().invoke(main, ['probe', *map(str, options), '--config', 'config.py'], env={'COLUMNS': '140'})
+    return CliRunner().invoke(
+        main, ['probe', *map(str, options), '--config', 'config.py'], env={'COLUMNS': '140'}
+    )
 
 
 def write_checkpoint(path, **own):
     model = factories.randomised(ResNet(depth=18, base_channels=8, bands='mars'))
-    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'bands': list(model.bands), **own}}}, path)
+    torch.save(
+        {
+            'state_dict': model.state_dict(),
+            'meta': {'mmlandslide': {'bands': list(model.bands), **own}},
+        },
+        path,
+    )
     return path
 
 
@@ -54,12 +64,18 @@ def test_tiles_with_much_landslide_are_told_from_those_with_little(place):
     result = probe('random', '--label', 'median', '--neighbours', 3, '--json', 'probe.json')
     assert result.exit_code == 0, result.output
     found = json.loads((place / 'probe.json').read_text())
-    assert (found['fit'], found['scored']['base_rate']) == ({'tiles': 12, 'samples': 12, 'base_rate': 0.5}, 0.5)
+    assert (found['fit'], found['scored']['base_rate']) == (
+        {'tiles': 12, 'samples': 12, 'base_rate': 0.5},
+        0.5,
+    )
     assert [(row['weights'], row['probe'], row['auroc']) for row in found['rows']] == [
         ('random', 'linear', 1),
         ('random', 'k-NN', 1),
     ]
-    assert 'tile labels (median), fit 12 of 12 tiles, scored 6 of 6 tiles, landslide 50.0%' in result.output
+    assert (
+        'tile labels (median), fit 12 of 12 tiles, scored 6 of 6 tiles, landslide 50.0%'
+        in result.output
+    )
 
 
 def test_cells_are_labelled_by_the_mask(place):
@@ -83,19 +99,35 @@ def test_a_checkpoint_stands_beside_random_weights(place):
 
 
 def test_scored_tiles_that_the_training_saw_are_counted_and_said(place):
-    write_checkpoint(place / 'r18.pth', tile_ids=['mars:train/1_0', 'mars:validation/1_0', 'mars:validation/1_5'])
+    write_checkpoint(
+        place / 'r18.pth', tile_ids=['mars:train/1_0', 'mars:validation/1_0', 'mars:validation/1_5']
+    )
     result = probe('r18.pth', '--label', 'median', '--neighbours', 3, '--json', 'probe.json')
     assert 'warning: the training of r18.pth saw 2 of the 6 scored tiles' in result.output
-    assert [row['scored_tiles_seen'] for row in json.loads((place / 'probe.json').read_text())['rows']] == [0, 0, 2, 2]
+    assert [
+        row['scored_tiles_seen'] for row in json.loads((place / 'probe.json').read_text())['rows']
+    ] == [0, 0, 2, 2]
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['random'], 'error: labels must have both classes on at least 3 tiles each, got 12 with and 0 without landslide among'),
-        (['none.pth'], 'error: checkpoint must be a file or a work dir that holds one, got nothing in none.pth'),
-        (['random', '--label', 'median', '--neighbours', '13'], 'error: neighbours must be 1 to 12, got 13 in mars/train/images'),
-        (['random', '--data-root', 'nowhere'], 'error: tile folder must exist, got no folder in nowhere/train/images'),
+        (
+            ['random'],
+            'error: labels must have both classes on at least 3 tiles each, got 12 with and 0 without landslide among',
+        ),
+        (
+            ['none.pth'],
+            'error: checkpoint must be a file or a work dir that holds one, got nothing in none.pth',
+        ),
+        (
+            ['random', '--label', 'median', '--neighbours', '13'],
+            'error: neighbours must be 1 to 12, got 13 in mars/train/images',
+        ),
+        (
+            ['random', '--data-root', 'nowhere'],
+            'error: tile folder must exist, got no folder in nowhere/train/images',
+        ),
         (['random', '--device', 'nonsense'], "error: device must be there, got 'nonsense'"),
     ],
 )

@@ -45,19 +45,25 @@ def test_a_split_without_boxes_has_no_anchors(tmp_path):
     assert 'anchors' not in result.output
 
 
-@pytest.mark.parametrize(('bands', 'names'), [('mars', ['mars_R', 'mars_grey']), ('a, b,c,d,e,f,g', ['a', 'g'])])
+@pytest.mark.parametrize(
+    ('bands', 'names'), [('mars', ['mars_R', 'mars_grey']), ('a, b,c,d,e,f,g', ['a', 'g'])]
+)
 def test_a_folder_of_masks_is_measured_with_any_bands(tmp_path, bands, names):
     factories.write_mask_folder(tmp_path)
     result = run('--masks', tmp_path, '--source-bands', bands, '--json', tmp_path / 'stats.json')
     assert result.exit_code == 0
     found = json.loads((tmp_path / 'stats.json').read_text())
-    pixels = np.stack([np.random.default_rng(seed).random((7, 64, 64), np.float32) for seed in (1, 2)])
+    pixels = np.stack(
+        [np.random.default_rng(seed).random((7, 64, 64), np.float32) for seed in (1, 2)]
+    )
     assert [list(found['bands'])[index] for index in (0, -1)] == names
     assert found['bands'][names[1]]['std'] == pytest.approx(pixels[:, 6].std(dtype=float))
     assert (found['boxes'], found['sqrt_area_px'][0]) == (2, pytest.approx(600**0.5))  # 30 x 20 px
 
 
-@pytest.mark.parametrize('options', [['--masks', 'x'], ['--source-bands', 'mars'], ['--pattern', '(1)']])
+@pytest.mark.parametrize(
+    'options', [['--masks', 'x'], ['--source-bands', 'mars'], ['--pattern', '(1)']]
+)
 def test_options_of_a_mask_folder_go_together(options):
     result = run(*options)
     assert result.exit_code == 2
@@ -78,7 +84,10 @@ def test_anchors_of_a_config_are_measured_beside_the_fitted_ones(tmp_path):
     result = run('--data-root', tmp_path, '--config', config, '--json', tmp_path / 'stats.json')
     found = json.loads((tmp_path / 'stats.json').read_text())
     assert f'anchors in {config}: input_px 256, octave_base_scale 30.0' in result.output
-    assert (found['anchors']['recall_at_iou_50'], found['anchors_of_config']['recall_at_iou_50']) == (1.0, 0.0)  # 1920 px
+    assert (
+        found['anchors']['recall_at_iou_50'],
+        found['anchors_of_config']['recall_at_iou_50'],
+    ) == (1.0, 0.0)  # 1920 px
 
 
 def test_the_anchors_of_our_configs_are_read_as_they_stand():
@@ -87,7 +96,9 @@ def test_the_anchors_of_our_configs_are_read_as_they_stand():
 
 
 def test_a_config_without_anchors_is_refused():
-    with pytest.raises(ConfigError, match=r'anchor_generator must have .* got none in .*swin_mae\.py'):
+    with pytest.raises(
+        ConfigError, match=r'anchor_generator must have .* got none in .*swin_mae\.py'
+    ):
         anchors_of(Path(__file__).parents[2] / 'configs/pretrain/swin_mae.py')
 
 

@@ -36,8 +36,13 @@ def study(*options):
 def test_a_dry_run_prints_commands_and_steps_and_writes_nothing(place):
     result = study('study.yaml', '--dry-run')
     assert result.exit_code == 0, result.output
-    assert 'mim train mmdet det.py --work-dir work_dirs/studies/study/R18_scratch_study_100pct_seed0_' in result.output
-    assert '1 cells, 2 stages; to do: 1 trainings, 6 steps at most.' in result.output  # 3 epochs of ceil(3 / 2)
+    assert (
+        'mim train mmdet det.py --work-dir work_dirs/studies/study/R18_scratch_study_100pct_seed0_'
+        in result.output
+    )
+    assert (
+        '1 cells, 2 stages; to do: 1 trainings, 6 steps at most.' in result.output
+    )  # 3 epochs of ceil(3 / 2)
     assert not (place / 'work_dirs').exists()
 
 
@@ -60,7 +65,9 @@ def test_a_fault_of_the_file_is_one_line(place):
     (place / 'study.yaml').write_text(STUDY.replace('epochs: 3', 'epochs: 0'))
     result = study('study.yaml')
     assert result.exit_code == 1
-    assert result.stderr.startswith('error: detect.warmup must be at least 1 and below the 0 epochs, got 1 in study.yaml')
+    assert result.stderr.startswith(
+        'error: detect.warmup must be at least 1 and below the 0 epochs, got 1 in study.yaml'
+    )
 
 
 def test_pages_are_renewed_under_the_name_of_the_file(place):
@@ -76,6 +83,10 @@ def test_the_minutes_of_all_attempts_are_told(place):
     folder = place / 'work_dirs/studies/study'
     folder.mkdir(parents=True)
     (folder / 'state.json').write_text(
-        json.dumps({name: {'seconds': 7200.0, 'attempts': 3}, 'of an older study.yaml': {'seconds': 60.0}})
+        json.dumps(
+            {name: {'seconds': 7200.0, 'attempts': 3}, 'of an older study.yaml': {'seconds': 60.0}}
+        )
     )
-    assert 'Stages took 120 minutes over all attempts.' in study('study.yaml', '--budget', '0s').output
+    assert (
+        'Stages took 120 minutes over all attempts.' in study('study.yaml', '--budget', '0s').output
+    )

@@ -9,7 +9,9 @@ from mmlandslide.cli.main import main
 
 
 def study(folder, *options):
-    return CliRunner().invoke(main, ['study', str(folder / 'study.yaml'), *options], env={'COLUMNS': '140'})
+    return CliRunner().invoke(
+        main, ['study', str(folder / 'study.yaml'), *options], env={'COLUMNS': '140'}
+    )
 
 
 def test_a_finished_study_is_published_with_an_index(tmp_path):
@@ -20,7 +22,11 @@ def test_a_finished_study_is_published_with_an_index(tmp_path):
     index = modelindex.load(str(tmp_path / 'zoo/model-index.yml'))
     assert index.check(silent=True) == []
     # Of two true boxes one is found: precision 1 at the 51 of 101 recall levels up to 0.5.
-    assert [model.results and model.results[0].metrics['box AP'] for model in index.models] == [0.505, None, 0.505]
+    assert [model.results and model.results[0].metrics['box AP'] for model in index.models] == [
+        0.505,
+        None,
+        0.505,
+    ]
     assert all((tmp_path / 'zoo' / model.weights).is_file() for model in index.models)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmlandslide.datasets.anchors import Anchors, best_iou, fit, recall
-from mmlandslide.datasets.voc import read_voc
+from mmlandslide.datasets.views.voc import read_voc
 
 SQUARE = Anchors(octave_base_scale=2.0, scales_per_octave=1, ratios=(1.0,), strides=(8,))
 
@@ -29,8 +29,13 @@ def test_overlap_is_with_the_anchor_where_it_stands(box, iou):
 
 
 def test_no_anchor_stands_beyond_the_input():
-    inside, beyond = [40, 40, 56, 56], [56, 40, 72, 56]  # centres 48 and 64; the grid of a 64 px input ends at 56
-    assert best_iou(np.array([inside, beyond]), SQUARE, (64, 64)) == pytest.approx([1, 1 / 3])  # 8 of 16 columns shared
+    inside, beyond = (
+        [40, 40, 56, 56],
+        [56, 40, 72, 56],
+    )  # centres 48 and 64; the grid of a 64 px input ends at 56
+    assert best_iou(np.array([inside, beyond]), SQUARE, (64, 64)) == pytest.approx(
+        [1, 1 / 3]
+    )  # 8 of 16 columns shared
 
 
 def test_sizes_follow_octaves_and_ratios():
@@ -48,7 +53,11 @@ def enumerated(boxes, anchors, input_px):
                     low = np.maximum(boxes[:, :2], [x - width / 2, y - height / 2])
                     high = np.minimum(boxes[:, 2:], [x + width / 2, y + height / 2])
                     shared = np.maximum(high - low, 0).prod(axis=1)
-                    best = np.maximum(best, shared / ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + width * height - shared))
+                    best = np.maximum(
+                        best,
+                        shared
+                        / ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + width * height - shared),
+                    )
     return best
 
 
@@ -67,7 +76,9 @@ def test_the_anchors_are_those_of_mmdetection():
     generator = pytest.importorskip('mmdet.models.task_modules').AnchorGenerator(
         strides=[8, 16], ratios=[0.25, 1.0], octave_base_scale=3, scales_per_octave=2
     )
-    grid = np.concatenate([level.numpy() for level in generator.grid_priors([(8, 8), (4, 4)], device='cpu')])
+    grid = np.concatenate(
+        [level.numpy() for level in generator.grid_priors([(8, 8), (4, 4)], device='cpu')]
+    )
     anchors = Anchors(3.0, 2, (0.25, 1.0), strides=(8, 16))
     inside = grid[::7]  # a few of them as boxes: each reaches itself
     assert best_iou(inside, anchors, (64, 64)) == pytest.approx(np.ones(len(inside)), abs=1e-4)
@@ -80,7 +91,9 @@ def test_recall_is_the_share_reached_and_undefined_without_boxes():
 
 
 def test_squares_of_one_size_need_one_anchor():
-    boxes = np.array([[x - 12, y - 12, x + 12, y + 12] for x in (16, 40, 64) for y in (24, 80)], float)
+    boxes = np.array(
+        [[x - 12, y - 12, x + 12, y + 12] for x in (16, 40, 64) for y in (24, 80)], float
+    )
     fitted = fit(boxes, (128, 128), strides=(8,))
     assert (fitted.octave_base_scale, fitted.per_location, fitted.ratios) == (3.0, 1, (1.0,))
 

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 
 from mmlandslide.bands import LANDSLIDE4SENSE, PUBLISHED_MEAN, PUBLISHED_STD
-from mmlandslide.datasets.band_order import LAWS, misplaced_by_divisor, misplaced_by_law, normalised_as_published
-from mmlandslide.datasets.synthetic import simulate_tile
+from mmlandslide.datasets.band_order import (
+    LAWS,
+    misplaced_by_divisor,
+    misplaced_by_law,
+    normalised_as_published,
+)
+from mmlandslide.datasets.simulation.synthetic import simulate_tile
 
 DIVISORS = factories.DIVISORS[:, None, None]
 IMAGES = [simulate_tile(0, f'train/{number}')[0].transpose(2, 0, 1) for number in range(4)]
@@ -39,7 +44,10 @@ def test_bands_moved_before_the_division_show_by_the_laws(order):
 
 
 def test_each_moved_band_is_named():
-    assert misplaced_by_divisor(IMAGES[0][SHUFFLED['RGB reversed']]) == 'B4 in the place of B2, B2 in the place of B4'
+    assert (
+        misplaced_by_divisor(IMAGES[0][SHUFFLED['RGB reversed']])
+        == 'B4 in the place of B2, B2 in the place of B4'
+    )
 
 
 def test_a_broken_law_is_named_with_its_numbers():

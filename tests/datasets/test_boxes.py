@@ -45,24 +45,38 @@ def test_boxes_are_half_open_pixel_corners(name, rule, expected):
 
 
 def test_components_need_four_landslide_pixels():
-    assert boxes_from_mask(drawn('diagonal'), RULES['components']).tolist() == [[0, 0, 4, 2]]  # 4 px
+    assert boxes_from_mask(drawn('diagonal'), RULES['components']).tolist() == [
+        [0, 0, 4, 2]
+    ]  # 4 px
     assert len(boxes_from_mask(drawn('two'), RULES['components'])) == 0  # 2 px each
 
 
-@pytest.mark.parametrize(('side_px', 'kept'), [((3, 10), 0), ((4, 8), 0), ((3, 11), 1), ((5, 7), 1)])
+@pytest.mark.parametrize(
+    ('side_px', 'kept'), [((3, 10), 0), ((4, 8), 0), ((3, 11), 1), ((5, 7), 1)]
+)
 def test_the_studys_rule_needs_a_box_of_33_px2(side_px, kept):
     mask = np.zeros((128, 128), np.uint8)
-    mask[10 : 10 + side_px[0], 5 : 5 + side_px[1]] = 1  # 100 px^2 at 224 px are 100 / 1.75^2 = 32.65 px^2 at 128 px
+    mask[10 : 10 + side_px[0], 5 : 5 + side_px[1]] = (
+        1  # 100 px^2 at 224 px are 100 / 1.75^2 = 32.65 px^2 at 128 px
+    )
     assert len(boxes_from_mask(mask, RULES['study'])) == kept
 
 
 def scipy_boxes(mask, min_area):
     labelled, _ = ndimage.label(mask)
     found = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labelled)]
-    return sorted(box for box in found if (box[2] - box[0]) * 1.75 * (box[3] - box[1]) * 1.75 >= min_area)
+    return sorted(
+        box for box in found if (box[2] - box[0]) * 1.75 * (box[3] - box[1]) * 1.75 >= min_area
+    )
 
 
-@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.sampled_from([0, 1, 1, 1])))
+@given(
+    hnp.arrays(
+        np.uint8,
+        st.tuples(st.integers(1, 40), st.integers(1, 40)),
+        elements=st.sampled_from([0, 1, 1, 1]),
+    )
+)
 def test_the_studys_rule_agrees_with_scipy(mask):
     ours = sorted(map(tuple, boxes_from_mask(mask, RULES['study']).astype(int).tolist()))
     assert ours == scipy_boxes(mask, 100)

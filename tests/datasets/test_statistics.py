@@ -7,7 +7,9 @@ from mmlandslide.datasets.statistics import QUANTILES, band_moments, box_quantil
 
 
 def test_moments_over_tiles_are_those_of_all_pixels_at_once():
-    tiles = [np.random.default_rng(n).normal(3, n + 1, (2, 4, n + 3)) for n in range(4)]  # of different sizes
+    tiles = [
+        np.random.default_rng(n).normal(3, n + 1, (2, 4, n + 3)) for n in range(4)
+    ]  # of different sizes
     pixels = np.concatenate([tile.reshape(2, -1) for tile in tiles], axis=1)
     found = band_moments(iter(tiles))
     assert found.pixels == 4 * (3 + 4 + 5 + 6)

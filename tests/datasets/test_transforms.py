@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlandslide import bands as band_table
-from mmlandslide.datasets import packing
+from mmlandslide.datasets import formatting
 from mmlandslide.datasets import transforms as T
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import TRANSFORMS
@@ -21,7 +21,14 @@ def paint(boxes, height=64, width=64, bands=band_table.LANDSLIDE4SENSE):
     return image
 
 
-def sample(boxes=((4, 8, 20, 16),), height=64, width=64, seed=0, bands=band_table.LANDSLIDE4SENSE, image=None):
+def sample(
+    boxes=((4, 8, 20, 16),),
+    height=64,
+    width=64,
+    seed=0,
+    bands=band_table.LANDSLIDE4SENSE,
+    image=None,
+):
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     return {
         'img': paint(boxes, height, width, bands) if image is None else image,
@@ -61,7 +68,9 @@ class Scripted:
 
 def boxes_of(least_px):
     sizes = [st.integers(least_px, 18)] * 2
-    return st.tuples(*[st.integers(0, 30)] * 2, *sizes).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
+    return st.tuples(*[st.integers(0, 30)] * 2, *sizes).map(
+        lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+    )
 
 
 whole_boxes = boxes_of(1)
@@ -86,16 +95,24 @@ def test_each_symmetry_moves_a_box_as_worked_out_by_hand(draws, turns, expected)
     assert done['img_shape'] == done['img'].shape[1:] == ((64, 48) if turns % 2 else (48, 64))
 
 
-@given(box=whole_boxes, seed=st.integers(0, 10_000), bands=st.sampled_from([FIVE, band_table.LANDSLIDE4SENSE]))
+@given(
+    box=whole_boxes,
+    seed=st.integers(0, 10_000),
+    bands=st.sampled_from([FIVE, band_table.LANDSLIDE4SENSE]),
+)
 def test_painted_pixels_follow_their_box_through_every_symmetry(box, seed, bands):
     done = T.RandomFlipRotate()(sample([box], 48, 52, seed, bands))
-    assert [bounds(band > 0) for band in done['img']] == [done['gt_bboxes'][0].tolist()] * len(bands)
+    assert [bounds(band > 0) for band in done['img']] == [done['gt_bboxes'][0].tolist()] * len(
+        bands
+    )
 
 
 def test_all_eight_symmetries_are_drawn():
     corner = np.zeros((5, 8, 8), np.float32)
     corner[:, 0, 1] = 1
-    done = [T.RandomFlipRotate()(sample([], 8, 8, seed, FIVE, corner))['img'] for seed in range(100)]
+    done = [
+        T.RandomFlipRotate()(sample([], 8, 8, seed, FIVE, corner))['img'] for seed in range(100)
+    ]
     assert len({image.tobytes() for image in done}) == 8
 
 
@@ -103,7 +120,10 @@ def test_all_eight_symmetries_are_drawn():
 def test_half_the_group_has_four_elements(options):
     corner = np.zeros((5, 8, 8), np.float32)
     corner[:, 0, 1] = 1
-    done = [T.RandomFlipRotate(**options)(sample([], 8, 8, seed, FIVE, corner))['img'] for seed in range(100)]
+    done = [
+        T.RandomFlipRotate(**options)(sample([], 8, 8, seed, FIVE, corner))['img']
+        for seed in range(100)
+    ]
     assert len({image.tobytes() for image in done}) == 4
 
 
@@ -124,19 +144,25 @@ def test_resizing_twice_multiplies_the_scale_factor():
 
 
 def test_an_odd_size_scales_boxes_by_what_the_image_really_got():
-    done = T.ResizeTile(size_px=32)(sample(height=43, width=64))  # 43 / 2 rounds to 22: factor 22 / 43, not 1 / 2
+    done = T.ResizeTile(size_px=32)(
+        sample(height=43, width=64)
+    )  # 43 / 2 rounds to 22: factor 22 / 43, not 1 / 2
     assert done['img'].shape == (14, 22, 32)
     assert done['scale_factor'] == pytest.approx((0.5, 22 / 43))
     assert done['gt_bboxes'][0] == pytest.approx([2, 8 * 22 / 43, 10, 16 * 22 / 43])
 
 
-@pytest.mark.parametrize('options', [{}, {'size_px': 8, 'factor': 1.0}, {'size_px': 0}, {'factor': -1.0}])
+@pytest.mark.parametrize(
+    'options', [{}, {'size_px': 8, 'factor': 1.0}, {'size_px': 0}, {'factor': -1.0}]
+)
 def test_a_resize_needs_one_positive_size(options):
     with pytest.raises(ConfigError, match=r'must have one positive size, got size_px='):
         T.ResizeTile(**options)
 
 
-@given(box=boxes_of(4), seed=st.integers(0, 10_000))  # zoomed out, a row of one pixel becomes half a one and is lost
+@given(
+    box=boxes_of(4), seed=st.integers(0, 10_000)
+)  # zoomed out, a row of one pixel becomes half a one and is lost
 def test_painted_pixels_follow_their_box_through_a_zoom_within_one_pixel(box, seed):
     done = T.RandomScaleCrop(min_visible=0.0)(sample([box], 48, 56, seed, FIVE))
     ground = done['img'][0].min()
@@ -151,7 +177,9 @@ def test_zooming_in_by_two_keeps_the_boxes_of_its_window():
     tile['rng'] = Scripted(integers=[30, 28])  # top, left of a 32 x 32 window: x 28..60, y 30..62
     tile['rng'].uniform = lambda low, high: high
     done = T.RandomScaleCrop(scale=(1.0, 2.0))(tile)
-    assert done['gt_bboxes'].tolist() == [[8, 4, 40, 20]]  # (32 - 28) * 2, (32 - 30) * 2, (48 - 28) * 2, (40 - 30) * 2
+    assert done['gt_bboxes'].tolist() == [
+        [8, 4, 40, 20]
+    ]  # (32 - 28) * 2, (32 - 30) * 2, (48 - 28) * 2, (40 - 30) * 2
     assert len(done['gt_bboxes_labels']) == 1
     assert done['scale_factor'] == (2.0, 2.0)
 
@@ -168,7 +196,10 @@ def test_zooming_out_puts_the_tile_on_the_mean_of_each_band():
 
 
 def test_the_zoom_is_as_often_in_as_out():
-    zooms = [T.RandomScaleCrop()(sample([], seed=seed, bands=FIVE))['scale_factor'][0] for seed in range(200)]
+    zooms = [
+        T.RandomScaleCrop()(sample([], seed=seed, bands=FIVE))['scale_factor'][0]
+        for seed in range(200)
+    ]
     assert 70 < sum(zoom > 1 for zoom in zooms) < 130
     assert min(zooms) >= 0.5
     assert max(zooms) <= 2.0
@@ -206,7 +237,9 @@ def test_the_boxes_of_a_mosaic_lie_inside_and_cover_the_painted_pixels(boxes, se
 def test_a_mosaic_shows_four_tiles_around_its_centre():
     others = iter([2, 3, 4])
     tile = sample([], bands=FIVE, image=np.full((5, 64, 64), 1, np.float32))
-    tile['draw_other'] = lambda: sample([], bands=FIVE, image=np.full((5, 64, 64), next(others), np.float32))
+    tile['draw_other'] = lambda: sample(
+        [], bands=FIVE, image=np.full((5, 64, 64), next(others), np.float32)
+    )
     image = T.Mosaic(prob=1.0)(tile)['img']
     assert [image[4, y, x] for y, x in ((0, 0), (0, 63), (63, 0), (63, 63))] == [1, 2, 3, 4]
     assert set(np.unique(image)) == {1, 2, 3, 4}
@@ -230,7 +263,10 @@ def test_without_its_luck_a_mosaic_is_the_tile():
 def test_dropout_blanks_at_least_one_band_and_at_most_two(bands):
     image = np.random.default_rng(0).normal(size=(len(bands), 8, 8)).astype(np.float32)
     blanked = [
-        sum(band.std() < 1e-6 for band in T.BandDropout(prob=1.0)(sample(seed=seed, bands=bands, image=image))['img'])
+        sum(
+            band.std() < 1e-6
+            for band in T.BandDropout(prob=1.0)(sample(seed=seed, bands=bands, image=image))['img']
+        )
         for seed in range(50)
     ]
     assert set(blanked) == ({1} if len(bands) == 2 else {1, 2})
@@ -239,8 +275,14 @@ def test_dropout_blanks_at_least_one_band_and_at_most_two(bands):
 def test_a_blank_band_holds_its_mean_in_stored_units():
     image = np.ones((2, 8, 8), np.float32)
     image[1, :4] = 5  # 'own' is not in the table: its mean here is 3
-    done = [T.BandDropout(prob=1.0)(sample(seed=seed, bands=('B8', 'own'), image=image))['img'] for seed in range(20)]
-    assert {float(tile[0, 0, 0]) for tile in done} == {1.0, float(np.float32(band_table.BANDS['B8'].mean))}
+    done = [
+        T.BandDropout(prob=1.0)(sample(seed=seed, bands=('B8', 'own'), image=image))['img']
+        for seed in range(20)
+    ]
+    assert {float(tile[0, 0, 0]) for tile in done} == {
+        1.0,
+        float(np.float32(band_table.BANDS['B8'].mean)),
+    }
     assert {float(tile[1, 7, 7]) for tile in done} == {1.0, 3.0}
 
 
@@ -259,7 +301,15 @@ def test_gain_and_offset_stay_in_their_range_and_differ_by_band():
 
 
 @pytest.mark.parametrize(
-    'transform', [T.RandomFlipRotate(), T.RandomScaleCrop(), T.Mosaic(1.0), T.BandDropout(1.0), T.RandomGain(), T.ResizeTile(96)]
+    'transform',
+    [
+        T.RandomFlipRotate(),
+        T.RandomScaleCrop(),
+        T.Mosaic(1.0),
+        T.BandDropout(1.0),
+        T.RandomGain(),
+        T.ResizeTile(96),
+    ],
 )
 def test_a_transform_depends_on_its_generator_alone_and_spares_its_input(transform):
     image = np.random.default_rng(5).normal(size=(5, 64, 64)).astype(np.float32)
@@ -292,7 +342,15 @@ def both_forms(transform, seed):
 
 
 @pytest.mark.parametrize(
-    'transform', [T.RandomScaleCrop(), T.Mosaic(0.5), T.BandDropout(0.5), T.RandomGain(), T.ResizeTile(64), T.ResizeTile(96)]
+    'transform',
+    [
+        T.RandomScaleCrop(),
+        T.Mosaic(0.5),
+        T.BandDropout(0.5),
+        T.RandomGain(),
+        T.ResizeTile(64),
+        T.ResizeTile(96),
+    ],
 )
 def test_a_transform_that_computes_gives_float32_in_units_whatever_it_draws(transform):
     for seed in range(6):
@@ -319,7 +377,9 @@ def test_native_boxes_are_never_touched():
 
 
 def test_a_packed_detection_carries_boxes_labels_and_the_untouched_truth():
-    packed = packing.PackDetection()(T.ResizeTile(factor=2.0)(sample([(4, 8, 20, 16), (0, 0, 2, 2)])))
+    packed = formatting.PackDetection()(
+        T.ResizeTile(factor=2.0)(sample([(4, 8, 20, 16), (0, 0, 2, 2)]))
+    )
     truth, meta = packed['data_samples'].gt_instances, packed['data_samples'].metainfo
     assert truth.bboxes.tolist() == [[8, 16, 40, 32], [0, 0, 4, 4]]
     assert truth.labels.dtype == torch.int64
@@ -335,4 +395,6 @@ def test_a_packed_detection_carries_boxes_labels_and_the_untouched_truth():
 
 
 def test_transforms_are_found_by_their_name():
-    assert isinstance(TRANSFORMS.build({'type': 'mmlandslide.ResizeTile', 'size_px': 256}), T.ResizeTile)
+    assert isinstance(
+        TRANSFORMS.build({'type': 'mmlandslide.ResizeTile', 'size_px': 256}), T.ResizeTile
+    )

@@ -21,7 +21,13 @@ def test_a_box_stays_where_enough_of_its_area_is_inside(min_visible, kept):
 
 def test_clipped_boxes_keep_their_order_and_their_frame():
     clipped, _ = clip_boxes(BOXES, (2, 1, 25, 9), 0.0)
-    assert clipped.tolist() == [[2, 1, 10, 9], [2, 2, 6, 4], [2, 1, 4, 9], [20, 1, 25, 5], [19, 1, 25, 5]]
+    assert clipped.tolist() == [
+        [2, 1, 10, 9],
+        [2, 2, 6, 4],
+        [2, 1, 4, 9],
+        [20, 1, 25, 5],
+        [19, 1, 25, 5],
+    ]
     assert clipped.dtype == np.float32
 
 
@@ -32,7 +38,9 @@ def test_clipping_no_boxes_gives_no_boxes():
 
 
 def test_shrinking_averages_each_band_by_itself():
-    image = np.stack([np.arange(16, dtype=np.float32).reshape(4, 4), np.full((4, 4), 7, np.float32)])
+    image = np.stack(
+        [np.arange(16, dtype=np.float32).reshape(4, 4), np.full((4, 4), 7, np.float32)]
+    )
     small = resize(image, 2, 2)  # first cell: (0 + 1 + 4 + 5) / 4
     assert small[0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
     assert (small[1] == 7).all()
@@ -40,7 +48,9 @@ def test_shrinking_averages_each_band_by_itself():
 
 def test_growing_a_ramp_keeps_pixel_edges_in_place():
     ramp = np.arange(8, dtype=np.float32).reshape(1, 1, 8).repeat(8, 1)
-    grown = resize(ramp, 16, 16)  # new pixel 5 has its centre at 5.5 / 2 = 2.75, old centres at n + 0.5: value 2.25
+    grown = resize(
+        ramp, 16, 16
+    )  # new pixel 5 has its centre at 5.5 / 2 = 2.75, old centres at n + 0.5: value 2.25
     assert grown.shape == (1, 16, 16)
     assert grown[0, 3, 5] == pytest.approx(2.25)
 

@@ -9,7 +9,7 @@ from tiny_training import killed, runner, state, train
 
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.errors import ConfigError, StorageError
-from mmlandslide.files import latest_checkpoint, read_checkpoint
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 ONE = {'interval': 1, 'max_keep_ckpts': 1}
 BEST = {**ONE, 'save_best': 'AP50', 'rule': 'greater'}
@@ -35,7 +35,9 @@ def stands(monkeypatch):
 
     def look(event, folder):
         pointer = Path(folder, 'last_checkpoint')
-        seen.append((event, *names(Path(folder)), pointer.is_file() and Path(pointer.read_text()).name))
+        seen.append(
+            (event, *names(Path(folder)), pointer.is_file() and Path(pointer.read_text()).name)
+        )
 
     def saved(self, out_dir, filename, *args, **kwargs):
         save(self, out_dir, filename, *args, **kwargs)
@@ -76,13 +78,23 @@ def test_each_metrics_best_is_kept(tmp_path):
     assert names(tmp_path) == ['best_AP50_epoch_2.pth', 'best_loss_epoch_1.pth', 'epoch_3.pth']
 
 
-@pytest.mark.parametrize(('old', 'again'), [('best_AP50_epoch_1.pth', [0.2, 0.15]), ('best_AP50_epoch_1.pth', [0.2, 0.3])])
+@pytest.mark.parametrize(
+    ('old', 'again'),
+    [('best_AP50_epoch_1.pth', [0.2, 0.15]), ('best_AP50_epoch_1.pth', [0.2, 0.3])],
+)
 def test_a_resumed_training_keeps_score_and_file_of_the_best(tmp_path, old, again):
     train(tmp_path / 'whole', checkpoint={**BEST, 'max_keep_ckpts': 9}, scores=[0.1, *again])
     first = tmp_path / 'first'
-    train(first, checkpoint=BEST, scores=[0.1], train_cfg={'type': 'EpochBasedTrainLoop', 'max_epochs': 1})
+    train(
+        first,
+        checkpoint=BEST,
+        scores=[0.1],
+        train_cfg={'type': 'EpochBasedTrainLoop', 'max_epochs': 1},
+    )
     folder = killed(tmp_path / 'whole', tmp_path / 'killed', 'epoch_2.pth')
-    (folder / old).write_bytes((first / old).read_bytes())  # as a kill within the second validation leaves it
+    (folder / old).write_bytes(
+        (first / old).read_bytes()
+    )  # as a kill within the second validation leaves it
     train(folder, checkpoint=BEST, scores=list(again), resume=True)
     best = f'best_AP50_epoch_{2 + (again[1] > again[0])}.pth'
     assert names(folder) == [best, 'epoch_3.pth']
@@ -101,7 +113,9 @@ def test_what_was_about_to_be_deleted_goes_after_resuming(tmp_path):
 
 
 def test_checkpoints_in_another_folder_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"out_dir must be left out, got '.*other' in default_hooks\.checkpoint"):
+    with pytest.raises(
+        ConfigError, match=r"out_dir must be left out, got '.*other' in default_hooks\.checkpoint"
+    ):
         train(tmp_path / 'a', checkpoint={'interval': 1, 'out_dir': str(tmp_path / 'other')})
 
 
@@ -123,9 +137,7 @@ def full_after(count, monkeypatch):
 
 def test_a_full_disk_is_named_and_the_last_checkpoint_is_whole(tmp_path, monkeypatch):
     full_after(2, monkeypatch)
-    wanted = (
-        r"checkpoint must be written whole, got 'No space left on device' in .*epoch_3\.pth\. .*--resume: epoch_2\.pth is whole\."
-    )
+    wanted = r"checkpoint must be written whole, got 'No space left on device' in .*epoch_3\.pth\. .*--resume: epoch_2\.pth is whole\."
     with pytest.raises(StorageError, match=wanted):
         train(tmp_path, checkpoint=ONE)
     assert latest_checkpoint(tmp_path) == tmp_path / 'epoch_2.pth'
@@ -144,7 +156,9 @@ def test_a_best_that_does_not_fit_leaves_the_old_best(tmp_path, monkeypatch):
 def test_a_pointer_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     built = runner(tmp_path, checkpoint=ONE)
     (tmp_path / 'last_checkpoint').mkdir()
-    with pytest.raises(StorageError, match='pointer to the last checkpoint must be written whole, got'):
+    with pytest.raises(
+        StorageError, match='pointer to the last checkpoint must be written whole, got'
+    ):
         built.train()
     assert names(tmp_path) == ['epoch_1.pth']
 
@@ -155,7 +169,9 @@ def test_a_log_that_cannot_be_written_ends_in_one_sentence_too(tmp_path, monkeyp
 
     built = runner(tmp_path, default_hooks={'logger': {'type': 'LoggerHook', 'interval': 1}})
     monkeypatch.setattr(built.visualizer, 'add_scalars', full)
-    with pytest.raises(StorageError, match="work dir must be written whole, got 'No space left on device'"):
+    with pytest.raises(
+        StorageError, match="work dir must be written whole, got 'No space left on device'"
+    ):
         built.train()
 
 
@@ -163,7 +179,10 @@ def test_a_work_dir_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / 'file').touch()
     cfg = runner(tmp_path / 'a').cfg
     cfg.update(model=torch.nn.Linear(1, 1), work_dir=str(tmp_path / 'file' / 'b'))
-    with pytest.raises(StorageError, match=r"work dir must be written whole, got 'Not a directory' in .*file/b\. .*--work-dir"):
+    with pytest.raises(
+        StorageError,
+        match=r"work dir must be written whole, got 'Not a directory' in .*file/b\. .*--work-dir",
+    ):
         LandslideRunner.from_cfg(cfg)
 
 
@@ -187,4 +206,7 @@ def test_what_a_killed_process_left_half_written_goes_at_the_next_save(tmp_path)
     ):
         (tmp_path / name).write_text('half')
     train(tmp_path)
-    assert sorted(path.name for path in tmp_path.glob('*.tmp')) == ['.metrics.json.0123456789ab.tmp', 'epoch_9.pth.tmp']
+    assert sorted(path.name for path in tmp_path.glob('*.tmp')) == [
+        '.metrics.json.0123456789ab.tmp',
+        'epoch_9.pth.tmp',
+    ]

@@ -43,7 +43,9 @@ def test_a_logged_history_survives_as_tensors():
     restored = hub['log_scalars']['loss']
     assert isinstance(restored, HistoryBuffer)
     assert [part.tolist() for part in restored.data] == [[1.5, 2.5, 4.5], [1, 1, 2]]
-    assert restored.mean() == pytest.approx((1.5 + 2.5 + 4.5) / 4)  # mmengine divides the values' sum by the counts' sum
+    assert restored.mean() == pytest.approx(
+        (1.5 + 2.5 + 4.5) / 4
+    )  # mmengine divides the values' sum by the counts' sum
 
 
 def test_a_hub_that_mmengine_wrote_is_left_alone():

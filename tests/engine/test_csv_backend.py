@@ -15,7 +15,12 @@ def test_every_scalar_is_a_row_below_one_header(tmp_path):
     backend = CSVVisBackend(str(tmp_path / 'new'))
     backend.add_scalar('loss', torch.tensor(0.5), 3)
     backend.add_scalars({'lr': 1e-3, 'loss': 2}, 4)
-    assert rows(tmp_path / 'new') == [['step', 'name', 'value'], ['3', 'loss', '0.5'], ['4', 'lr', '0.001'], ['4', 'loss', '2.0']]
+    assert rows(tmp_path / 'new') == [
+        ['step', 'name', 'value'],
+        ['3', 'loss', '0.5'],
+        ['4', 'lr', '0.001'],
+        ['4', 'loss', '2.0'],
+    ]
 
 
 def test_a_step_among_the_scalars_takes_precedence_and_is_no_row(tmp_path):
@@ -28,7 +33,11 @@ def test_a_step_among_the_scalars_takes_precedence_and_is_no_row(tmp_path):
 def test_a_second_back_end_goes_on_in_the_same_table(tmp_path):
     for step in (1, 2):
         CSVVisBackend(str(tmp_path), 'a.csv').add_scalar('loss', 0.25, step)
-    assert rows(tmp_path, 'a.csv') == [['step', 'name', 'value'], ['1', 'loss', '0.25'], ['2', 'loss', '0.25']]
+    assert rows(tmp_path, 'a.csv') == [
+        ['step', 'name', 'value'],
+        ['1', 'loss', '0.25'],
+        ['2', 'loss', '0.25'],
+    ]
 
 
 def test_mmengines_visualizer_writes_through_it(tmp_path):

@@ -23,10 +23,22 @@ def launched(tmp_path_factory):
     """Start two gloo processes by mim's own launcher; return what each found and how the launcher ended."""
     out = tmp_path_factory.mktemp('two')
     factories.write_dataset(out / 'l4s', {'train': 5})
-    launcher = ['-m', 'torch.distributed.launch', '--nproc_per_node=2', f'--master_port={20000 + os.getpid() % 10000}']
-    environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
+    launcher = [
+        '-m',
+        'torch.distributed.launch',
+        '--nproc_per_node=2',
+        f'--master_port={20000 + os.getpid() % 10000}',
+    ]
+    environment = {
+        **os.environ,
+        'CUDA_VISIBLE_DEVICES': '',
+        'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': str(ROOT),
+    }
     command = [sys.executable, *launcher, str(ROOT / 'tests' / 'two_processes.py'), str(out)]
-    run = subprocess.run(command, cwd=out, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    run = subprocess.run(
+        command, cwd=out, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     files = [out / f'{rank}.json' for rank in range(two.WORLD)]
     assert all(file.is_file() for file in files), run.stderr
     return [json.loads(file.read_text()) for file in files], run
@@ -45,7 +57,9 @@ def test_processes_without_a_gpu_are_joined_with_gloo(found):
 
 
 def test_means_are_taken_over_all_processes(found):
-    assert found[0]['mean'] == found[1]['mean'] == [2.0, [0.5, 1.0]]  # of 0 and 4; of (0, 1) and (1, 1)
+    assert (
+        found[0]['mean'] == found[1]['mean'] == [2.0, [0.5, 1.0]]
+    )  # of 0 and 4; of (0, 1) and (1, 1)
 
 
 def test_two_processes_log_and_learn_what_one_with_twice_the_batch_does(found):
@@ -125,24 +139,46 @@ def test_in_validation_no_tile_is_seen_twice(monkeypatch):
 def joined(monkeypatch):
     """Return the calls that join this process to others; nothing is joined."""
     calls = []
-    monkeypatch.setattr(torch.distributed, 'init_process_group', lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(
+        torch.distributed,
+        'init_process_group',
+        lambda *args, **options: calls.append((args, options)),
+    )
     monkeypatch.setattr(distributed.atexit, 'register', lambda function: None)
     monkeypatch.setattr(os, 'environ', {})
     return calls
 
 
 def test_a_process_that_no_launcher_started_is_told_how_to(joined):
-    with pytest.raises(ConfigError, match=r'--launcher pytorch must find .*RANK.*mim train \.\.\. --launcher pytorch --gpus N'):
+    with pytest.raises(
+        ConfigError,
+        match=r'--launcher pytorch must find .*RANK.*mim train \.\.\. --launcher pytorch --gpus N',
+    ):
         distributed.join('pytorch', {})
     assert joined == []
 
 
 def test_slurm_tells_a_cpu_process_its_place(joined, monkeypatch):
-    os.environ.update(SLURM_PROCID='3', SLURM_NTASKS='4', SLURM_LOCALID='1', SLURM_NODELIST='node[6-7]', LOCAL_RANK='0')
+    os.environ.update(
+        SLURM_PROCID='3',
+        SLURM_NTASKS='4',
+        SLURM_LOCALID='1',
+        SLURM_NODELIST='node[6-7]',
+        LOCAL_RANK='0',
+    )
     monkeypatch.setattr(distributed, '_first_host', {'node[6-7]': 'node6'}.get)
     distributed.join('slurm', {'timeout': 90})
-    place = {key: os.environ[key] for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')}
-    assert place == {'RANK': '3', 'WORLD_SIZE': '4', 'LOCAL_RANK': '1', 'MASTER_ADDR': 'node6', 'MASTER_PORT': '29500'}
+    place = {
+        key: os.environ[key]
+        for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+    }
+    assert place == {
+        'RANK': '3',
+        'WORLD_SIZE': '4',
+        'LOCAL_RANK': '1',
+        'MASTER_ADDR': 'node6',
+        'MASTER_PORT': '29500',
+    }
     assert joined == [(('gloo',), {'timeout': timedelta(seconds=90)})]
 
 
@@ -150,7 +186,10 @@ def test_more_processes_than_gpus_are_refused(joined, monkeypatch):
     os.environ.update(RANK='1', WORLD_SIZE='2', LOCAL_RANK='1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
-    with pytest.raises(ConfigError, match=r'--gpus must be at most the 1 GPUs, got at least 2.*CUDA_VISIBLE_DEVICES='):
+    with pytest.raises(
+        ConfigError,
+        match=r'--gpus must be at most the 1 GPUs, got at least 2.*CUDA_VISIBLE_DEVICES=',
+    ):
         distributed.join('pytorch', {})
 
 
@@ -163,7 +202,10 @@ def test_on_gpus_joining_is_left_to_mmengine(joined, monkeypatch):
 
 
 def test_a_config_may_change_how_its_model_is_wrapped():
-    cfg = distributed.wrapper_cfg({'type': 'MMFullyShardedDataParallel', 'broadcast_buffers': True}, find_unused_parameters=True)
+    cfg = distributed.wrapper_cfg(
+        {'type': 'MMFullyShardedDataParallel', 'broadcast_buffers': True},
+        find_unused_parameters=True,
+    )
     assert cfg['type'] == 'MMFullyShardedDataParallel'
     assert (cfg['broadcast_buffers'], cfg['find_unused_parameters']) == (True, True)
 
@@ -177,11 +219,23 @@ def test_a_process_alone_reports_its_own_failure():
     ('config', 'options'),
     [
         ('pretrain/swin_mae_demo.py', ['--batch', '2']),
-        ('det/faster_rcnn_demo.py', ['--batch', '1', '--option', 'train_dataloader.dataset.pipeline.2.size_px=64']),
+        (
+            'det/faster_rcnn_demo.py',
+            ['--batch', '1', '--option', 'train_dataloader.dataset.pipeline.2.size_px=64'],
+        ),
     ],
 )
 def test_the_two_commands_lose_alike(config, options):
     script = ROOT / 'tools' / 'benchmark' / 'two_processes.py'
-    command = [sys.executable, str(script), str(ROOT / 'configs' / config), '--steps', '3', '--tiles', '8', *options]
+    command = [
+        sys.executable,
+        str(script),
+        str(ROOT / 'configs' / config),
+        '--steps',
+        '3',
+        '--tiles',
+        '8',
+        *options,
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

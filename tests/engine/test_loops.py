@@ -33,14 +33,19 @@ def whole(tmp_path_factory, quiet):
     """Return the work dirs of two trainings with a checkpoint after each step, and what was seen of them."""
     folder = tmp_path_factory.mktemp('whole')
     loops = {'epoch': EPOCH, 'iter': ITER}
-    return {name: (folder / name, train(folder / name, train_cfg=loops[name], checkpoint=EACH_STEP)) for name in loops}
+    return {
+        name: (folder / name, train(folder / name, train_cfg=loops[name], checkpoint=EACH_STEP))
+        for name in loops
+    }
 
 
 def resumed(whole, tmp_path, kind, step, **options):
     """Resume a training that was killed after a step; return its work dir and what was seen of it."""
     folder = killed(whole[kind][0], tmp_path / 'killed', f'iter_{step}.pth')
     cfg = EPOCH if kind == 'epoch' else ITER
-    return folder, train(folder, **{'train_cfg': cfg, 'checkpoint': EACH_STEP, 'resume': True, **options})
+    return folder, train(
+        folder, **{'train_cfg': cfg, 'checkpoint': EACH_STEP, 'resume': True, **options}
+    )
 
 
 @pytest.mark.parametrize('kind', ['epoch', 'iter'])
@@ -61,16 +66,33 @@ def test_workers_go_on_at_the_same_batch(whole, tmp_path, kind, persistent):
 
 def scalars(folder):
     """Return the logged scalars by their step, without times."""
-    lines = [json.loads(line) for path in folder.glob('*/vis_data/scalars.json') for line in path.read_text().splitlines()]
-    return {(line['step'], 'AP50' in line): {key: line[key] for key in line if not key.endswith('time')} for line in lines}
+    lines = [
+        json.loads(line)
+        for path in folder.glob('*/vis_data/scalars.json')
+        for line in path.read_text().splitlines()
+    ]
+    return {
+        (line['step'], 'AP50' in line): {key: line[key] for key in line if not key.endswith('time')}
+        for line in lines
+    }
 
 
 def test_what_is_logged_after_resuming_is_what_would_have_been(whole, tmp_path):
-    logger = {'type': 'LoggerHook', 'interval': 2}  # smoothed over ten steps, so also over those before the kill
+    logger = {
+        'type': 'LoggerHook',
+        'interval': 2,
+    }  # smoothed over ten steps, so also over those before the kill
     hooks = {'checkpoint': {'type': 'mmlandslide.CheckpointHook', **EACH_STEP}, 'logger': logger}
-    unbroken, (folder, _) = tmp_path / 'unbroken', resumed(whole, tmp_path, 'epoch', 7, default_hooks=hooks)
+    unbroken, (folder, _) = (
+        tmp_path / 'unbroken',
+        resumed(whole, tmp_path, 'epoch', 7, default_hooks=hooks),
+    )
     train(unbroken, default_hooks=hooks)
-    wanted = {key: line for key, line in scalars(unbroken).items() if key[0] > 7 or (key[1] and key[0] > 1)}
+    wanted = {
+        key: line
+        for key, line in scalars(unbroken).items()
+        if key[0] > 7 or (key[1] and key[0] > 1)
+    }
     assert scalars(folder) == wanted
     assert [key for key in wanted if not key[1]] == [(8, False), (10, False), (12, False)]
 
@@ -96,9 +118,20 @@ def test_a_validation_after_an_epochs_checkpoint_is_not_lost(tmp_path):
 def test_a_sampler_that_is_not_ours_goes_on_at_the_same_batch(tmp_path, kind):
     train_cfg = EPOCH if kind == 'epoch' else ITER
     whole = tmp_path / 'whole'
-    train(whole, train_cfg=train_cfg, checkpoint=EACH_STEP, train_dataloader=loader(sampler='DefaultSampler'))
+    train(
+        whole,
+        train_cfg=train_cfg,
+        checkpoint=EACH_STEP,
+        train_dataloader=loader(sampler='DefaultSampler'),
+    )
     folder = killed(whole, tmp_path / 'killed', 'iter_6.pth')
-    train(folder, train_cfg=train_cfg, checkpoint=EACH_STEP, train_dataloader=loader(sampler='DefaultSampler'), resume=True)
+    train(
+        folder,
+        train_cfg=train_cfg,
+        checkpoint=EACH_STEP,
+        train_dataloader=loader(sampler='DefaultSampler'),
+        resume=True,
+    )
     assert state(folder, 'iter_12.pth') == state(whole, 'iter_12.pth')
 
 
@@ -117,14 +150,33 @@ def test_gradients_that_are_being_accumulated_survive(tmp_path):
     folder = killed(tmp_path / 'whole', tmp_path / 'killed', 'iter_5.pth')
     train(folder, checkpoint=EACH_STEP, optim_wrapper=optim, resume=True)
     assert state(folder, 'iter_12.pth') == state(tmp_path / 'whole', 'iter_12.pth')
-    assert [bool(state(folder, f'iter_{step}.pth')['accumulated']) for step in (7, 8, 9)] == [True, True, False]
+    assert [bool(state(folder, f'iter_{step}.pth')['accumulated']) for step in (7, 8, 9)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.slow
 def test_two_processes_go_on_at_the_same_batch(tmp_path):
-    environment = {**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
-    launcher = ['torch.distributed.launch', '--nproc_per_node=2', f'--master_port={20000 + os.getpid() % 10000}']
-    command = [sys.executable, '-m', *launcher, str(ROOT / 'tests' / 'tiny_training.py'), str(tmp_path)]
+    environment = {
+        **os.environ,
+        'CUDA_VISIBLE_DEVICES': '',
+        'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': str(ROOT),
+    }
+    launcher = [
+        'torch.distributed.launch',
+        '--nproc_per_node=2',
+        f'--master_port={20000 + os.getpid() % 10000}',
+    ]
+    command = [
+        sys.executable,
+        '-m',
+        *launcher,
+        str(ROOT / 'tests' / 'tiny_training.py'),
+        str(tmp_path),
+    ]
     subprocess.run(command, check=True, env=environment, timeout=600)
     assert (tmp_path / 'killed' / 'iter_4.pth').exists()
     assert state(tmp_path / 'killed', 'iter_6.pth') == state(tmp_path / 'whole', 'iter_6.pth')
@@ -138,7 +190,12 @@ def test_a_seed_that_was_drawn_is_drawn_once(tmp_path):
 
 
 def test_patience_does_not_begin_anew(tmp_path):
-    stop = {'type': 'mmlandslide.EarlyStoppingHook', 'monitor': 'AP50', 'rule': 'greater', 'patience': 2}
+    stop = {
+        'type': 'mmlandslide.EarlyStoppingHook',
+        'monitor': 'AP50',
+        'rule': 'greater',
+        'patience': 2,
+    }
     train(tmp_path / 'whole', scores=[0.9, 0.1, 0.1], hooks=[stop])
     folder = killed(tmp_path / 'whole', tmp_path / 'killed', 'epoch_2.pth')
     longer = {'train_cfg': {**EPOCH, 'max_epochs': 9}, 'hooks': [stop]}
@@ -147,7 +204,10 @@ def test_patience_does_not_begin_anew(tmp_path):
 
 def test_other_batches_within_an_epoch_are_refused_and_after_one_accepted(whole, tmp_path):
     data = loader(batch_size=4)
-    with pytest.raises(ConfigError, match='must be 2, as 2 such batches of the epoch are done, got 4 in train_dataloader'):
+    with pytest.raises(
+        ConfigError,
+        match='must be 2, as 2 such batches of the epoch are done, got 4 in train_dataloader',
+    ):
         resumed(whole, tmp_path, 'epoch', 6, train_dataloader=data)
     train(tmp_path / 'epochs')
     folder = killed(tmp_path / 'epochs', tmp_path / 'second', 'epoch_2.pth')

@@ -6,7 +6,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmlandslide.engine.mae_hooks import ReconstructionPanelsHook, VarianceHook, reconstruction_picture
+from mmlandslide.engine.mae_hooks import (
+    ReconstructionPanelsHook,
+    VarianceHook,
+    reconstruction_picture,
+)
 
 RGB = ('B4', 'B3', 'B2')
 
@@ -16,7 +20,9 @@ class Runner(SimpleNamespace):
 
     def __init__(self, **values):
         self.warnings = []
-        super().__init__(**{'epoch': 9, 'max_epochs': 100, 'iter': 0, 'seed': 0, 'rank': 0, **values})
+        super().__init__(
+            **{'epoch': 9, 'max_epochs': 100, 'iter': 0, 'seed': 0, 'rank': 0, **values}
+        )
         self.logger = SimpleNamespace(warning=self.warnings.append)
 
 
@@ -24,7 +30,11 @@ def fed(hook, pairs, **values):
     """Return what a hook warns of after these (loss, variance) pairs."""
     runner = Runner(**values)
     for loss, variance in pairs:
-        hook.after_train_iter(runner, 0, outputs={'loss': torch.tensor(loss), 'target_variance': torch.tensor(variance)})
+        hook.after_train_iter(
+            runner,
+            0,
+            outputs={'loss': torch.tensor(loss), 'target_variance': torch.tensor(variance)},
+        )
     hook.after_train_epoch(runner)
     return runner.warnings
 
@@ -37,7 +47,10 @@ def fed(hook, pairs, **values):
         ([(0.96, 1.0)] * 2, True),
         ([(1.0, 1.0)], False),  # the window is not full
         ([(2.0, 1.0), (0.2, 1.5)], False),  # 2.2 / 2.5 = .88: means are compared, not single steps
-        ([(5.0, 1.0), (5.0, 1.0), (0.5, 1.0), (0.5, 1.0)], False),  # a window of two has forgotten the start
+        (
+            [(5.0, 1.0), (5.0, 1.0), (0.5, 1.0), (0.5, 1.0)],
+            False,
+        ),  # a window of two has forgotten the start
         ([], False),
     ],
 )
@@ -87,27 +100,49 @@ class Tiles:
         return 6
 
     def __getitem__(self, position):
-        return {'inputs': torch.full((3, 32, 32), float(position)), 'data_samples': SimpleNamespace(bands=RGB)}
+        return {
+            'inputs': torch.full((3, 32, 32), float(position)),
+            'data_samples': SimpleNamespace(bands=RGB),
+        }
 
 
 def draw_after(epochs, tmp_path, rank=0, **options):
     """Return hook, model and the pictures of a training over these epochs."""
     hook, model, shown = ReconstructionPanelsHook(**options), Reconstructing().train(), []
-    visualizer = SimpleNamespace(add_image=lambda name, picture, step: shown.append((name, picture.shape, step)))
-    parts = {'model': model, 'visualizer': visualizer, 'train_dataloader': DataLoader(Tiles(), 3, shuffle=True, collate_fn=collate)}
+    visualizer = SimpleNamespace(
+        add_image=lambda name, picture, step: shown.append((name, picture.shape, step))
+    )
+    parts = {
+        'model': model,
+        'visualizer': visualizer,
+        'train_dataloader': DataLoader(Tiles(), 3, shuffle=True, collate_fn=collate),
+    }
     for epoch in epochs:
-        hook.after_train_epoch(Runner(epoch=epoch, max_epochs=7, work_dir=str(tmp_path), rank=rank, **parts))
+        hook.after_train_epoch(
+            Runner(epoch=epoch, max_epochs=7, work_dir=str(tmp_path), rank=rank, **parts)
+        )
     return hook, model, shown
 
 
 def collate(samples):
-    return {'inputs': torch.stack([s['inputs'] for s in samples]), 'data_samples': [s['data_samples'] for s in samples]}
+    return {
+        'inputs': torch.stack([s['inputs'] for s in samples]),
+        'data_samples': [s['data_samples'] for s in samples],
+    }
 
 
 def test_panels_are_drawn_every_interval_and_after_the_last_epoch(tmp_path):
     _, model, shown = draw_after(range(7), tmp_path, interval=3, num_tiles=2)
-    assert [(name, step) for name, _, step in shown] == [('reconstruction', 3), ('reconstruction', 6), ('reconstruction', 7)]
-    assert sorted(path.name for path in (tmp_path / 'reconstructions').iterdir()) == ['epoch_3.png', 'epoch_6.png', 'epoch_7.png']
+    assert [(name, step) for name, _, step in shown] == [
+        ('reconstruction', 3),
+        ('reconstruction', 6),
+        ('reconstruction', 7),
+    ]
+    assert sorted(path.name for path in (tmp_path / 'reconstructions').iterdir()) == [
+        'epoch_3.png',
+        'epoch_6.png',
+        'epoch_7.png',
+    ]
     assert model.calls == [(2, False)] * 3
     assert model.training
 
@@ -119,7 +154,9 @@ def test_the_written_picture_is_the_one_that_is_shown(tmp_path):
 
 
 @pytest.mark.parametrize(('num_tiles', 'drawn'), [(4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4, 5])])
-def test_the_tiles_are_the_first_of_the_dataset_whenever_training_begins(tmp_path, num_tiles, drawn):
+def test_the_tiles_are_the_first_of_the_dataset_whenever_training_begins(
+    tmp_path, num_tiles, drawn
+):
     hook, _, _ = draw_after([4, 6], tmp_path, num_tiles=num_tiles)
     assert hook.batch['inputs'][:, 0, 0, 0].tolist() == drawn
 
@@ -131,14 +168,18 @@ def test_other_processes_than_the_first_draw_nothing(tmp_path):
 
 def test_a_picture_has_a_row_a_tile_and_a_column_a_panel():
     def width_height(tiles, panels, bands=RGB):
-        images = {name: np.random.default_rng(0).random((tiles, len(bands), 32, 32)) for name in panels}
+        images = {
+            name: np.random.default_rng(0).random((tiles, len(bands), 32, 32)) for name in panels
+        }
         return np.array(reconstruction_picture(images, bands).shape[1::-1])
 
     one = width_height(1, ['original'])
     assert width_height(1, ['original', 'masked', 'reconstruction'])[0] == 3 * one[0]
     grown = width_height(3, ['original'])[1] - one[1]
     assert grown == 2 * (width_height(2, ['original'])[1] - one[1])
-    assert width_height(1, ['original'], ('B8', *RGB))[0] >= 2 * one[0]  # false colour beside true colour
+    assert (
+        width_height(1, ['original'], ('B8', *RGB))[0] >= 2 * one[0]
+    )  # false colour beside true colour
 
 
 def test_hidden_pixels_are_drawn_alike_and_shown_ones_are_not():
@@ -146,6 +187,8 @@ def test_hidden_pixels_are_drawn_alike_and_shown_ones_are_not():
     hidden = image.copy()
     hidden[..., :16, :] = np.nan
     picture = reconstruction_picture({'original': image, 'masked': hidden}, RGB)
-    left, right = np.split(picture[-192:], 2, axis=1)  # the tile is zoomed to 192 px; the header lies above
+    left, right = np.split(
+        picture[-192:], 2, axis=1
+    )  # the tile is zoomed to 192 px; the header lies above
     assert len(np.unique(right[:96].reshape(-1, 3), axis=0)) == 1
     assert np.array_equal(left[96:], right[96:])

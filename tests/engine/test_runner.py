@@ -13,7 +13,14 @@ from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.engine.runner import LandslideRunner
-from mmlandslide.errors import BandError, CheckpointError, CheckpointMismatchError, ConfigError, MissingPathError, SplitOverlapError
+from mmlandslide.errors import (
+    BandError,
+    CheckpointError,
+    CheckpointMismatchError,
+    ConfigError,
+    MissingPathError,
+    SplitOverlapError,
+)
 from mmlandslide.recipes import adamw, cosine
 
 ARCH = {'embed_dims': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 2, 4, 8]}
@@ -40,7 +47,13 @@ def loader(data, batch_size=3, shuffle=True):
 def config(data_root, work_dir, epochs=3, **changes):
     """Return a Swin-MAE training of two steps an epoch, with drop path, on six tiles of 32 px."""
     train_cfg, param_scheduler = cosine(epochs, warmup=int(epochs > 1))
-    backbone = {'type': 'mmlandslide.SwinTransformer', 'arch': ARCH, 'bands': 'all', 'out_indices': (3,), 'drop_path_rate': 0.3}
+    backbone = {
+        'type': 'mmlandslide.SwinTransformer',
+        'arch': ARCH,
+        'bands': 'all',
+        'out_indices': (3,),
+        'drop_path_rate': 0.3,
+    }
     values = {
         'model': {
             'type': 'mmlandslide.SwinMAE',
@@ -48,13 +61,19 @@ def config(data_root, work_dir, epochs=3, **changes):
             'data_preprocessor': {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'},
             'masked_ratio': 0.5,
         },
-        'train_dataloader': {**loader(dataset(data_root)), 'collate_fn': {'type': 'default_collate'}},
+        'train_dataloader': {
+            **loader(dataset(data_root)),
+            'collate_fn': {'type': 'default_collate'},
+        },
         'train_cfg': train_cfg,
         'param_scheduler': param_scheduler,
         'optim_wrapper': adamw(1e-3, clip=1.0),
         'default_hooks': {'checkpoint': {'type': 'CheckpointHook', 'interval': 1}},
         'custom_hooks': [{'type': 'mmlandslide.StepSeedHook'}],
-        'visualizer': {'type': 'Visualizer', 'vis_backends': [{'type': 'mmlandslide.CSVVisBackend'}]},
+        'visualizer': {
+            'type': 'Visualizer',
+            'vis_backends': [{'type': 'mmlandslide.CSVVisBackend'}],
+        },
         'randomness': {'seed': 0},
         'default_scope': 'mmpretrain',
         'work_dir': str(work_dir),
@@ -108,39 +127,60 @@ def test_a_checkpoint_needs_no_allow_list_and_states_what_it_is(trained, no_allo
     assert {'state_dict', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint)
 
 
-def test_a_checkpoint_holds_the_weights_of_the_model_and_no_temporary_file_stays(trained, data_root, tmp_path):
+def test_a_checkpoint_holds_the_weights_of_the_model_and_no_temporary_file_stays(
+    trained, data_root, tmp_path
+):
     runner = LandslideRunner.from_cfg(config(data_root, tmp_path))
     runner.load_checkpoint(str(trained))
     saved = torch.load(trained / 'epoch_3.pth', weights_only=True)['state_dict']
     assert all(torch.equal(value, saved[name]) for name, value in runner.model.state_dict().items())
-    assert sorted(path.name for path in trained.glob('*.pth*')) == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
+    assert sorted(path.name for path in trained.glob('*.pth*')) == [
+        'epoch_1.pth',
+        'epoch_2.pth',
+        'epoch_3.pth',
+    ]
     assert not list(trained.glob('.*'))
 
 
 # Resuming.
 
 
-def test_resuming_gives_the_weights_of_a_training_that_was_never_killed(trained, data_root, tmp_path):
+def test_resuming_gives_the_weights_of_a_training_that_was_never_killed(
+    trained, data_root, tmp_path
+):
     runner = train(data_root, begun(trained, tmp_path), resume=True)
     assert (runner.epoch, runner.iter) == (3, 6)
-    whole, resumed = (torch.load(folder / 'epoch_3.pth', weights_only=True) for folder in (trained, tmp_path))
-    assert all(torch.equal(value, resumed['state_dict'][name]) for name, value in whole['state_dict'].items())
+    whole, resumed = (
+        torch.load(folder / 'epoch_3.pth', weights_only=True) for folder in (trained, tmp_path)
+    )
+    assert all(
+        torch.equal(value, resumed['state_dict'][name])
+        for name, value in whole['state_dict'].items()
+    )
     for name, history in whole['message_hub']['log_scalars'].items():
         if name.endswith(('lr', 'loss')):
-            assert torch.equal(history['log_history'], resumed['message_hub']['log_scalars'][name]['log_history'])
+            assert torch.equal(
+                history['log_history'], resumed['message_hub']['log_scalars'][name]['log_history']
+            )
 
 
-def test_resuming_neither_initialises_nor_looks_for_pretrained_weights(trained, data_root, tmp_path, monkeypatch):
+def test_resuming_neither_initialises_nor_looks_for_pretrained_weights(
+    trained, data_root, tmp_path, monkeypatch
+):
     cfg = config(data_root, begun(trained, tmp_path), resume=True)
     cfg.model.backbone.pretrained = {'checkpoint': 'absent.pth'}
     runner = LandslideRunner.from_cfg(cfg)
-    monkeypatch.setattr(runner.model, 'init_weights', lambda: pytest.fail('weights were initialised'))
+    monkeypatch.setattr(
+        runner.model, 'init_weights', lambda: pytest.fail('weights were initialised')
+    )
     assert runner.train() is runner.model
     assert runner.epoch == 3
 
 
 @pytest.mark.parametrize('pointer', ['', 'gone/epoch_7.pth', None])
-def test_a_torn_stale_or_missing_pointer_does_not_keep_a_training_from_being_resumed(trained, data_root, tmp_path, pointer):
+def test_a_torn_stale_or_missing_pointer_does_not_keep_a_training_from_being_resumed(
+    trained, data_root, tmp_path, pointer
+):
     folder = begun(trained, tmp_path)
     (folder / 'last_checkpoint').unlink()
     if pointer is not None:
@@ -160,7 +200,10 @@ def test_a_pointer_to_nothing_where_no_checkpoint_is_starts_afresh(data_root, tm
 
 def test_resuming_where_nothing_is_yet_starts_afresh(data_root, tmp_path):
     cfg = config(data_root, tmp_path, resume=True)
-    cfg.model.backbone.pretrained = {'checkpoint': 'work_dirs/absent', 'made_by': 'configs/pretrain/absent.py'}
+    cfg.model.backbone.pretrained = {
+        'checkpoint': 'work_dirs/absent',
+        'made_by': 'configs/pretrain/absent.py',
+    }
     with pytest.raises(MissingPathError, match=r'mim train mmpretrain configs/pretrain/absent\.py'):
         LandslideRunner.from_cfg(cfg).train()
 
@@ -169,21 +212,27 @@ def test_config_text_in_a_checkpoint_is_not_executed(trained, data_root, tmp_pat
     canary = tmp_path / 'canary'
 
     def plant(checkpoint):
-        checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = f'made = open({str(canary)!r}, "w").close()\n'
+        checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = (
+            f'made = open({str(canary)!r}, "w").close()\n'
+        )
 
     assert train(data_root, begun(trained, tmp_path, plant), resume=True).epoch == 3
     assert not canary.exists()
 
 
 @pytest.mark.parametrize('key', ['epoch', 'iter'])
-def test_a_checkpoint_that_does_not_say_where_it_stood_is_not_resumed(trained, data_root, tmp_path, key):
+def test_a_checkpoint_that_does_not_say_where_it_stood_is_not_resumed(
+    trained, data_root, tmp_path, key
+):
     folder = begun(trained, tmp_path, lambda checkpoint: checkpoint['meta'].pop(key))
     with pytest.raises(CheckpointError, match='say where its training stood'):
         train(data_root, folder, resume=True)
 
 
 def test_a_checkpoint_whose_weights_are_no_tensors_is_refused(trained, data_root, tmp_path):
-    folder = begun(trained, tmp_path, lambda checkpoint: checkpoint.update(state_dict={'weight': 'heavy'}))
+    folder = begun(
+        trained, tmp_path, lambda checkpoint: checkpoint.update(state_dict={'weight': 'heavy'})
+    )
     with pytest.raises(CheckpointError, match='hold the tensors of a model'):
         train(data_root, folder, resume=True)
 
@@ -199,7 +248,9 @@ class Payload:
 def test_a_pickled_payload_is_refused_and_not_executed(trained, data_root, tmp_path):
     canary = tmp_path / 'canary'
     folder = begun(trained, tmp_path, lambda checkpoint: checkpoint.update(payload=Payload(canary)))
-    with pytest.raises(CheckpointError, match=r'must hold tensors and plain types only.*epoch_1\.pth'):
+    with pytest.raises(
+        CheckpointError, match=r'must hold tensors and plain types only.*epoch_1\.pth'
+    ):
         train(data_root, folder, resume=True)
     assert not canary.exists()
 
@@ -207,7 +258,9 @@ def test_a_pickled_payload_is_refused_and_not_executed(trained, data_root, tmp_p
 # Saving.
 
 
-def test_a_save_that_fails_leaves_the_old_checkpoint_and_nothing_else(trained, data_root, tmp_path, monkeypatch):
+def test_a_save_that_fails_leaves_the_old_checkpoint_and_nothing_else(
+    trained, data_root, tmp_path, monkeypatch
+):
     runner = train(data_root, tmp_path, epochs=1)
     before = (tmp_path / 'epoch_1.pth').read_bytes()
 
@@ -233,7 +286,10 @@ def test_a_checkpoint_takes_its_name_only_when_it_is_whole(data_root, tmp_path, 
     monkeypatch.setattr(LocalBackend, 'put', watched)
     runner.save_checkpoint(str(tmp_path), 'new.pth')
     assert seen == [False]
-    assert torch.load(tmp_path / 'new.pth', weights_only=True)['meta']['mmlandslide']['tile_ids'] == TRAIN
+    assert (
+        torch.load(tmp_path / 'new.pth', weights_only=True)['meta']['mmlandslide']['tile_ids']
+        == TRAIN
+    )
 
 
 # Loading.
@@ -250,16 +306,26 @@ def spoilt(trained, tmp_path, change):
     ('change', 'found'),
     [
         (lambda state: state.pop('mask_token'), r"1 keys missing \['mask_token'\], 0 unexpected"),
-        (lambda state: state.update(other=torch.ones(1)), r"0 keys missing \[\], 1 unexpected \['other'\]"),
-        (lambda state: state.update(mask_token=torch.ones(1, 1, 13)), r"1 of another shape \['mask_token'\]"),
+        (
+            lambda state: state.update(other=torch.ones(1)),
+            r"0 keys missing \[\], 1 unexpected \['other'\]",
+        ),
+        (
+            lambda state: state.update(mask_token=torch.ones(1, 1, 13)),
+            r"1 of another shape \['mask_token'\]",
+        ),
     ],
 )
-def test_a_checkpoint_that_does_not_fill_the_model_is_refused(trained, data_root, tmp_path, change, found):
+def test_a_checkpoint_that_does_not_fill_the_model_is_refused(
+    trained, data_root, tmp_path, change, found
+):
     runner = LandslideRunner.from_cfg(config(data_root, tmp_path / 'run'))
     before = copy.deepcopy(runner.model.state_dict())
     with pytest.raises(CheckpointMismatchError, match=found):
         runner.load_checkpoint(spoilt(trained, tmp_path, change))
-    assert all(torch.equal(value, before[name]) for name, value in runner.model.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in runner.model.state_dict().items()
+    )
 
 
 def test_a_checkpoint_of_a_wrapped_model_fills_the_bare_one(trained, data_root, tmp_path):
@@ -281,15 +347,28 @@ def lineage_of(work_dir):
 
 
 def test_a_model_inherits_the_tiles_of_its_pretraining(trained, data_root, tmp_path):
-    cfg = config(data_root, tmp_path, epochs=1, train_dataloader=loader(dataset(data_root, 'test'), batch_size=2))
+    cfg = config(
+        data_root,
+        tmp_path,
+        epochs=1,
+        train_dataloader=loader(dataset(data_root, 'test'), batch_size=2),
+    )
     cfg.model.backbone.pretrained = {'checkpoint': str(trained)}
     LandslideRunner.from_cfg(cfg).train()
     assert lineage_of(tmp_path)['tile_ids'] == TRAIN
 
 
-def test_a_model_inherits_the_tiles_of_the_checkpoint_that_it_starts_from(trained, data_root, tmp_path):
+def test_a_model_inherits_the_tiles_of_the_checkpoint_that_it_starts_from(
+    trained, data_root, tmp_path
+):
     other = loader(dataset(data_root, 'test'), batch_size=2)
-    train(data_root, tmp_path, epochs=1, train_dataloader=other, load_from=str(trained / 'epoch_3.pth'))
+    train(
+        data_root,
+        tmp_path,
+        epochs=1,
+        train_dataloader=other,
+        load_from=str(trained / 'epoch_3.pth'),
+    )
     assert lineage_of(tmp_path)['tile_ids'] == TRAIN
 
 
@@ -327,12 +406,18 @@ def evaluate(data, tmp_path, own, name='a.pth', **options):
     if name.endswith('.safetensors'):
         save_file(Stub().state_dict(), tmp_path / name, {'mmlandslide': json.dumps(own)})
     else:
-        torch.save({'state_dict': Stub().state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / name)
+        torch.save(
+            {'state_dict': Stub().state_dict(), 'meta': {'mmlandslide': own}}, tmp_path / name
+        )
     sampler = {'type': 'DefaultSampler', 'shuffle': False}
     runner = LandslideRunner(
         model=Stub(),
         work_dir=str(tmp_path / 'run'),
-        test_dataloader={**loader(data), 'sampler': sampler, 'collate_fn': {'type': 'pseudo_collate'}},
+        test_dataloader={
+            **loader(data),
+            'sampler': sampler,
+            'collate_fn': {'type': 'pseudo_collate'},
+        },
         test_cfg={},
         test_evaluator=[Count()],
         load_from=str(tmp_path / name),
@@ -346,19 +431,33 @@ def evaluate(data, tmp_path, own, name='a.pth', **options):
 SEEN = 'landslide4sense:test/2'
 
 
-@pytest.mark.parametrize('own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}])
+@pytest.mark.parametrize(
+    'own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}]
+)
 @pytest.mark.parametrize('wrapped', [False, True])
 def test_a_test_on_a_tile_that_was_seen_is_refused(data_root, tmp_path, own, wrapped):
     data = dataset(data_root, 'test')
-    data = {'type': 'ConcatDataset', 'datasets': [dataset(data_root, 'validation'), data]} if wrapped else data
-    with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"):
+    data = (
+        {'type': 'ConcatDataset', 'datasets': [dataset(data_root, 'validation'), data]}
+        if wrapped
+        else data
+    )
+    with pytest.raises(
+        SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"
+    ):
         evaluate(data, tmp_path, own)
 
 
-@pytest.mark.parametrize('own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}])
-def test_published_weights_are_not_tested_on_a_tile_that_they_have_seen_either(data_root, tmp_path, own):
+@pytest.mark.parametrize(
+    'own', [{'tile_ids': [SEEN]}, {'tile_ids': [], 'lineage': {'tile_ids': [SEEN]}}]
+)
+def test_published_weights_are_not_tested_on_a_tile_that_they_have_seen_either(
+    data_root, tmp_path, own
+):
     data = dataset(data_root, 'test')
-    with pytest.raises(SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\] in .*a.safetensors"):
+    with pytest.raises(
+        SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\] in .*a.safetensors"
+    ):
         evaluate(data, tmp_path, own, 'a.safetensors')
     assert evaluate(data, tmp_path, {'tile_ids': TRAIN}, 'b.safetensors') == {'tiles': 2}
 
@@ -372,7 +471,9 @@ def test_a_test_after_a_training_in_one_process_is_checked_too(data_root, tmp_pa
 
 
 def test_an_overlap_that_is_allowed_passes(data_root, tmp_path):
-    assert evaluate(dataset(data_root, 'test'), tmp_path, {'tile_ids': [SEEN]}, allow_overlap=True) == {'tiles': 2}
+    assert evaluate(
+        dataset(data_root, 'test'), tmp_path, {'tile_ids': [SEEN]}, allow_overlap=True
+    ) == {'tiles': 2}
 
 
 def test_a_test_on_unseen_tiles_passes(data_root, tmp_path):
@@ -380,7 +481,9 @@ def test_a_test_on_unseen_tiles_passes(data_root, tmp_path):
 
 
 def test_tiles_of_one_id_in_other_data_are_other_tiles(data_root, tmp_path):
-    assert evaluate({**dataset(data_root, 'test'), 'name': 'nepal'}, tmp_path, {'tile_ids': [SEEN]}) == {'tiles': 2}
+    assert evaluate(
+        {**dataset(data_root, 'test'), 'name': 'nepal'}, tmp_path, {'tile_ids': [SEEN]}
+    ) == {'tiles': 2}
 
 
 # What a user sees.
@@ -394,7 +497,10 @@ def test_mixed_precision_without_a_gpu_is_refused(data_root, tmp_path, monkeypat
 
 def test_an_error_of_ours_is_one_line_without_a_traceback(data_root, tmp_path, capsys):
     LandslideRunner.from_cfg(config(data_root, tmp_path))
-    for error in (ConfigError('a must be b, got c in d. Do e.'), BandError('a must be b, got c in d. Do e.')):
+    for error in (
+        ConfigError('a must be b, got c in d. Do e.'),
+        BandError('a must be b, got c in d. Do e.'),
+    ):
         sys.excepthook(type(error), error, None)
         assert capsys.readouterr().err == 'error: a must be b, got c in d. Do e.\n'
 
@@ -412,7 +518,9 @@ def test_any_other_error_keeps_its_traceback(data_root, tmp_path, capsys):
     assert capsys.readouterr().err.strip() == 'ValueError: not ours'
 
 
-def test_a_part_that_would_load_what_happens_to_fit_is_refused_before_a_training(data_root, tmp_path):
+def test_a_part_that_would_load_what_happens_to_fit_is_refused_before_a_training(
+    data_root, tmp_path
+):
     cfg = config(data_root, tmp_path, epochs=1)
     cfg.model.init_cfg = {'type': 'Pretrained', 'checkpoint': 'absent.pth'}
     with pytest.raises(ConfigError, match=r'model\.init_cfg must not read a checkpoint.*load_from'):
@@ -422,5 +530,7 @@ def test_a_part_that_would_load_what_happens_to_fit_is_refused_before_a_training
 def test_a_model_of_the_hosts_whose_parts_name_other_bands_is_refused(data_root, tmp_path):
     stub = Stub()
     stub.data_preprocessor.bands = ('B3',)
-    with pytest.raises(ConfigError, match=r"have the backbone's bands \('B2',\) in this order, got \('B3',\)"):
+    with pytest.raises(
+        ConfigError, match=r"have the backbone's bands \('B2',\) in this order, got \('B3',\)"
+    ):
         LandslideRunner(model=stub, work_dir=str(tmp_path), experiment_name=str(tmp_path))

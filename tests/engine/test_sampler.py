@@ -11,7 +11,11 @@ def epoch_of(sampler, epoch):
 
 def test_positions_come_with_seed_and_epoch():
     sampler = TileSampler(range(3), shuffle=False, seed=7)
-    assert epoch_of(sampler, 5) == [SampleIndex(7, 5, 0), SampleIndex(7, 5, 1), SampleIndex(7, 5, 2)]
+    assert epoch_of(sampler, 5) == [
+        SampleIndex(7, 5, 0),
+        SampleIndex(7, 5, 1),
+        SampleIndex(7, 5, 2),
+    ]
 
 
 def test_the_order_is_that_of_mmengines_sampler():

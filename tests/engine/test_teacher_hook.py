@@ -28,10 +28,19 @@ def data_root(tmp_path_factory):
 
 
 def loader(data_root, split, **options):
-    dataset = {'type': 'mmlandslide.Landslide4SenseClsDataset', 'data_root': str(data_root), 'split': split, **options}
+    dataset = {
+        'type': 'mmlandslide.Landslide4SenseClsDataset',
+        'data_root': str(data_root),
+        'split': split,
+        **options,
+    }
     sampler = {'type': 'mmlandslide.TileSampler', 'shuffle': split == 'train'}
     batches = {'batch_size': 3, 'num_workers': 0, 'collate_fn': {'type': 'default_collate'}}
-    return {'dataset': {**dataset, 'pipeline': [{'type': 'mmlandslide.PackTile'}]}, 'sampler': sampler, **batches}
+    return {
+        'dataset': {**dataset, 'pipeline': [{'type': 'mmlandslide.PackTile'}]},
+        'sampler': sampler,
+        **batches,
+    }
 
 
 def config(data_root, work_dir, model, epochs=2, **changes):
@@ -47,7 +56,12 @@ def config(data_root, work_dir, model, epochs=2, **changes):
         'val_cfg': {},
         'val_evaluator': {'type': 'mmlandslide.TileMetric'},
         'default_hooks': {
-            'checkpoint': {'type': 'mmlandslide.CheckpointHook', 'interval': 1, 'save_best': 'AUROC', 'rule': 'greater'}
+            'checkpoint': {
+                'type': 'mmlandslide.CheckpointHook',
+                'interval': 1,
+                'save_best': 'AUROC',
+                'rule': 'greater',
+            }
         },
         'custom_hooks': [{'type': 'mmlandslide.StepSeedHook'}],
         'randomness': {'seed': 0},
@@ -102,8 +116,14 @@ def test_a_classifier_keeps_its_best_checkpoint_and_states_the_tiles_it_saw(clas
 
 
 def measured(data_root, classified, split):
-    cfg = config(data_root, classified, {'type': 'mmlandslide.ImageClassifier'}, load_from=str(classified))
-    test = {'test_dataloader': loader(data_root, split, test_mode=True), 'test_cfg': {}, 'test_evaluator': cfg.val_evaluator}
+    cfg = config(
+        data_root, classified, {'type': 'mmlandslide.ImageClassifier'}, load_from=str(classified)
+    )
+    test = {
+        'test_dataloader': loader(data_root, split, test_mode=True),
+        'test_cfg': {},
+        'test_evaluator': cfg.val_evaluator,
+    }
     cfg.update(**test, experiment_name=f'{classified}_{split}')
     return LandslideRunner.from_cfg(cfg).test()
 
@@ -131,15 +151,25 @@ def test_a_students_checkpoint_holds_the_student_alone_and_states_what_its_teach
     assert lineage['tile_ids'] == ['landslide4sense:train/1', 'landslide4sense:train/9']
     assert checkpoint['meta']['mmlandslide']['classes'] == ['no landslide', 'landslide']
     assert lineage['teacher']['checkpoint'] == whole[1]['checkpoint'] + '/epoch_1.pth'
-    assert len(checkpoint['optimizer']['state']) == len(list(read(whole[0] / 'epoch_1.pth')['optimizer']['state'])) > 0
-    assert {'train/loss_hard', 'train/loss_soft', 'train/loss'} <= set(checkpoint['message_hub']['log_scalars'])
+    assert (
+        len(checkpoint['optimizer']['state'])
+        == len(list(read(whole[0] / 'epoch_1.pth')['optimizer']['state']))
+        > 0
+    )
+    assert {'train/loss_hard', 'train/loss_soft', 'train/loss'} <= set(
+        checkpoint['message_hub']['log_scalars']
+    )
 
 
-def test_a_resumed_student_ends_with_the_weights_of_one_that_was_never_killed(whole, data_root, tmp_path):
+def test_a_resumed_student_ends_with_the_weights_of_one_that_was_never_killed(
+    whole, data_root, tmp_path
+):
     shutil.copy(whole[0] / 'epoch_1.pth', tmp_path / 'epoch_1.pth')
     train(taught(data_root, tmp_path, whole[1], resume=True))
     one, two = (read(folder / 'epoch_2.pth') for folder in (whole[0], tmp_path))
-    assert all(torch.equal(value, two['state_dict'][name]) for name, value in one['state_dict'].items())
+    assert all(
+        torch.equal(value, two['state_dict'][name]) for name, value in one['state_dict'].items()
+    )
     assert one['meta']['mmlandslide'] == two['meta']['mmlandslide']
 
 
@@ -155,25 +185,46 @@ def test_a_missing_teacher_stops_a_training_before_it_begins(data_root, tmp_path
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path / 'configs' / 'pretrain')
     teacher = {'config': 'configs/pretrain/teacher.py', 'checkpoint': 'work_dirs/teacher'}
-    with pytest.raises(MissingPathError, match=r'Make it with `mim train mmpretrain configs/pretrain/teacher\.py`'):
+    with pytest.raises(
+        MissingPathError, match=r'Make it with `mim train mmpretrain configs/pretrain/teacher\.py`'
+    ):
         train(taught(data_root, tmp_path, teacher))
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_a_detector_starts_from_all_of_a_students_backbone_and_has_seen_what_its_teacher_saw(data_root, tmp_path):
+def test_a_detector_starts_from_all_of_a_students_backbone_and_has_seen_what_its_teacher_saw(
+    data_root, tmp_path
+):
     cfg = taught(data_root, tmp_path / 'student', write_teacher(tmp_path / 'teacher'), epochs=1)
-    resnet = {'type': 'mmlandslide.ResNet', 'depth': 18, 'base_channels': 8, 'stem_channels': 8, 'bands': 'all'}
-    cfg.model.backbone, cfg.model.neck, cfg.model.head.in_channels = resnet, {'type': 'GlobalAveragePooling'}, 64
+    resnet = {
+        'type': 'mmlandslide.ResNet',
+        'depth': 18,
+        'base_channels': 8,
+        'stem_channels': 8,
+        'bands': 'all',
+    }
+    cfg.model.backbone, cfg.model.neck, cfg.model.head.in_channels = (
+        resnet,
+        {'type': 'GlobalAveragePooling'},
+        64,
+    )
     student = train(cfg).model.backbone
-    detector = Config.fromfile(Path(__file__).parents[2] / 'configs' / 'det' / 'faster_rcnn_r18.py').model
-    detector.backbone.update(base_channels=8, stem_channels=8, pretrained={'checkpoint': str(tmp_path / 'student')})
+    detector = Config.fromfile(
+        Path(__file__).parents[2] / 'configs' / 'det' / 'faster_rcnn_r18.py'
+    ).model
+    detector.backbone.update(
+        base_channels=8, stem_channels=8, pretrained={'checkpoint': str(tmp_path / 'student')}
+    )
     detector.neck.in_channels = [8, 16, 32, 64]
     with DefaultScope.overwrite_default_scope('mmdet'):
         backbone = MODELS.build(detector).backbone
     backbone.init_weights()
     assert backbone.lineage['carried'] == 1
     assert {*TRAIN, 'landslide4sense:train/9'} == {*backbone.lineage['tile_ids']}
-    assert all(torch.equal(value, dict(student.named_parameters())[name]) for name, value in backbone.named_parameters())
+    assert all(
+        torch.equal(value, dict(student.named_parameters())[name])
+        for name, value in backbone.named_parameters()
+    )
 
 
 # A look at the teacher.
@@ -191,18 +242,26 @@ def said_of(teacher, data_root, work_dir, caplog, bias=None):
     runner.logger.addHandler(caplog.handler)
     runner.train()
     return [
-        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING and 'teacher' in record.getMessage()
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno == logging.WARNING and 'teacher' in record.getMessage()
     ]
 
 
 @pytest.mark.parametrize('bias', [[0.0, 5.0], [5.0, 0.0]])
-def test_a_teacher_that_says_the_same_of_every_tile_never_learned(data_root, tmp_path, caplog, bias):
-    (said,) = said_of(write_teacher(tmp_path / 'teacher'), data_root, tmp_path / 'run', caplog, bias)
+def test_a_teacher_that_says_the_same_of_every_tile_never_learned(
+    data_root, tmp_path, caplog, bias
+):
+    (said,) = said_of(
+        write_teacher(tmp_path / 'teacher'), data_root, tmp_path / 'run', caplog, bias
+    )
     assert 'never learned (accuracy 0.500, AUROC 0.500, 0.500 by the majority alone)' in said
     assert 'mim train mmpretrain' in said
 
 
-def test_a_teacher_that_tells_the_tiles_apart_is_not_warned_of(data_root, tmp_path, caplog, monkeypatch):
+def test_a_teacher_that_tells_the_tiles_apart_is_not_warned_of(
+    data_root, tmp_path, caplog, monkeypatch
+):
     teacher = write_teacher(tmp_path / 'teacher')
     tells = {'accuracy': 0.75, 'majority': 0.5, 'AUROC': 0.9}
     monkeypatch.setattr('mmlandslide.engine.teacher_hook.teacher_scores', lambda *args: tells)
@@ -211,12 +270,22 @@ def test_a_teacher_that_tells_the_tiles_apart_is_not_warned_of(data_root, tmp_pa
 
 def test_a_teacher_of_three_classes_teaches_untested(data_root, tmp_path, caplog):
     teacher = write_teacher(tmp_path / 'teacher', num_classes=3)
-    cfg = taught(data_root, tmp_path / 'run', teacher, epochs=1, val_evaluator={'type': 'Accuracy'}, default_hooks={})
+    cfg = taught(
+        data_root,
+        tmp_path / 'run',
+        teacher,
+        epochs=1,
+        val_evaluator={'type': 'Accuracy'},
+        default_hooks={},
+    )
     cfg.model.head.num_classes = 3
     runner = LandslideRunner.from_cfg(cfg)
     runner.logger.addHandler(caplog.handler)
     runner.train()
-    assert any('was not tested: it has 3 classes and not 2' in record.getMessage() for record in caplog.records)
+    assert any(
+        'was not tested: it has 3 classes and not 2' in record.getMessage()
+        for record in caplog.records
+    )
 
 
 def test_a_teacher_of_the_same_classes_in_another_order_is_refused(data_root, tmp_path):
@@ -224,5 +293,8 @@ def test_a_teacher_of_the_same_classes_in_another_order_is_refused(data_root, tm
     checkpoint = read(tmp_path / 'teacher' / 'epoch_1.pth')
     checkpoint['meta']['mmlandslide']['classes'] = ['landslide', 'no landslide']
     torch.save(checkpoint, tmp_path / 'teacher' / 'epoch_1.pth')
-    with pytest.raises(ConfigError, match=r"be those of the student's tiles, \['no landslide', 'landslide'\], got \['landslide'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"be those of the student's tiles, \['no landslide', 'landslide'\], got \['landslide'",
+    ):
         train(taught(data_root, tmp_path / 'run', teacher, epochs=1))

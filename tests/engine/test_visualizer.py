@@ -14,8 +14,12 @@ IMAGE = np.zeros((3, 256, 256), np.float32)  # a 128 px tile at twice its size
 
 
 def data_sample(boxes=((10, 60, 50, 100),), scores=(0.9,), **meta):
-    sample = DetDataSample(metainfo={'bands': ('R', 'G', 'B'), 'ori_shape': (128, 128), 'img_id': 'test/7', **meta})
-    sample.pred_instances = InstanceData(bboxes=torch.tensor(boxes, dtype=torch.float32), scores=torch.tensor(scores))
+    sample = DetDataSample(
+        metainfo={'bands': ('R', 'G', 'B'), 'ori_shape': (128, 128), 'img_id': 'test/7', **meta}
+    )
+    sample.pred_instances = InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32), scores=torch.tensor(scores)
+    )
     return sample
 
 
@@ -40,8 +44,13 @@ def test_predictions_below_the_threshold_are_left_out(score_thr, drawn):
 
 
 def test_truth_and_predictions_can_be_left_out(tmp_path):
-    sample, path = data_sample(native_boxes_xyxy=np.float32([[0, 0, 9, 9]])), tmp_path / 'new' / 'a.png'
-    TileVisualizer().add_datasample('a', IMAGE, sample, draw_gt=False, draw_pred=False, out_file=path)
+    sample, path = (
+        data_sample(native_boxes_xyxy=np.float32([[0, 0, 9, 9]])),
+        tmp_path / 'new' / 'a.png',
+    )
+    TileVisualizer().add_datasample(
+        'a', IMAGE, sample, draw_gt=False, draw_pred=False, out_file=path
+    )
     picture = np.asarray(Image.open(path))
     assert spread(picture, TRUTH_RGB) is spread(picture, PREDICTION_RGB) is None
 
@@ -62,7 +71,9 @@ def test_a_sample_without_predictions_has_none():
 
 
 def test_a_sample_that_does_not_name_its_bands_is_refused():
-    with pytest.raises(ConfigError, match=r"must carry 'bands' and 'ori_shape', got no \['bands'\] in the pipeline"):
+    with pytest.raises(
+        ConfigError, match=r"must carry 'bands' and 'ori_shape', got no \['bands'\] in the pipeline"
+    ):
         tile_panel(IMAGE, DetDataSample(metainfo={'ori_shape': (128, 128)}))
 
 

@@ -32,13 +32,20 @@ def _random_tiles(seed: int, num_classes: int = 1, num_tiles: int = 30) -> list[
 
     tiles = []
     for number in range(num_tiles):
-        true = boxes(0 if number % 3 == 0 else int(rng.integers(1, 12)))  # every third tile is empty
-        count = 0 if number % 5 == 1 else 160 if number == 2 else int(rng.integers(0, 40))  # every fifth has no predictions
+        true = boxes(
+            0 if number % 3 == 0 else int(rng.integers(1, 12))
+        )  # every third tile is empty
+        count = (
+            0 if number % 5 == 1 else 160 if number == 2 else int(rng.integers(0, 40))
+        )  # every fifth has no predictions
         predicted = boxes(count)
         near = min(count, len(true))
         predicted[:near] = true[:near] + rng.integers(0, 3, (near, 4))
         scores = rng.integers(0, 11, count) / 10  # many ties, within and over tiles
-        labels, true_labels = rng.integers(0, num_classes, count), rng.integers(0, num_classes, len(true))
+        labels, true_labels = (
+            rng.integers(0, num_classes, count),
+            rng.integers(0, num_classes, len(true)),
+        )
         tiles.append(_tile(f'{number:03d}', predicted, scores, true, labels, true_labels))
     return tiles
 

@@ -19,16 +19,34 @@ def pycocotools(tiles, rules, num_classes):
     with contextlib.redirect_stdout(io.StringIO()):
         true, predicted = [], []
         for number, result in enumerate(tiles):
-            for box, label in zip(result.true_boxes_xyxy.tolist(), result.true_labels.tolist(), strict=True):
+            for box, label in zip(
+                result.true_boxes_xyxy.tolist(), result.true_labels.tolist(), strict=True
+            ):
                 x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]
-                row = {'id': len(true) + 1, 'image_id': number, 'category_id': label, 'bbox': [x, y, w, h]}
+                row = {
+                    'id': len(true) + 1,
+                    'image_id': number,
+                    'category_id': label,
+                    'bbox': [x, y, w, h],
+                }
                 true.append({**row, 'area': w * h, 'iscrowd': 0})
-            for box, score, label in zip(result.boxes_xyxy.tolist(), result.scores.tolist(), result.labels.tolist(), strict=True):
+            for box, score, label in zip(
+                result.boxes_xyxy.tolist(),
+                result.scores.tolist(),
+                result.labels.tolist(),
+                strict=True,
+            ):
                 xywh = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-                predicted.append({'image_id': number, 'category_id': label, 'bbox': xywh, 'score': score})
+                predicted.append(
+                    {'image_id': number, 'category_id': label, 'bbox': xywh, 'score': score}
+                )
         coco = COCO()
         images = [{'id': number} for number in range(len(tiles))]
-        coco.dataset = {'images': images, 'annotations': true, 'categories': [{'id': label} for label in range(num_classes)]}
+        coco.dataset = {
+            'images': images,
+            'annotations': true,
+            'categories': [{'id': label} for label in range(num_classes)],
+        }
         coco.createIndex()
         run = COCOeval(coco, coco.loadRes(predicted), 'bbox')
         run.params.iouThrs = np.union1d(rules.averaged_thrs, run.params.iouThrs[[0, 5]])
@@ -46,7 +64,10 @@ def expected_metrics(tiles, rules, num_classes):
     thrs, averaged = run.params.iouThrs, np.isin(run.params.iouThrs, rules.averaged_thrs)
     precision = run.eval['precision'][..., run.params.maxDets.index(rules.max_dets)]
     recall = run.eval['recall'][..., run.params.maxDets.index(rules.recall_max_dets)]
-    slices = {'AP': precision[averaged, ..., 0], f'AR{rules.recall_max_dets}': recall[averaged, ..., 0]}
+    slices = {
+        'AP': precision[averaged, ..., 0],
+        f'AR{rules.recall_max_dets}': recall[averaged, ..., 0],
+    }
     slices |= {f'AP{round(100 * thr)}': precision[thrs == thr, ..., 0] for thr in (0.3, 0.5, 0.75)}
     for position, name in enumerate(('lt8px', '8to16px', '16to32px', 'ge32px'), start=1):
         slices[f'AP_{name}'] = precision[averaged, ..., position]
@@ -58,7 +79,9 @@ def expected_metrics(tiles, rules, num_classes):
 def test_scores_equal_those_of_pycocotools(random_tiles, seed, num_classes):
     tiles = random_tiles(seed, num_classes)
     ours = average_precision(tiles, Rules(), num_classes).metrics
-    assert ours == pytest.approx(expected_metrics(tiles, Rules(), num_classes), abs=1e-12, nan_ok=True)
+    assert ours == pytest.approx(
+        expected_metrics(tiles, Rules(), num_classes), abs=1e-12, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +97,9 @@ def test_scores_equal_those_of_pycocotools(random_tiles, seed, num_classes):
 )
 def test_scores_under_other_rules_equal_those_of_pycocotools(random_tiles, rules):
     tiles = random_tiles(7)
-    assert average_precision(tiles, rules, 1).metrics == pytest.approx(expected_metrics(tiles, rules, 1), abs=1e-12)
+    assert average_precision(tiles, rules, 1).metrics == pytest.approx(
+        expected_metrics(tiles, rules, 1), abs=1e-12
+    )
 
 
 def test_all_found_and_nothing_else_scores_one(tile):
@@ -96,7 +121,9 @@ def test_one_of_two_found_scores_51_of_101_points(tile):
 
 def test_a_loose_box_counts_only_at_ious_below_its_own(tile):
     # 20 x 20 px moved by 4 px: 320 / (400 + 400 - 320) = 2/3, a hit at .50 .55 .60 .65 of the ten thresholds.
-    metrics = average_precision([tile('a', [[44, 40, 64, 60]], [0.9], [MIDDLE])], Rules(), 1).metrics
+    metrics = average_precision(
+        [tile('a', [[44, 40, 64, 60]], [0.9], [MIDDLE])], Rules(), 1
+    ).metrics
     assert (metrics['AP50'], metrics['AP75'], metrics['AP']) == pytest.approx((1.0, 0.0, 0.4))
 
 
@@ -107,7 +134,9 @@ def test_a_surer_false_alarm_on_an_empty_tile_halves_the_precision(tile):
 
 
 def test_a_hit_with_a_tiny_score_counts(tile):
-    assert average_precision([tile('a', [MIDDLE], [1e-6], [MIDDLE])], Rules(), 1).metrics['AP50'] == pytest.approx(1.0)
+    assert average_precision([tile('a', [MIDDLE], [1e-6], [MIDDLE])], Rules(), 1).metrics[
+        'AP50'
+    ] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -125,10 +154,14 @@ def test_a_hit_with_a_tiny_score_counts(tile):
 )
 def test_a_box_belongs_to_exactly_one_size_bin(tile, side_px, native_scale, name):
     box = [3.3, 5.7, 3.3 + side_px, 5.7 + side_px]
-    metrics = average_precision([tile('a', [box], [0.9], [box])], Rules(native_scale=native_scale), 1).metrics
-    assert {key: value for key, value in metrics.items() if key.startswith('AP_') and not np.isnan(value)} == {
-        name: pytest.approx(1.0)
-    }
+    metrics = average_precision(
+        [tile('a', [box], [0.9], [box])], Rules(native_scale=native_scale), 1
+    ).metrics
+    assert {
+        key: value
+        for key, value in metrics.items()
+        if key.startswith('AP_') and not np.isnan(value)
+    } == {name: pytest.approx(1.0)}
 
 
 def test_other_sizes_count_neither_for_nor_against_a_bin(tile):
@@ -155,7 +188,9 @@ def test_truth_without_predictions_scores_zero(tile):
 
 
 def test_a_class_without_truth_does_not_lower_the_mean(tile):
-    tiles = [tile('a', [SMALL, LARGE], [0.9, 0.8], [SMALL, LARGE], labels=[0, 1], true_labels=[0, 0])]
+    tiles = [
+        tile('a', [SMALL, LARGE], [0.9, 0.8], [SMALL, LARGE], labels=[0, 1], true_labels=[0, 0])
+    ]
     # Class 0: one of two found, 51/101 at every IoU; class 1 has no truth, its false alarm is not part of the mean.
     scores = average_precision(tiles, Rules(), num_classes=2)
     assert scores.metrics['AP'] == pytest.approx(51 / 101)
@@ -165,7 +200,10 @@ def test_a_class_without_truth_does_not_lower_the_mean(tile):
 def test_the_order_of_tiles_does_not_matter(random_tiles):
     tiles = random_tiles(3)
     shuffled = [tiles[index] for index in np.random.default_rng(0).permutation(len(tiles))]
-    assert average_precision(shuffled, Rules(), 1).metrics == average_precision(tiles, Rules(), 1).metrics
+    assert (
+        average_precision(shuffled, Rules(), 1).metrics
+        == average_precision(tiles, Rules(), 1).metrics
+    )
 
 
 def test_scoring_prints_and_logs_nothing(tile, capfd, caplog):

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from mmlandslide.evaluation.average_precision import average_precision
-from mmlandslide.evaluation.matching import best_index, box_iou, false_alarms_per_empty_tile, hits, score_curve
+from mmlandslide.evaluation.matching import (
+    best_index,
+    box_iou,
+    false_alarms_per_empty_tile,
+    hits,
+    score_curve,
+)
 from mmlandslide.evaluation.results import Rules
 
 BOX, NEAR, FAR = [0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]
@@ -11,12 +17,18 @@ BOX, NEAR, FAR = [0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]
 def test_iou_of_boxes_worked_out_by_hand():
     others = [[5, 0, 15, 10], [10, 0, 20, 10], [0, 0, 10, 10], [2, 2, 2, 2]]
     # 50 / 150; touching edges: 0; the same: 1; a box of no area: 0.
-    assert box_iou(np.array([BOX]), np.array(others)).tolist() == [[pytest.approx(1 / 3), 0.0, 1.0, 0.0]]
+    assert box_iou(np.array([BOX]), np.array(others)).tolist() == [
+        [pytest.approx(1 / 3), 0.0, 1.0, 0.0]
+    ]
     assert box_iou(np.array([[2, 2, 2, 2]]), np.array([[2, 2, 2, 2]])).tolist() == [[0.0]]
 
 
 def test_a_true_box_is_taken_once_by_the_surest(tile):
-    assert hits(tile('a', [NEAR, BOX, FAR], [0.6, 0.9, 0.8], [BOX])).tolist() == [False, True, False]
+    assert hits(tile('a', [NEAR, BOX, FAR], [0.6, 0.9, 0.8], [BOX])).tolist() == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_prediction_takes_the_free_true_box_that_it_fits_best(tile):
@@ -59,6 +71,11 @@ def test_a_set_without_predictions_or_truth_has_no_best_threshold(tile):
 
 def test_false_alarms_are_counted_on_empty_tiles_from_the_threshold_on(tile):
     # Empty tiles: b with .9 and .5, c with none, d with .4 -> 2 / 3 from .5 on. Tile a has truth.
-    tiles = [tile('a', [FAR], [0.9], [BOX]), tile('b', [BOX, FAR], [0.9, 0.5]), tile('c'), tile('d', [BOX], [0.4])]
+    tiles = [
+        tile('a', [FAR], [0.9], [BOX]),
+        tile('b', [BOX, FAR], [0.9, 0.5]),
+        tile('c'),
+        tile('d', [BOX], [0.4]),
+    ]
     assert false_alarms_per_empty_tile(tiles, 0.5) == pytest.approx(2 / 3)
     assert np.isnan(false_alarms_per_empty_tile(tiles[:1], 0.5))

@@ -17,10 +17,18 @@ KEYS = {
 
 
 def data_sample(img_id, predicted=(), scores=(), true=(), label=0):
-    truth = {'native_boxes_xyxy': np.array(true, np.float32).reshape(-1, 4), 'native_labels': np.zeros(len(true), np.int64)}
-    boxes, labels = torch.tensor(predicted).float().reshape(-1, 4), torch.full((len(predicted),), label)
+    truth = {
+        'native_boxes_xyxy': np.array(true, np.float32).reshape(-1, 4),
+        'native_labels': np.zeros(len(true), np.int64),
+    }
+    boxes, labels = (
+        torch.tensor(predicted).float().reshape(-1, 4),
+        torch.full((len(predicted),), label),
+    )
     element = BaseDataElement(metainfo={'img_id': img_id, 'ori_shape': (128, 128), **truth})
-    element.pred_instances = InstanceData(bboxes=boxes, scores=torch.tensor(scores).float(), labels=labels)
+    element.pred_instances = InstanceData(
+        bboxes=boxes, scores=torch.tensor(scores).float(), labels=labels
+    )
     return element
 
 
@@ -31,7 +39,9 @@ def run(metric, *samples):
 
 
 def test_the_file_has_exactly_the_plain_keys_and_null_for_nan(tmp_path):
-    returned = run(LandslideMetric(out_dir=tmp_path, plots=False), data_sample('a', [BOX], [0.9], [BOX]))
+    returned = run(
+        LandslideMetric(out_dir=tmp_path, plots=False), data_sample('a', [BOX], [0.9], [BOX])
+    )
     written = json.loads((tmp_path / 'metrics.json').read_text())
     assert set(written) == KEYS == set(returned)
     assert (written['AP_lt8px'], written['fp_per_empty_tile']) == (None, None)
@@ -40,22 +50,35 @@ def test_the_file_has_exactly_the_plain_keys_and_null_for_nan(tmp_path):
 
 
 def test_a_config_reaches_it_by_its_scoped_name(tmp_path):
-    evaluator = Evaluator({'type': 'mmlandslide.LandslideMetric', 'out_dir': str(tmp_path), 'iou_thrs': [0.3]})
+    evaluator = Evaluator(
+        {'type': 'mmlandslide.LandslideMetric', 'out_dir': str(tmp_path), 'iou_thrs': [0.3]}
+    )
     evaluator.dataset_meta = {'classes': ('landslide',)}
     evaluator.process([data_sample('a', [[0, 0, 10, 4]], [0.9], [BOX]), data_sample('b')])  # IoU .4
     assert evaluator.evaluate(2)['AP30'] == pytest.approx(1.0)
-    assert {path.name for path in tmp_path.iterdir()} == {'metrics.json', 'pr_curve.png', 'f1_confidence.png'}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'metrics.json',
+        'pr_curve.png',
+        'f1_confidence.png',
+    }
 
 
 def test_a_tile_that_a_sampler_repeated_counts_once(tmp_path):
     # Twice, 'b' would make 1 hit of 3 kept; once it is 1 of 2. The first result of a tile counts.
-    samples = [data_sample('a', [BOX], [0.9], [BOX]), data_sample('b', [BOX], [0.9]), data_sample('b', [BOX, FAR], [0.9, 0.9])]
+    samples = [
+        data_sample('a', [BOX], [0.9], [BOX]),
+        data_sample('b', [BOX], [0.9]),
+        data_sample('b', [BOX, FAR], [0.9, 0.9]),
+    ]
     metrics = run(LandslideMetric(), *samples)
     assert (metrics['precision'], metrics['fp_per_empty_tile']) == pytest.approx((1 / 2, 1))
 
 
 def test_the_native_scale_moves_a_box_to_its_native_bin():
-    metrics = run(LandslideMetric(native_scale=128 / 224), data_sample('a', [[0, 0, 14, 14]], [0.9], [[0, 0, 14, 14]]))
+    metrics = run(
+        LandslideMetric(native_scale=128 / 224),
+        data_sample('a', [[0, 0, 14, 14]], [0.9], [[0, 0, 14, 14]]),
+    )
     assert metrics['AP_8to16px'] == pytest.approx(1.0)
 
 
@@ -80,13 +103,21 @@ def test_predictions_are_kept_for_each_tile_when_asked_for(tmp_path):
     first, second = json.loads((tmp_path / 'predictions.json').read_text())
     assert (first['img_id'], second['img_id']) == ('a', 'b')
     assert first | {'img_id': 0} == {
-        **{'img_id': 0, 'ori_shape': [128, 128], 'boxes_xyxy': [BOX], 'scores': [0.5], 'labels': [0]},
+        **{
+            'img_id': 0,
+            'ori_shape': [128, 128],
+            'boxes_xyxy': [BOX],
+            'scores': [0.5],
+            'labels': [0],
+        },
         **{'true_boxes_xyxy': [], 'true_labels': []},
     }
 
 
 def test_a_prefix_is_put_before_the_keys_but_not_in_the_file(tmp_path):
-    returned = run(LandslideMetric(out_dir=tmp_path, plots=False, prefix='iburi'), data_sample('a', true=[BOX]))
+    returned = run(
+        LandslideMetric(out_dir=tmp_path, plots=False, prefix='iburi'), data_sample('a', true=[BOX])
+    )
     assert set(returned) == {f'iburi/{key}' for key in KEYS}
     assert set(json.loads((tmp_path / 'metrics.json').read_text())) == KEYS
 
@@ -100,9 +131,7 @@ def test_a_second_evaluation_starts_from_nothing():
 def test_a_sample_without_truth_keys_is_refused():
     sample = data_sample('a').to_dict()
     del sample['native_boxes_xyxy']
-    message = (
-        r"data sample must carry .*native_boxes_xyxy.* got only \['img_id', 'native_labels', .*Let its mmlandslide\.PackDetection"
-    )
+    message = r"data sample must carry .*native_boxes_xyxy.* got only \['img_id', 'native_labels', .*Let its mmlandslide\.PackDetection"
     with pytest.raises(ConfigError, match=message):
         LandslideMetric().process({}, [sample])
 

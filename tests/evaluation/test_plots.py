@@ -38,5 +38,10 @@ def test_scores_that_are_no_probabilities_stay_in_the_picture(tile):
 
 @pytest.mark.filterwarnings('error')
 def test_a_set_without_truth_or_predictions_has_pictures_too(tile, tmp_path):
-    for tiles in ([], [tile('a', [BOX], [0.9])], [tile('a', true=[BOX])], [tile('a', [BOX], [3.0], [BOX])]):
+    for tiles in (
+        [],
+        [tile('a', [BOX], [0.9])],
+        [tile('a', true=[BOX])],
+        [tile('a', [BOX], [3.0], [BOX])],
+    ):
         assert len(save_curves(evaluate(tiles), tmp_path)) == 2

@@ -5,12 +5,24 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mmlandslide.errors import ConfigError, DatasetError
-from mmlandslide.evaluation.probing import Probed, Samples, auroc, interval, linear_probe, nearest_probe, tile_folds
+from mmlandslide.evaluation.probing import (
+    Probed,
+    Samples,
+    auroc,
+    interval,
+    linear_probe,
+    nearest_probe,
+    tile_folds,
+)
 
 
 def samples(features, positive, tiles=None):
     features = np.asarray(features, np.float32).reshape(len(positive), -1)
-    return Samples(features, np.asarray(positive, bool), np.arange(len(positive)) if tiles is None else np.asarray(tiles))
+    return Samples(
+        features,
+        np.asarray(positive, bool),
+        np.arange(len(positive)) if tiles is None else np.asarray(tiles),
+    )
 
 
 def drawn(seed, signal, count=60):
@@ -48,7 +60,9 @@ def test_one_class_alone_has_no_area():
 
 
 def test_a_linear_probe_finds_what_is_linear_and_guesses_on_noise():
-    clear, noise = (linear_probe(drawn(0, signal), drawn(1, signal)).numbers() for signal in (6.0, 0.0))
+    clear, noise = (
+        linear_probe(drawn(0, signal), drawn(1, signal)).numbers() for signal in (6.0, 0.0)
+    )
     assert clear['auroc'] > 0.99
     assert clear['accuracy'] > 0.95
     assert noise['auroc_95'][0] < 0.5 < noise['auroc_95'][1]
@@ -63,14 +77,19 @@ def test_the_regularisation_is_chosen_on_the_fitting_samples_alone():
 
 
 def test_noise_is_regularised_more_than_a_clear_signal():
-    assert linear_probe(drawn(0, 0.0), drawn(1, 0.0)).chosen['C'] < linear_probe(drawn(0, 6.0), drawn(1, 6.0)).chosen['C']
+    assert (
+        linear_probe(drawn(0, 0.0), drawn(1, 0.0)).chosen['C']
+        < linear_probe(drawn(0, 6.0), drawn(1, 6.0)).chosen['C']
+    )
 
 
 def test_the_scale_of_a_feature_does_not_matter():
     fit, scored = drawn(0, 1.0), drawn(1, 1.0)
     far = [samples(each.features * [1, 1000, 1, 1, 1] + 7, each.positive) for each in (fit, scored)]
     for probe in (linear_probe, nearest_probe):
-        np.testing.assert_allclose(probe(*far).probability, probe(fit, scored).probability, atol=1e-3)
+        np.testing.assert_allclose(
+            probe(*far).probability, probe(fit, scored).probability, atol=1e-3
+        )
 
 
 def test_neighbours_vote_by_angle():
@@ -82,7 +101,9 @@ def test_neighbours_vote_by_angle():
 
 def test_three_neighbours_of_four_give_thirds():
     fit = samples([[0.0, 1.0], [0.1, 1.2], [0.0, -1.0], [-0.1, -1.2]], [1, 1, 0, 0])
-    assert nearest_probe(fit, samples([[0.0, 50.0]], [1]), neighbours=3).probability.tolist() == pytest.approx([2 / 3])
+    assert nearest_probe(
+        fit, samples([[0.0, 50.0]], [1]), neighbours=3
+    ).probability.tolist() == pytest.approx([2 / 3])
 
 
 def test_the_bootstrap_draws_tiles_and_not_cells():
@@ -109,12 +130,20 @@ def test_a_tile_is_in_one_fold_and_every_fold_has_both_classes():
     assert {fold for fold, label in zip(folds, positive, strict=True) if label} == {0, 1, 2}
 
 
-@pytest.mark.parametrize(('positive', 'got'), [([1] * 6, '6 with and 0 without'), ([1, 1, 0, 0, 0, 0], '2 with and 4 without')])
+@pytest.mark.parametrize(
+    ('positive', 'got'),
+    [([1] * 6, '6 with and 0 without'), ([1, 1, 0, 0, 0, 0], '2 with and 4 without')],
+)
 def test_too_few_tiles_of_a_class_are_refused(positive, got):
-    with pytest.raises(DatasetError, match=f'on at least 3 tiles each, got {got} landslide among 6 samples of 6 tiles'):
+    with pytest.raises(
+        DatasetError,
+        match=f'on at least 3 tiles each, got {got} landslide among 6 samples of 6 tiles',
+    ):
         linear_probe(samples(np.zeros(6), positive), samples(np.zeros(6), positive))
 
 
 def test_more_neighbours_than_samples_are_refused():
     with pytest.raises(ConfigError, match='neighbours must be 1 to 4, got 5 in'):
-        nearest_probe(samples(np.zeros(4), [0, 1, 0, 1]), samples(np.zeros(4), [0, 1, 0, 1]), neighbours=5)
+        nearest_probe(
+            samples(np.zeros(4), [0, 1, 0, 1]), samples(np.zeros(4), [0, 1, 0, 1]), neighbours=5
+        )

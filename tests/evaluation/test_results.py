@@ -9,7 +9,11 @@ def test_coco_thresholds_have_the_bits_of_pycocotools():
     from pycocotools.cocoeval import Params
 
     assert COCO_IOU_THRS.tolist() == Params('bbox').iouThrs.tolist()
-    assert Rules([0.95, 0.3, 0.6]).averaged_thrs.tolist() == [COCO_IOU_THRS[9], 0.3, COCO_IOU_THRS[2]]
+    assert Rules([0.95, 0.3, 0.6]).averaged_thrs.tolist() == [
+        COCO_IOU_THRS[9],
+        0.3,
+        COCO_IOU_THRS[2],
+    ]
 
 
 def test_size_bins_are_named_by_their_edges_and_share_no_area():
@@ -40,7 +44,9 @@ def test_rules_without_meaning_are_refused(option, message):
 
 
 def test_arrays_that_do_not_fit_each_other_are_refused(tile):
-    with pytest.raises(TileError, match=r"boxes_xyxy must have shape \(2, 4\), got \(1, 4\) in tile 'a'"):
+    with pytest.raises(
+        TileError, match=r"boxes_xyxy must have shape \(2, 4\), got \(1, 4\) in tile 'a'"
+    ):
         tile('a', predicted=[[0, 0, 8, 8]], scores=[0.5, 0.4])
     with pytest.raises(TileError, match=r'true_boxes_xyxy must have shape \(0, 4\), got \(1, 4\)'):
         tile('a', true=[[0, 0, 8, 8]], true_labels=[])

@@ -28,8 +28,12 @@ def test_the_keys_are_these_in_this_order(tile):
 
 def test_a_threshold_of_its_own_has_a_key_of_its_own(tile):
     # IoU 40 / 100 = .4: a hit at .3 alone of [.3, .5]; AP is the mean of 1 and 0, AP75 is there all the same.
-    metrics = evaluate([tile('a', [[0, 0, 10, 4]], [0.9], [BOX])], Rules(iou_thrs=[0.5, 0.3])).metrics
-    assert (metrics['AP30'], metrics['AP50'], metrics['AP75'], metrics['AP']) == pytest.approx((1.0, 0.0, 0.0, 0.5))
+    metrics = evaluate(
+        [tile('a', [[0, 0, 10, 4]], [0.9], [BOX])], Rules(iou_thrs=[0.5, 0.3])
+    ).metrics
+    assert (metrics['AP30'], metrics['AP50'], metrics['AP75'], metrics['AP']) == pytest.approx(
+        (1.0, 0.0, 0.0, 0.5)
+    )
     assert sorted(metrics) == sorted([*KEYS, 'AP30'])
 
 
@@ -41,15 +45,23 @@ def test_the_threshold_is_the_one_of_the_best_f1(tile):
 
 def test_classes_are_pooled_at_the_operating_point(tile):
     # Class 0: 1 hit; class 1: 1 hit and 1 miss; no false alarm. Precision 2 / 2, recall 2 / 3, F1 = 4 / 5.
-    tiles = [tile('a', [BOX, FAR], [0.9, 0.8], [BOX, FAR, BOX], labels=[0, 1], true_labels=[0, 1, 1])]
+    tiles = [
+        tile('a', [BOX, FAR], [0.9, 0.8], [BOX, FAR, BOX], labels=[0, 1], true_labels=[0, 1, 1])
+    ]
     metrics = evaluate(tiles, num_classes=2).metrics
-    assert (metrics['precision'], metrics['recall'], metrics['F1']) == pytest.approx((1, 2 / 3, 4 / 5))
+    assert (metrics['precision'], metrics['recall'], metrics['F1']) == pytest.approx(
+        (1, 2 / 3, 4 / 5)
+    )
     assert metrics['AP50'] == pytest.approx((1 + 51 / 101) / 2)
 
 
 def test_low_scores_and_scores_of_any_scale_count(tile):
-    assert operating_point([tile('a', [BOX], [1e-6], [BOX])])[:4] == pytest.approx([1, 1, 1, np.float32(1e-6)])
-    assert operating_point([tile('a', [BOX, FAR], [-3, -40], [BOX])])[:4] == pytest.approx([1, 1, 1, -3])
+    assert operating_point([tile('a', [BOX], [1e-6], [BOX])])[:4] == pytest.approx(
+        [1, 1, 1, np.float32(1e-6)]
+    )
+    assert operating_point([tile('a', [BOX, FAR], [-3, -40], [BOX])])[:4] == pytest.approx(
+        [1, 1, 1, -3]
+    )
 
 
 def test_what_the_set_does_not_define_is_nan(tile):
@@ -62,7 +74,13 @@ def test_what_the_set_does_not_define_is_nan(tile):
 
 
 def test_alarms_alone_beside_truth_give_zero_at_the_highest_score(tile):
-    assert operating_point([tile('a', [FAR], [0.5], [BOX]), tile('b', [FAR], [0.25])]) == [0, 0, 0, 0.5, 0]
+    assert operating_point([tile('a', [FAR], [0.5], [BOX]), tile('b', [FAR], [0.25])]) == [
+        0,
+        0,
+        0,
+        0.5,
+        0,
+    ]
 
 
 def test_the_order_of_tiles_does_not_matter(random_tiles):
@@ -77,4 +95,9 @@ def test_a_set_that_cannot_be_scored_is_refused(tile):
 
 def test_the_core_needs_no_training_framework():
     code = 'import sys, mmlandslide.evaluation.plots; print({"torch", "mmengine", "mmdet", "matplotlib.pyplot"} & set(sys.modules))'
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'set()\n'
+    assert (
+        subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=True
+        ).stdout
+        == 'set()\n'
+    )

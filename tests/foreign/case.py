@@ -8,9 +8,14 @@ from typing import Any
 import torch
 import transformers
 
-from mmlandslide.models.backbones import ResNet, SwinTransformer
-from mmlandslide.models.inverted_residuals import EfficientNet, EfficientNetLite, MobileNetV2
-from mmlandslide.models.vision_transformer import VisionTransformer
+from mmlandslide.models.backbones.band_backbone import ResNet
+from mmlandslide.models.backbones.inverted_residuals import (
+    EfficientNet,
+    EfficientNetLite,
+    MobileNetV2,
+)
+from mmlandslide.models.backbones.swin_transformer import SwinTransformer
+from mmlandslide.models.backbones.vision_transformer import VisionTransformer
 
 SWIN = {'embed_dims': 48, 'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24]}
 VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_channels': 32}
@@ -23,7 +28,12 @@ Model = torch.nn.Module
 def ours_vit(eps=1e-6, **options):
     options = {'out_type': 'raw', **options}
     return VisionTransformer(
-        arch=VIT, img_size=32, patch_size=8, bands='photograph', norm_cfg={'type': 'LN', 'eps': eps}, **options
+        arch=VIT,
+        img_size=32,
+        patch_size=8,
+        bands='photograph',
+        norm_cfg={'type': 'LN', 'eps': eps},
+        **options,
     )
 
 
@@ -88,7 +98,10 @@ class Foreign:
             theirs.save_pretrained(folder)
             return folder / 'model.safetensors'
         optimizer = torch.optim.AdamW(theirs.parameters()).state_dict()
-        torch.save({'model': self.published(theirs), 'optimizer': optimizer, 'epoch': 3}, folder / 'checkpoint.pth')
+        torch.save(
+            {'model': self.published(theirs), 'optimizer': optimizer, 'epoch': 3},
+            folder / 'checkpoint.pth',
+        )
         return folder / 'checkpoint.pth'
 
     def __str__(self) -> str:
@@ -104,5 +117,8 @@ def maps(model, x):
 
 
 #: What a detector has beside its backbone.
-ELSEWHERE = {'neck.lateral_convs.0.conv.weight': torch.ones(2, 2), 'rpn_head.rpn_cls.bias': torch.ones(2)}
+ELSEWHERE = {
+    'neck.lateral_convs.0.conv.weight': torch.ones(2, 2),
+    'rpn_head.rpn_cls.bias': torch.ones(2),
+}
 RESNET = 'ResNet of torchvision or MMPretrain'

@@ -6,7 +6,14 @@ from foreign.case import QUICK, Foreign, ours_vit
 
 
 def clip(**options):
-    vision = {'image_size': 32, 'patch_size': 8, 'width': 16, 'head_width': 8, 'layers': 2, 'mlp_ratio': 2}
+    vision = {
+        'image_size': 32,
+        'patch_size': 8,
+        'width': 16,
+        'head_width': 8,
+        'layers': 2,
+        'mlp_ratio': 2,
+    }
     text = {'context_length': 4, 'vocab_size': 8, 'width': 16, 'heads': 2, 'layers': 1}
     return open_clip.CLIP(4, vision, text, **options)
 

@@ -9,8 +9,8 @@ from foreign.clip import CLIP, class_token
 from foreign.published import Mae, forward, official_swin
 from foreign.satmae import BANDS, SATMAE, SatMae
 from foreign.timm_models import tokens
-from mmlandslide.models.satmae import SatMAEViT
-from mmlandslide.models.vision_transformer import VisionTransformer
+from mmlandslide.models.backbones.satmae import SatMAEViT
+from mmlandslide.models.backbones.vision_transformer import VisionTransformer
 
 
 def full_clip(name, **options):
@@ -23,7 +23,9 @@ def full_vit(arch, **options):
 
 def full_tower(arch, patch_px, **options):
     norm_cfg = {'type': 'LN', 'eps': 1e-5}
-    return full_vit(arch, patch_size=patch_px, out_type='cls_token', pre_norm=True, norm_cfg=norm_cfg, **options)
+    return full_vit(
+        arch, patch_size=patch_px, out_type='cls_token', pre_norm=True, norm_cfg=norm_cfg, **options
+    )
 
 
 FULL_SIZE = [
@@ -52,7 +54,14 @@ FULL_SIZE = [
         side_px=96,
         channels=10,
     ),
-    Foreign(CLIP, 'open_clip ViT-B/32', lambda: full_clip('ViT-B-32'), lambda: full_tower('base', 32), class_token, side_px=224),
+    Foreign(
+        CLIP,
+        'open_clip ViT-B/32',
+        lambda: full_clip('ViT-B-32'),
+        lambda: full_tower('base', 32),
+        class_token,
+        side_px=224,
+    ),
     Foreign(
         CLIP,
         'SkyScript ViT-L/14',
@@ -79,5 +88,11 @@ FULL_SIZE = [
         rename=official_swin,
         side_px=224,
     ),
-    Foreign(RESNET, 'timm ResNet-50', lambda: timm.create_model('resnet50'), lambda: ours_resnet(depth=50), tokens),
+    Foreign(
+        RESNET,
+        'timm ResNet-50',
+        lambda: timm.create_model('resnet50'),
+        lambda: ours_resnet(depth=50),
+        tokens,
+    ),
 ]

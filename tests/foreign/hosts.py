@@ -23,19 +23,33 @@ from foreign.case import (
 
 
 def torchvision_swin():
-    return torchvision.models.SwinTransformer([4, 4], 48, SWIN['depths'], SWIN['num_heads'], [2, 2], num_classes=2)
+    return torchvision.models.SwinTransformer(
+        [4, 4], 48, SWIN['depths'], SWIN['num_heads'], [2, 2], num_classes=2
+    )
 
 
 def torchvision_tokens(vit, x):
-    return vit.encoder(torch.cat([vit.class_token.expand(len(x), -1, -1), vit._process_input(x)], 1))
+    return vit.encoder(
+        torch.cat([vit.class_token.expand(len(x), -1, -1), vit._process_input(x)], 1)
+    )
 
 
 def torchvision_map(resnet, x):
-    return resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(x))))))))
+    return resnet.layer4(
+        resnet.layer3(
+            resnet.layer2(resnet.layer1(resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(x))))))
+        )
+    )
 
 
 TORCHVISION = [
-    Foreign(RESNET, 'torchvision ResNet-18', torchvision.models.resnet18, lambda: ours_resnet(depth=18), torchvision_map),
+    Foreign(
+        RESNET,
+        'torchvision ResNet-18',
+        torchvision.models.resnet18,
+        lambda: ours_resnet(depth=18),
+        torchvision_map,
+    ),
     Foreign(
         'torchvision EfficientNet-B0',
         'EfficientNet-B0',
@@ -80,7 +94,13 @@ OPENMMLAB = [
         lambda: ours_resnet(depth=18, base_channels=8),
         maps,
     ),
-    Foreign('MMPretrain EfficientNet', 'EfficientNet-B0', lambda: mmpretrain_backbones.EfficientNet('b0'), ours_b0, maps),
+    Foreign(
+        'MMPretrain EfficientNet',
+        'EfficientNet-B0',
+        lambda: mmpretrain_backbones.EfficientNet('b0'),
+        ours_b0,
+        maps,
+    ),
     Foreign(
         'MMPretrain EfficientNet',
         'EfficientNet-B0, no head in ours',
@@ -88,7 +108,13 @@ OPENMMLAB = [
         lambda: ours_b0(out_indices=(5,)),
         maps,
     ),
-    Foreign('MMPretrain MobileNetV2', 'MobileNetV2', mmpretrain_backbones.MobileNetV2, ours_mobilenet_v2, maps),
+    Foreign(
+        'MMPretrain MobileNetV2',
+        'MobileNetV2',
+        mmpretrain_backbones.MobileNetV2,
+        ours_mobilenet_v2,
+        maps,
+    ),
     Foreign(
         'MMPretrain MobileNetV2',
         'MobileNetV2, no head in ours',

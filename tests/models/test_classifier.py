@@ -19,7 +19,9 @@ def test_both_classes_weigh_the_same_whatever_their_share():
     model, (inputs, labelled) = classifier(head={'loss': balanced(0.75)}), batch(1, 1, 1, 0)
     torch.nn.init.zeros_(model.head.fc.weight)
     model.loss(inputs, labelled)['loss'].backward()
-    assert model.loss(inputs, labelled)['loss'].item() == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-4)
+    assert model.loss(inputs, labelled)['loss'].item() == pytest.approx(
+        torch.tensor(2.0).log().item(), abs=1e-4
+    )
     assert model.head.fc.bias.grad.abs().max() < 1e-4  # no pull to either side
 
 
@@ -42,5 +44,8 @@ def test_mixing_trains_on_shares_and_only_in_training():
 
 def test_a_preprocessor_of_the_same_bands_in_another_order_is_refused():
     swapped = {'type': 'mmlandslide.TilePreprocessor', 'bands': ('B3', 'B4')}
-    with pytest.raises(ConfigError, match=r"have the backbone's bands \('B4', 'B3'\) in this order, got \('B3', 'B4'\)"):
+    with pytest.raises(
+        ConfigError,
+        match=r"have the backbone's bands \('B4', 'B3'\) in this order, got \('B3', 'B4'\)",
+    ):
         ImageClassifier(**{**parts(('B4', 'B3')), 'data_preprocessor': swapped})

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from tiny_classifiers import ARCH, batch, classifier, student, write_teacher
 
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
+from mmlandslide.models.backbones.vision_transformer import VisionTransformer
 from mmlandslide.models.distillation import soft_loss
-from mmlandslide.models.vision_transformer import VisionTransformer
 
 
 def taught(tmp_path, **options):
@@ -73,9 +73,14 @@ def test_the_teacher_moves_with_the_student(tmp_path):
 
 def test_a_student_inherits_the_tiles_of_its_teacher_also_after_a_checkpoint_was_loaded(tmp_path):
     model = taught(tmp_path)
-    assert model.backbone.lineage['tile_ids'] == ['landslide4sense:train/1', 'landslide4sense:train/9']
+    assert model.backbone.lineage['tile_ids'] == [
+        'landslide4sense:train/1',
+        'landslide4sense:train/9',
+    ]
     model.backbone.lineage = {'tile_ids': ['landslide4sense:train/5']}  # as the runner sets it
-    assert model.train().backbone.lineage['tile_ids'] == [f'landslide4sense:train/{number}' for number in (1, 5, 9)]
+    assert model.train().backbone.lineage['tile_ids'] == [
+        f'landslide4sense:train/{number}' for number in (1, 5, 9)
+    ]
 
 
 def test_a_student_is_tested_without_its_teacher():
@@ -87,7 +92,10 @@ def test_a_resumed_student_refuses_another_teacher(tmp_path):
     known = taught(tmp_path / 'one').backbone.lineage
     model = student(write_teacher(tmp_path / 'two', seed=1))
     model.backbone.lineage = copy.deepcopy(known)
-    with pytest.raises(CheckpointMismatchError, match=r'be those with which this training began.*model\.teacher\.checkpoint'):
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r'be those with which this training began.*model\.teacher\.checkpoint',
+    ):
         model.loss(*batch(1, 0))
 
 
@@ -102,12 +110,20 @@ def test_a_resumed_student_goes_on_with_its_teacher(tmp_path):
 
 def test_the_backbone_of_a_student_is_carried_whole_into_a_detectors(tmp_path):
     model = taught(tmp_path)
-    torch.save({'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'bands': None}}}, tmp_path / 'student.pth')
+    torch.save(
+        {'state_dict': model.state_dict(), 'meta': {'mmlandslide': {'bands': None}}},
+        tmp_path / 'student.pth',
+    )
     options = {'arch': ARCH, 'img_size': 32, 'out_type': 'featmap'}
-    backbone = VisionTransformer(bands='all', pretrained={'checkpoint': str(tmp_path / 'student.pth')}, **options)
+    backbone = VisionTransformer(
+        bands='all', pretrained={'checkpoint': str(tmp_path / 'student.pth')}, **options
+    )
     backbone.init_weights()
     assert backbone.lineage['carried'] == 1
-    assert all(torch.equal(value, model.backbone.state_dict()[name]) for name, value in backbone.state_dict().items())
+    assert all(
+        torch.equal(value, model.backbone.state_dict()[name])
+        for name, value in backbone.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE, divisors
-from mmlandslide.datasets import packed
-from mmlandslide.datasets.packing import image_tensor
+from mmlandslide.datasets.formatting import image_tensor
+from mmlandslide.datasets.storage import store_file
 from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.models.preprocessors import TilePreprocessor
 
@@ -25,7 +25,9 @@ def test_each_band_is_normalised_by_its_own_statistics():
 def test_a_list_of_tiles_gives_the_same_as_a_batch():
     model = TilePreprocessor('all')
     batch = torch.stack([ramp(), ramp() + 1])
-    torch.testing.assert_close(model({'inputs': list(batch)})['inputs'], model({'inputs': batch})['inputs'])
+    torch.testing.assert_close(
+        model({'inputs': list(batch)})['inputs'], model({'inputs': batch})['inputs']
+    )
 
 
 def test_five_bands_with_statistics_of_their_own():
@@ -35,7 +37,9 @@ def test_five_bands_with_statistics_of_their_own():
 
 
 def test_padding_is_zero_after_normalisation_below_and_right():
-    out = TilePreprocessor('B2', pad_size_divisor=4)({'inputs': torch.ones(1, 1, 5, 6)})['inputs'][0, 0]
+    out = TilePreprocessor('B2', pad_size_divisor=4)({'inputs': torch.ones(1, 1, 5, 6)})['inputs'][
+        0, 0
+    ]
     assert out.shape == (8, 8)
     assert out[:5, :6].unique().tolist() == pytest.approx([(1 - 0.9227) / 0.2207], rel=1e-5)
     assert out[5:].abs().sum() == out[:, 6:].abs().sum() == 0
@@ -73,7 +77,9 @@ def test_unknown_bands_need_statistics():
 
 def test_denormalise_undoes_normalisation():
     model, tile = TilePreprocessor('all'), ramp()[None]
-    torch.testing.assert_close(model.denormalise(model({'inputs': tile})['inputs']), tile, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        model.denormalise(model({'inputs': tile})['inputs']), tile, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_statistics_are_no_part_of_a_checkpoint():
@@ -81,13 +87,19 @@ def test_the_statistics_are_no_part_of_a_checkpoint():
 
 
 def test_the_published_statistics_are_taken_by_name_where_asked_for():
-    out = TilePreprocessor(('slope', 'B1'), mean='published', std='published')({'inputs': torch.ones(1, 2, 1, 1)})['inputs']
-    assert out.flatten().tolist() == pytest.approx([(1 - 0.3338) / 0.9018, (1 + 0.4914) / 0.9325], rel=1e-5)
+    out = TilePreprocessor(('slope', 'B1'), mean='published', std='published')(
+        {'inputs': torch.ones(1, 2, 1, 1)}
+    )['inputs']
+    assert out.flatten().tolist() == pytest.approx(
+        [(1 - 0.3338) / 0.9018, (1 + 0.4914) / 0.9325], rel=1e-5
+    )
 
 
 def test_one_published_statistic_leaves_the_other_as_measured():
     model = TilePreprocessor('B2', std='published')
-    assert (model.mean.item(), model.std.item()) == pytest.approx((BANDS['B2'].mean, 0.8775), rel=1e-5)
+    assert (model.mean.item(), model.std.item()) == pytest.approx(
+        (BANDS['B2'].mean, 0.8775), rel=1e-5
+    )
 
 
 def test_only_landslide4sense_has_published_statistics():
@@ -98,23 +110,33 @@ def test_only_landslide4sense_has_published_statistics():
 
 
 def test_normalised_values_are_limited_to_the_clip():
-    preprocessor = TilePreprocessor('B10', clip_std=5.0)  # B10: mean 1.1736, std .6836; 49 would be 70 standard deviations
+    preprocessor = TilePreprocessor(
+        'B10', clip_std=5.0
+    )  # B10: mean 1.1736, std .6836; 49 would be 70 standard deviations
     inputs = torch.tensor([49.0, 1.1736, 0.0]).view(1, 1, 1, 3)
-    assert preprocessor({'inputs': inputs})['inputs'].flatten().tolist() == pytest.approx([5.0, 0.0, -1.1736 / 0.6836], abs=1e-4)
+    assert preprocessor({'inputs': inputs})['inputs'].flatten().tolist() == pytest.approx(
+        [5.0, 0.0, -1.1736 / 0.6836], abs=1e-4
+    )
 
 
 def every_code():
     """Return every uint16 in each of the 14 bands: as stored, and in units as float32 holds them; (1, 14, 256, 256)."""
     codes = np.arange(2**16, dtype=np.uint16).reshape(1, 1, 256, 256).repeat(14, axis=1)
-    return image_tensor(codes), torch.from_numpy(packed.in_units(codes[0], divisors(LANDSLIDE4SENSE)))[None]
+    return image_tensor(codes), torch.from_numpy(
+        store_file.in_units(codes[0], divisors(LANDSLIDE4SENSE))
+    )[None]
 
 
 @pytest.mark.parametrize('torch_has_uint16', [True, False])
-@pytest.mark.parametrize('options', [{}, {'clip_std': 5.0}, {'mean': 'published', 'std': 'published'}])
+@pytest.mark.parametrize(
+    'options', [{}, {'clip_std': 5.0}, {'mean': 'published', 'std': 'published'}]
+)
 def test_stored_numbers_and_units_normalise_to_the_same(options, torch_has_uint16, monkeypatch):
     if not torch_has_uint16:  # before torch 2.3
         monkeypatch.delattr(torch, 'uint16', raising=False)
-    stored, units = (TilePreprocessor('all', **options)({'inputs': inputs})['inputs'] for inputs in every_code())
+    stored, units = (
+        TilePreprocessor('all', **options)({'inputs': inputs})['inputs'] for inputs in every_code()
+    )
     assert stored.dtype == torch.float32
     torch.testing.assert_close(stored, units, rtol=1e-6, atol=1e-6)
 
@@ -145,7 +167,9 @@ def test_a_list_may_hold_tiles_of_both_forms():
 def test_a_stack_of_both_forms_is_refused_because_its_bits_are_lost():
     samples = [DataSample(metainfo={'wire': wire}) for wire in ('stored', 'float32')]
     inputs = torch.cat(every_code())  # torch makes them float32 without a word
-    with pytest.raises(ConfigError, match=r"stacked batch must hold tiles of one form, got \['float32', 'stored'\]"):
+    with pytest.raises(
+        ConfigError, match=r"stacked batch must hold tiles of one form, got \['float32', 'stored'\]"
+    ):
         TilePreprocessor('all')({'inputs': inputs, 'data_samples': samples})
 
 
@@ -154,5 +178,8 @@ def test_tiles_that_state_other_bands_or_another_order_are_refused(bands):
     preprocessor, tile = TilePreprocessor(('B4', 'B3', 'B2')), torch.zeros(3, 4, 4)
     stating = [DataSample(metainfo={'bands': each}) for each in (('B4', 'B3', 'B2'), bands)]
     preprocessor({'inputs': [tile, tile], 'data_samples': [stating[0], DataSample()]})
-    with pytest.raises(ConfigError, match=rf"tiles must have the bands \('B4', 'B3', 'B2'\) in this order, got \('{bands[0]}'"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"tiles must have the bands \('B4', 'B3', 'B2'\) in this order, got \('{bands[0]}'",
+    ):
         preprocessor({'inputs': [tile, tile], 'data_samples': stating})

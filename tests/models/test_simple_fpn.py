@@ -23,22 +23,38 @@ def normed(x):
 @pytest.mark.parametrize('in_stride', [4, 8, 16, 32, 64])
 def test_one_map_of_any_stride_gives_the_same_levels(in_stride):
     outs = neck(in_stride=in_stride)([torch.rand(2, 16, 256 // in_stride, 128 // in_stride)])
-    assert [tuple(out.shape) for out in outs] == [(2, 8, 256 // stride, 128 // stride) for stride in (4, 8, 16, 32, 64)]
+    assert [tuple(out.shape) for out in outs] == [
+        (2, 8, 256 // stride, 128 // stride) for stride in (4, 8, 16, 32, 64)
+    ]
 
 
 @torch.no_grad()
 def test_each_level_is_what_the_paper_says():
     pyramid, x = neck(), torch.rand(1, 16, 4, 4)
-    doubled = [F.conv_transpose2d(x, pyramid.levels[index][0].weight, stride=2) for index in (0, 1)]  # biases start at zero
+    doubled = [
+        F.conv_transpose2d(x, pyramid.levels[index][0].weight, stride=2) for index in (0, 1)
+    ]  # biases start at zero
     finest = F.conv_transpose2d(F.gelu(normed(doubled[0])), pyramid.levels[0][3].weight, stride=2)
-    for level, out, scaled in zip(pyramid.levels, pyramid([x]), [finest, doubled[1], x, F.max_pool2d(x, 2)], strict=False):
+    for level, out, scaled in zip(
+        pyramid.levels, pyramid([x]), [finest, doubled[1], x, F.max_pool2d(x, 2)], strict=False
+    ):
         narrow, wide = level[-4].weight, level[-2].weight
-        torch.testing.assert_close(out, normed(F.conv2d(normed(F.conv2d(scaled, narrow)), wide, padding=1)))
+        torch.testing.assert_close(
+            out, normed(F.conv2d(normed(F.conv2d(scaled, narrow)), wide, padding=1))
+        )
 
 
 def test_channels_halve_with_each_doubling():
-    deconvolutions = [layer for layer in neck(in_stride=32).levels[0] if isinstance(layer, torch.nn.ConvTranspose2d)]
-    assert [(layer.in_channels, layer.out_channels) for layer in deconvolutions] == [(16, 8), (8, 4), (4, 2)]
+    deconvolutions = [
+        layer
+        for layer in neck(in_stride=32).levels[0]
+        if isinstance(layer, torch.nn.ConvTranspose2d)
+    ]
+    assert [(layer.in_channels, layer.out_channels) for layer in deconvolutions] == [
+        (16, 8),
+        (8, 4),
+        (4, 2),
+    ]
 
 
 @torch.no_grad()
@@ -57,8 +73,15 @@ def test_the_gradient_reaches_every_parameter():
 
 @pytest.mark.parametrize('options', [{'in_stride': 14}, {'strides': (4, 8, 14)}, {'in_stride': 0}])
 def test_a_stride_that_is_no_power_of_two_is_refused(options):
-    odd = next(each for value in options.values() for each in (value if isinstance(value, tuple) else (value,)) if each in (14, 0))
-    with pytest.raises(ConfigError, match=rf'strides must be powers of two, got \[{odd}\] in model.neck'):
+    odd = next(
+        each
+        for value in options.values()
+        for each in (value if isinstance(value, tuple) else (value,))
+        if each in (14, 0)
+    )
+    with pytest.raises(
+        ConfigError, match=rf'strides must be powers of two, got \[{odd}\] in model.neck'
+    ):
         neck(**options)
 
 
@@ -68,5 +91,7 @@ def test_fewer_outputs_than_strides_are_refused():
 
 
 def test_several_maps_are_refused():
-    with pytest.raises(ConfigError, match=r'backbone must give one map, got 2 in model\.backbone\.out_indices'):
+    with pytest.raises(
+        ConfigError, match=r'backbone must give one map, got 2 in model\.backbone\.out_indices'
+    ):
         neck()([torch.rand(1, 16, 4, 4)] * 2)

@@ -2,21 +2,30 @@ import pytest
 import torch
 from tiny_classifiers import batch, classifier, student, write_config, write_teacher
 
-from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.errors import (
+    CheckpointError,
+    CheckpointMismatchError,
+    ConfigError,
+    MissingPathError,
+)
 from mmlandslide.models.teacher import Teacher
 
 
 def test_a_teacher_is_its_checkpoint_to_the_last_parameter(tmp_path):
     teacher = Teacher.read(**write_teacher(tmp_path))
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['state_dict']
-    assert all(torch.equal(value, saved[name]) for name, value in teacher.classifier.state_dict().items())
+    assert all(
+        torch.equal(value, saved[name]) for name, value in teacher.classifier.state_dict().items()
+    )
     assert teacher.seen == ['landslide4sense:train/1', 'landslide4sense:train/9']
 
 
 def test_a_teacher_stays_frozen_and_in_evaluation(tmp_path):
     teacher = Teacher.read(**write_teacher(tmp_path)).train()
     assert not any(module.training for module in teacher.classifier.modules())
-    assert not teacher.logits(batch(1, 0)[0].requires_grad_(), teacher.classifier.backbone.bands).requires_grad
+    assert not teacher.logits(
+        batch(1, 0)[0].requires_grad_(), teacher.classifier.backbone.bands
+    ).requires_grad
 
 
 def test_reading_a_teacher_leaves_the_stream_of_random_numbers(tmp_path):
@@ -38,16 +47,15 @@ def test_a_teacher_of_some_bands_picks_them_by_name(tmp_path):
 def test_a_missing_checkpoint_says_which_command_makes_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path / 'configs' / 'pretrain')
-    said = (
-        r"the teacher's checkpoint must be a file or a work dir.*Make it with `mim train mmpretrain configs/pretrain/teacher\.py`"
-    )
+    said = r"the teacher's checkpoint must be a file or a work dir.*Make it with `mim train mmpretrain configs/pretrain/teacher\.py`"
     with pytest.raises(MissingPathError, match=said):
         Teacher.read('configs/pretrain/teacher.py', 'work_dirs/teacher')
 
 
 def test_a_missing_config_says_where_to_run_from(tmp_path):
     with pytest.raises(
-        MissingPathError, match=r"teacher's config must be a file, got nothing in .*absent\.py.*model\.teacher\.config"
+        MissingPathError,
+        match=r"teacher's config must be a file, got nothing in .*absent\.py.*model\.teacher\.config",
     ):
         Teacher.read(str(tmp_path / 'absent.py'), str(tmp_path))
 
@@ -56,7 +64,8 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
     named = write_teacher(tmp_path, num_classes=3)
     write_config(tmp_path, num_classes=2)
     with pytest.raises(
-        CheckpointMismatchError, match=r"teacher's checkpoint must fill the model exactly.*2 of another shape.*head"
+        CheckpointMismatchError,
+        match=r"teacher's checkpoint must fill the model exactly.*2 of another shape.*head",
     ):
         Teacher.read(**named)
 
@@ -71,8 +80,14 @@ def test_a_checkpoint_that_carries_code_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ('teacher', 'said'),
     [
-        ({'num_classes': 3}, r'must have the 2 classes of the student, got 3 in .*teacher\.py \(model\.teacher\.config\)'),
-        ({'bands': ('B4', 'R')}, r"must see no other bands than the student, \['B1'.*got \['B4', 'R'\]"),
+        (
+            {'num_classes': 3},
+            r'must have the 2 classes of the student, got 3 in .*teacher\.py \(model\.teacher\.config\)',
+        ),
+        (
+            {'bands': ('B4', 'R')},
+            r"must see no other bands than the student, \['B1'.*got \['B4', 'R'\]",
+        ),
         (
             {'bands': ('B4', 'B3'), 'clip_std': 5.0},
             r"must normalise its bands as the student does.*'clip_std': None.*'clip_std': 5\.0",
@@ -89,14 +104,20 @@ def test_a_teacher_of_some_of_the_students_bands_fits(tmp_path):
 
 
 def test_two_teachers_are_told_apart_by_their_weights_alone(tmp_path):
-    one, same, other = (Teacher.read(**write_teacher(tmp_path / str(at), seed=seed)) for at, seed in enumerate((0, 0, 1)))
+    one, same, other = (
+        Teacher.read(**write_teacher(tmp_path / str(at), seed=seed))
+        for at, seed in enumerate((0, 0, 1))
+    )
     assert one.digest == same.digest != other.digest
 
 
 @pytest.mark.parametrize(
     ('text', 'got'),
     [
-        ('model = dict(type="mmlandslide.TilePreprocessor", bands="all")', r"got no backbone among \['type', 'bands'\]"),
+        (
+            'model = dict(type="mmlandslide.TilePreprocessor", bands="all")',
+            r"got no backbone among \['type', 'bands'\]",
+        ),
         ('a = 1', 'got None'),
         (
             'model = dict(type="mmlandslide.SwinMAE", backbone=dict(type="mmlandslide.SwinTransformer", arch="nano", bands="all"),'
@@ -108,7 +129,10 @@ def test_two_teachers_are_told_apart_by_their_weights_alone(tmp_path):
 def test_a_config_of_no_classifier_is_refused_also_by_a_student(tmp_path, text, got):
     named = write_teacher(tmp_path)
     (tmp_path / 'teacher.py').write_text(text)
-    with pytest.raises(ConfigError, match=rf"the teacher's model must be a classifier of ours, {got} in .*teacher\.py"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"the teacher's model must be a classifier of ours, {got} in .*teacher\.py",
+    ):
         student(named).init_weights()
 
 
@@ -116,7 +140,8 @@ def test_a_config_that_is_none_is_refused(tmp_path):
     named = write_teacher(tmp_path)
     (tmp_path / 'teacher.py').write_text('model = dict(')
     with pytest.raises(
-        ConfigError, match=r"the teacher's config must be a config of mmengine, got .*SyntaxError.* in .*teacher\.py"
+        ConfigError,
+        match=r"the teacher's config must be a config of mmengine, got .*SyntaxError.* in .*teacher\.py",
     ):
         Teacher.read(**named)
 
@@ -126,7 +151,10 @@ def test_a_teacher_that_has_diverged_is_refused(tmp_path):
     checkpoint = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     checkpoint['state_dict']['head.fc.bias'][0] = torch.nan
     torch.save(checkpoint, tmp_path / 'epoch_1.pth')
-    with pytest.raises(CheckpointError, match=r"the teacher's weights must be finite, got NaN .* such as \['head\.fc\.bias'\]"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"the teacher's weights must be finite, got NaN .* such as \['head\.fc\.bias'\]",
+    ):
         Teacher.read(**named)
 
 
@@ -135,6 +163,7 @@ def test_classes_are_compared_by_name_where_both_are_known(tmp_path):
     teacher.require_classes(['no landslide', 'landslide'])  # its checkpoint states none
     teacher.classes = ['landslide', 'no landslide']
     with pytest.raises(
-        ConfigError, match=r"be those of the student's tiles, \['no landslide'.*got \['landslide', 'no landslide'\]"
+        ConfigError,
+        match=r"be those of the student's tiles, \['no landslide'.*got \['landslide', 'no landslide'\]",
     ):
         teacher.require_classes(['no landslide', 'landslide'])

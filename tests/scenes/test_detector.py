@@ -11,7 +11,7 @@ import tiny_detector
 from mmlandslide import LandslideDetector
 from mmlandslide.engine.visualizer import tile_panel
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.options import InputOptions
+from mmlandslide.scenes.inputs.options import InputOptions
 
 OPTIONS = {'window_px': 32, 'overlap_px': 12, 'score_thr': 0.2}
 ORDER = InputOptions(band_order=tiny_detector.BANDS, scale='landslide4sense', check_values=False)
@@ -24,7 +24,12 @@ def detector(tmp_path_factory):
 
 def test_importing_the_package_imports_no_host():
     code = 'import sys, mmlandslide; print(*(name for name in sys.modules if name.split(".")[0] in ("torch", "mmdet", "mmengine")))'
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == ''
+    assert (
+        subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == ''
+    )
 
 
 def test_an_array_a_file_and_an_open_scene_give_the_same(detector, tmp_path):
@@ -40,7 +45,11 @@ def test_an_array_a_file_and_an_open_scene_give_the_same(detector, tmp_path):
     # Pixels of 10 m from (500000, 5000000), rows downwards; the file's elevation is rounded to float32 metres on the way.
     corners = from_file.bounds[['minx', 'maxy']].to_numpy()
     in_px = np.stack([(corners[:, 0] - 500000) / 10, (5000000 - corners[:, 1]) / 10], axis=1)
-    nearest = np.abs(in_px[:, None] - from_array.bounds[['minx', 'miny']].to_numpy()).max(axis=-1).min(axis=1)
+    nearest = (
+        np.abs(in_px[:, None] - from_array.bounds[['minx', 'miny']].to_numpy())
+        .max(axis=-1)
+        .min(axis=1)
+    )
     assert nearest.max() < 1e-3
 
 
@@ -71,7 +80,11 @@ def test_written_files_hold_what_a_call_returns_and_the_record_says_how(detector
 def test_output_that_is_there_is_refused_before_the_search(detector, tmp_path):
     (tmp_path / 'out.run.json').write_text('mine')
     with pytest.raises(ConfigError, match=r"not be there yet, got \['out.run.json'\]"):
-        detector.write(tiny_detector.image(), tmp_path / 'out.gpkg', advance=lambda windows: pytest.fail('searched'))
+        detector.write(
+            tiny_detector.image(),
+            tmp_path / 'out.gpkg',
+            advance=lambda windows: pytest.fail('searched'),
+        )
 
 
 def test_a_scene_smaller_than_a_window_works(detector):
@@ -102,5 +115,7 @@ def test_unknown_forms_and_settings_are_refused(detector, given, message):
 
 
 def test_an_array_of_other_bands_is_refused(detector):
-    with pytest.raises(ConfigError, match=r"with the 3 bands \('B4', 'slope', 'DEM'\), got shape \(2, 64, 64\)"):
+    with pytest.raises(
+        ConfigError, match=r"with the 3 bands \('B4', 'slope', 'DEM'\), got shape \(2, 64, 64\)"
+    ):
         detector(tiny_detector.image()[:2])

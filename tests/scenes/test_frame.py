@@ -62,20 +62,30 @@ def test_the_same_grid_may_differ_by_rounding_only():
 
 
 def test_a_frame_without_map_is_refused():
-    with pytest.raises(SceneError, match=r'coordinate reference system, got none in a\.tif\. Give it one with `gdal_edit\.py'):
+    with pytest.raises(
+        SceneError,
+        match=r'coordinate reference system, got none in a\.tif\. Give it one with `gdal_edit\.py',
+    ):
         require_upright(MapFrame(4, 4), Path('a.tif'))
 
 
 @pytest.mark.parametrize(
-    ('crs', 'left'), [('LOCAL_CS["quarry",UNIT["metre",1]]', 500000.0), ('EPSG:32633', 1e30)], ids=['local survey', 'nowhere']
+    ('crs', 'left'),
+    [('LOCAL_CS["quarry",UNIT["metre",1]]', 500000.0), ('EPSG:32633', 1e30)],
+    ids=['local survey', 'nowhere'],
 )
 def test_a_frame_that_lies_nowhere_on_earth_is_refused(crs, left):
     frame = MapFrame(4, 4, from_origin(left, 5000000.0, 10.0, 10.0), CRS.from_user_input(crs))
-    with pytest.raises(SceneError, match=r'bounds must lie somewhere on earth, got .* in a\.tif\. Give it the right'):
+    with pytest.raises(
+        SceneError,
+        match=r'bounds must lie somewhere on earth, got .* in a\.tif\. Give it the right',
+    ):
         require_upright(frame, Path('a.tif'))
 
 
 @pytest.mark.parametrize('turn', [Affine.rotation(30), Affine.scale(1, -1)])
 def test_a_rotated_or_flipped_frame_is_refused(turn):
-    with pytest.raises(SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'):
+    with pytest.raises(
+        SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'
+    ):
         require_upright(MapFrame(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))

@@ -8,14 +8,17 @@ from rasterio.transform import array_bounds, from_origin
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES, boxes_from_mask
-from mmlandslide.datasets.synthetic import simulate
-from mmlandslide.scenes.components import ComponentPredictor
-from mmlandslide.scenes.options import InputOptions
-from mmlandslide.scenes.reader import open_scene
+from mmlandslide.datasets.simulation.synthetic import simulate
+from mmlandslide.scenes.inference.components import ComponentPredictor
+from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inputs.options import InputOptions
+from mmlandslide.scenes.inputs.reader import open_scene
 from mmlandslide.scenes.run import SceneDetector
-from mmlandslide.scenes.search import Settings
 
-PLACES = {32633: from_origin(432100.0, 5123450.0, 10, 10), 4326: from_origin(14.25, 46.5, 1.3e-4, 9e-5)}
+PLACES = {
+    32633: from_origin(432100.0, 5123450.0, 10, 10),
+    4326: from_origin(14.25, 46.5, 1.3e-4, 9e-5),
+}
 SIZE_HW = (230, 310)
 
 
@@ -24,7 +27,13 @@ def planted(path, epsg):
     values, mask = simulate(np.random.default_rng(10), SIZE_HW)
     assert mask.any()
     values[3] = np.where(mask, 9000, np.minimum(values[3], 4000))
-    options = {'driver': 'GTiff', 'count': 14, 'height': SIZE_HW[0], 'width': SIZE_HW[1], 'dtype': 'uint16'}
+    options = {
+        'driver': 'GTiff',
+        'count': 14,
+        'height': SIZE_HW[0],
+        'width': SIZE_HW[1],
+        'dtype': 'uint16',
+    }
     with rasterio.open(path, 'w', crs=f'EPSG:{epsg}', transform=PLACES[epsg], **options) as target:
         target.write(values)
         target.descriptions = LANDSLIDE4SENSE
@@ -35,12 +44,16 @@ def planted(path, epsg):
 def test_scars_are_found_where_they_are_on_the_map(tmp_path, epsg):
     mask = planted(tmp_path / 'scene.tif', epsg)
     scene = open_scene(tmp_path / 'scene.tif', options=InputOptions(check_values=False))
-    detector = SceneDetector(ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {})  # B4's divisor
+    detector = SceneDetector(
+        ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {}
+    )  # B4's divisor
     settings = Settings(window_px=128, overlap_px=80, score_thr=0.0)  # the largest scar is 63 px
     [path, *_] = detector.write(scene, tmp_path / 'out.gpkg', settings)
     found, truth = gpd.read_file(path), boxes_from_mask(mask, RULES['components'])
     transform = PLACES[epsg]
-    corners = [[*(transform * (x1, y2)), *(transform * (x2, y1))] for x1, y1, x2, y2 in truth.astype(float)]
+    corners = [
+        [*(transform * (x1, y2)), *(transform * (x2, y1))] for x1, y1, x2, y2 in truth.astype(float)
+    ]
     assert found.crs.to_epsg() == epsg
     assert len(found) == len(truth) > 10
     gap = np.abs(found.bounds.to_numpy()[:, None] - np.array(corners)).max(axis=-1) / transform.a
@@ -51,12 +64,19 @@ def test_scars_are_found_where_they_are_on_the_map(tmp_path, epsg):
 def test_the_ground_is_that_under_the_scars(tmp_path):
     planted(tmp_path / 'scene.tif', 32633)
     scene = open_scene(tmp_path / 'scene.tif', options=InputOptions(check_values=False))
-    layer = SceneDetector(ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {}).find(scene, Settings(score_thr=0.0))
+    layer = SceneDetector(ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {}).find(
+        scene, Settings(score_thr=0.0)
+    )
     with rasterio.open(tmp_path / 'scene.tif') as source:
         slope, elevation = source.read(13), source.read(14)
         west, _, _, north = array_bounds(*SIZE_HW, source.transform)
     for row in layer.itertuples():
         left, low, right, high = row.geometry.bounds
-        part = np.s_[round((north - high) / 10) : round((north - low) / 10), round((left - west) / 10) : round((right - west) / 10)]
+        part = np.s_[
+            round((north - high) / 10) : round((north - low) / 10),
+            round((left - west) / 10) : round((right - west) / 10),
+        ]
         assert row.slope_deg == pytest.approx(slope[part].mean(), rel=1e-5)
-        assert (row.elevation_min_m, row.elevation_max_m) == pytest.approx((elevation[part].min(), elevation[part].max()))
+        assert (row.elevation_min_m, row.elevation_max_m) == pytest.approx(
+            (elevation[part].min(), elevation[part].max())
+        )

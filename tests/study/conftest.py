@@ -66,7 +66,9 @@ test_dataloader = dict(dataset=_tiles)
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with `study.yaml` and what it names, as the current one."""
-    (tmp_path / 'train.txt').write_text('# ten\n' + ''.join(f'train/{number}\n' for number in range(100, 110)))
+    (tmp_path / 'train.txt').write_text(
+        '# ten\n' + ''.join(f'train/{number}\n' for number in range(100, 110))
+    )
     (tmp_path / 'score.txt').write_text('\n'.join(f'train/{number}' for number in range(6)))
     for name in ('mae.py', 'broken.py', 'seen.py'):
         (tmp_path / name).write_text('')

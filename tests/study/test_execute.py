@@ -36,14 +36,19 @@ def starts(execution):
     """Return stage -> the commands that trained it."""
     stages = execution.plan.stages.values()
     files = {stage.name: stage.work_dir / 'starts.txt' for stage in stages if stage.kind != 'test'}
-    return {name: file.read_text().splitlines() if file.is_file() else [] for name, file in files.items()}
+    return {
+        name: file.read_text().splitlines() if file.is_file() else []
+        for name, file in files.items()
+    }
 
 
 def test_a_study_runs_each_stage_once_and_shares_the_pretraining(place):
     complete, execution = run()
     assert complete
     assert {record.status for record in execution.records.values()} == {'finished'}
-    assert [len(lines) for lines in starts(execution).values()] == [1] * 5  # 4 detectors and one pre-training
+    assert [len(lines) for lines in starts(execution).values()] == [
+        1
+    ] * 5  # 4 detectors and one pre-training
     before = starts(execution)
     assert run()[0]
     assert starts(execution) == before  # a second start finds everything done
@@ -54,9 +59,15 @@ def test_a_failed_cell_is_named_and_the_others_go_on(edited):
     complete, execution = run()
     assert complete
     broken = execution.plan.cells[2].stages[0]
-    assert vars(execution.records[broken.name])['error'] == 'loss must be finite, got nan in broken.py. Lower the rate.'
+    assert (
+        vars(execution.records[broken.name])['error']
+        == 'loss must be finite, got nan in broken.py. Lower the rate.'
+    )
     cells = collect(execution.plan, execution.records)['cells']
-    assert [[each['status'] for each in cell['runs']] for cell in cells] == [['finished'] * 2, ['failed'] * 2]
+    assert [[each['status'] for each in cell['runs']] for cell in cells] == [
+        ['finished'] * 2,
+        ['failed'] * 2,
+    ]
     assert len(starts(execution)[broken.name]) == 1  # not tried again for the second seed
 
 
@@ -83,7 +94,9 @@ def test_no_budget_starts_nothing(place):
 
 def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypatch):
     monkeypatch.setenv('STUB_EPOCH_S', '1')
-    complete, execution = run(budget_s=3.2)  # checkpoints come about 2 and 3 s after the start; the next would be late
+    complete, execution = run(
+        budget_s=3.2
+    )  # checkpoints come about 2 and 3 s after the start; the next would be late
     assert not complete
     first = execution.plan.cells[0].stages[0]
     assert execution.records[first.name].seconds < 3.2
@@ -95,9 +108,13 @@ def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypa
 
 def kill_within_a_training(seconds):
     """Start the study, and kill it so long after a training has begun; the stage that runs outlives it."""
-    begun = len(list(Path().glob('work_dirs/studies/study/*/2030*')))  # the stand-in makes such a folder first of all
+    begun = len(
+        list(Path().glob('work_dirs/studies/study/*/2030*'))
+    )  # the stand-in makes such a folder first of all
     study = subprocess.Popen([sys.executable, '-c', RUN])
-    while study.poll() is None and len(list(Path().glob('work_dirs/studies/study/*/2030*'))) == begun:
+    while (
+        study.poll() is None and len(list(Path().glob('work_dirs/studies/study/*/2030*'))) == begun
+    ):
         time.sleep(0.02)
     time.sleep(seconds)
     study.send_signal(signal.SIGKILL)
@@ -120,7 +137,10 @@ def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(plac
 
 
 def test_two_studies_do_not_share_a_folder(place):
-    with alone(Path('work_dirs/studies/study')), pytest.raises(ConfigError, match='study must be run once at a time, got another'):
+    with (
+        alone(Path('work_dirs/studies/study')),
+        pytest.raises(ConfigError, match='study must be run once at a time, got another'),
+    ):
         run()
 
 
@@ -139,7 +159,10 @@ def test_nothing_of_a_stage_runs_on_when_its_study_leaves(place, monkeypatch):
 
 def test_a_broken_state_is_refused(tmp_path):
     (tmp_path / 'state.json').write_text('{"a": {"status": "finished", "colour": "red"}}')
-    with pytest.raises(LandslideError, match=r"state must be as a study wrote it, got other keys of 'a' in .*state\.json"):
+    with pytest.raises(
+        LandslideError,
+        match=r"state must be as a study wrote it, got other keys of 'a' in .*state\.json",
+    ):
         read_state(tmp_path / 'state.json')
 
 
@@ -197,7 +220,9 @@ def test_machines_and_revisions_of_all_attempts_are_kept(place):
     assert results['machines'] == [machine()]
     record = execution.records[execution.plan.cells[0].stages[0].name]
     record.machine = '64 cores other, GPU; ' + record.machine
-    assert collect(execution.plan, execution.records)['machines'] == sorted(['64 cores other, GPU', machine()])
+    assert collect(execution.plan, execution.records)['machines'] == sorted(
+        ['64 cores other, GPU', machine()]
+    )
 
 
 def test_a_score_stays_where_the_checkpoint_behind_it_was_deleted(place):

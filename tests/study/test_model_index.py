@@ -5,13 +5,21 @@ from mim.commands.search import convert2df
 
 from mmlandslide.study.model_index import Weights, files
 
-DETECT, ENCODER = 'work/Swin-Tiny_MAE_study_100pct_seed0_11111111', 'work/swin_mae_tiny_rgb_22222222'
+DETECT, ENCODER = (
+    'work/Swin-Tiny_MAE_study_100pct_seed0_11111111',
+    'work/swin_mae_tiny_rgb_22222222',
+)
 SWIN = Weights('det-aaaaaaaa.safetensors', 'a' * 64, 'SwinTransformer', ('l4s',))
-WEIGHTS = {DETECT: SWIN, ENCODER: Weights('mae-bbbbbbbb.safetensors', 'b' * 64, 'SwinTransformer', ('l4s',))}
+WEIGHTS = {
+    DETECT: SWIN,
+    ENCODER: Weights('mae-bbbbbbbb.safetensors', 'b' * 64, 'SwinTransformer', ('l4s',)),
+}
 
 
 def trained(host, config, work_dir, epochs, batch_size):
-    options = f'train_cfg.max_epochs={epochs} train_dataloader.batch_size={batch_size} model.x=[1,2]'
+    options = (
+        f'train_cfg.max_epochs={epochs} train_dataloader.batch_size={batch_size} model.x=[1,2]'
+    )
     return f'mim train {host} {config} --work-dir {work_dir} --cfg-options {options}'
 
 
@@ -25,7 +33,13 @@ def cell(backbone='Swin-Tiny', *first, **changes):
     ]
     metrics = {'AP': 0.123456, 'AP50': 0.3, 'AP_ge32px': None, **changes}
     run = {'seed': 0, 'status': 'finished', 'steps': 720, 'metrics': metrics, 'commands': commands}
-    return {'backbone': backbone, 'strategy': 'MAE', 'protocol': 'study', 'label_fraction': 1.0, 'runs': [run]}
+    return {
+        'backbone': backbone,
+        'strategy': 'MAE',
+        'protocol': 'study',
+        'label_fraction': 1.0,
+        'runs': [run],
+    }
 
 
 def written(folder, cells, weights=WEIGHTS):
@@ -37,9 +51,15 @@ def written(folder, cells, weights=WEIGHTS):
 def test_the_index_is_read_by_the_package_that_mim_reads_it_with(tmp_path):
     index = written(tmp_path, [cell()])
     assert index.check(silent=True) == []
-    assert [model.name for model in index.models] == [ENCODER.removeprefix('work/'), DETECT.removeprefix('work/')]
+    assert [model.name for model in index.models] == [
+        ENCODER.removeprefix('work/'),
+        DETECT.removeprefix('work/'),
+    ]
     detector = index.models[1]
-    assert (detector.weights, detector.config) == ('det-aaaaaaaa.safetensors', 'configs/det/faster_rcnn_swin_t_rgb.py')
+    assert (detector.weights, detector.config) == (
+        'det-aaaaaaaa.safetensors',
+        'configs/det/faster_rcnn_swin_t_rgb.py',
+    )
     assert detector.results[0].metrics == {'box AP': 0.1235, 'AP50': 0.3}
     assert (detector.results[0].dataset, detector.metadata.data['SHA256']) == ('study', 'a' * 64)
 
@@ -47,7 +67,12 @@ def test_the_index_is_read_by_the_package_that_mim_reads_it_with(tmp_path):
 def test_mim_searches_it(tmp_path):
     table = convert2df(written(tmp_path, [cell()]))
     row = table.loc[DETECT.removeprefix('work/')]
-    assert (row['study/box_ap'], row['epochs'], row['batch_size'], row['model']) == (0.1235, 4, 8, 'swin-tiny')
+    assert (row['study/box_ap'], row['epochs'], row['batch_size'], row['model']) == (
+        0.1235,
+        4,
+        8,
+        'swin-tiny',
+    )
     assert (row['training_data'], row['architecture']) == ('l4s', 'faster r-cnn, swintransformer')
 
 
@@ -59,8 +84,12 @@ def test_a_model_says_nothing_of_what_its_collection_holds_besides(tmp_path):
 
 def test_a_strategy_that_left_no_weights_is_not_in_the_collection(tmp_path):
     unfinished = {**cell(), 'strategy': 'scratch'}
-    unfinished['runs'] = [{**unfinished['runs'][0], 'commands': [trained('mmdet', 'a.py', 'work/other', 4, 8)]}]
-    assert written(tmp_path, [unfinished, cell()]).collections[0].metadata.training_techniques == 'MAE'
+    unfinished['runs'] = [
+        {**unfinished['runs'][0], 'commands': [trained('mmdet', 'a.py', 'work/other', 4, 8)]}
+    ]
+    assert (
+        written(tmp_path, [unfinished, cell()]).collections[0].metadata.training_techniques == 'MAE'
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,15 +106,24 @@ def test_papers_are_those_of_detector_backbone_and_pretraining(tmp_path, config,
     changed['runs'][0]['commands'][0] = trained('mmpretrain', config, ENCODER, 8, 16)
     index = written(tmp_path, [changed])
     assert index.collections[0].paper['URL'] == 'https://arxiv.org/abs/2103.14030'
-    assert [model.paper['URL'].rpartition('/')[2] for model in index.models] == [number, '1506.01497']
+    assert [model.paper['URL'].rpartition('/')[2] for model in index.models] == [
+        number,
+        '1506.01497',
+    ]
 
 
 def test_a_pretraining_that_backbones_share_is_one_model_and_a_teacher_is_none_of_theirs(tmp_path):
     teacher = trained('mmpretrain', 'configs/pretrain/supervised_l4s_vit_l.py', 'work/vit', 2, 4)
-    weights = {**WEIGHTS, 'work/vit': Weights('vit-cccccccc.safetensors', 'c' * 64, 'VisionTransformer', ('l4s',))}
+    weights = {
+        **WEIGHTS,
+        'work/vit': Weights('vit-cccccccc.safetensors', 'c' * 64, 'VisionTransformer', ('l4s',)),
+    }
     del weights[DETECT]
     index = written(tmp_path, [cell('A', teacher), cell('B', teacher)], weights)
-    assert [(model.name, model.in_collection) for model in index.models] == [('vit', 'A'), ('swin_mae_tiny_rgb_22222222', 'A')]
+    assert [(model.name, model.in_collection) for model in index.models] == [
+        ('vit', 'A'),
+        ('swin_mae_tiny_rgb_22222222', 'A'),
+    ]
     assert [each.metadata.architecture for each in index.collections] == ['SwinTransformer']
 
 

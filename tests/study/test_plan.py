@@ -15,7 +15,10 @@ def option(stage, key):
 
 def test_cells_are_the_product_and_share_one_pretraining(place):
     found = planned()
-    assert [(cell.axes.strategy, cell.seed, [stage.kind for stage in cell.stages]) for cell in found.cells] == [
+    assert [
+        (cell.axes.strategy, cell.seed, [stage.kind for stage in cell.stages])
+        for cell in found.cells
+    ] == [
         ('scratch', 0, ['detect', 'test']),
         ('scratch', 1, ['detect', 'test']),
         ('MAE', 0, ['pretrain', 'detect', 'test']),
@@ -35,7 +38,14 @@ def test_commands_are_those_that_a_user_types(place):
     assert pretrain.command[:5] == ('mim', 'train', 'mmpretrain', 'mae.py', '--work-dir')
     assert option(pretrain, 'param_scheduler.1.T_max') == '1'  # 2 epochs, one of them warm-up
     assert option(detect, 'model.backbone.pretrained.checkpoint') == str(pretrain.work_dir)
-    assert test.command[:6] == ('mim', 'test', 'mmdet', 'det.py', '--checkpoint', str(detect.work_dir / 'epoch_3.pth'))
+    assert test.command[:6] == (
+        'mim',
+        'test',
+        'mmdet',
+        'det.py',
+        '--checkpoint',
+        str(detect.work_dir / 'epoch_3.pth'),
+    )
     assert option(test, 'test_dataloader.dataset.split_file') == 'score.txt'
 
 
@@ -47,9 +57,14 @@ def test_steps_are_tiles_over_batch_times_epochs(place):
 
 def test_another_option_is_another_stage_and_all_that_starts_from_it(edited):
     before, after = planned(), planned(edited(('batch_size: 4', 'batch_size: 5')))
-    same = [one.name == other.name for one, other in zip(before.cells[2].stages, after.cells[2].stages, strict=True)]
+    same = [
+        one.name == other.name
+        for one, other in zip(before.cells[2].stages, after.cells[2].stages, strict=True)
+    ]
     assert same == [False, False, False]
-    assert [stage.name for stage in before.cells[0].stages] == [stage.name for stage in after.cells[0].stages]
+    assert [stage.name for stage in before.cells[0].stages] == [
+        stage.name for stage in after.cells[0].stages
+    ]
 
 
 def test_another_tile_is_another_stage(place):
@@ -61,57 +76,96 @@ def test_another_tile_is_another_stage(place):
 def test_parts_of_the_labels_are_nested_and_shared_by_strategies(edited):
     found = planned(edited(('seeds: [0, 1]', 'seeds: [0, 1]\nlabel_fractions: [0.2, 0.5, 1.0]')))
     parts = {path.name: set(text.split()) for path, text in found.split_files.items()}
-    sizes = {f'study_{percent}pct_seed{seed}.txt': count for percent, count in ((20, 2), (50, 5)) for seed in (0, 1)}
+    sizes = {
+        f'study_{percent}pct_seed{seed}.txt': count
+        for percent, count in ((20, 2), (50, 5))
+        for seed in (0, 1)
+    }
     assert {name: len(ids) for name, ids in parts.items()} == sizes
     assert parts['study_20pct_seed0.txt'] < parts['study_50pct_seed0.txt']
     assert parts['study_50pct_seed0.txt'] != parts['study_50pct_seed1.txt']
     few = [cell for cell in found.cells if cell.axes.label_fraction == 0.2]
-    assert len({option(cell.stages[-2], 'train_dataloader.dataset.split_file') for cell in few}) == 2  # one a seed
-    assert option(few[-1].stages[0], 'train_dataloader.dataset.split_file') == 'train.txt'  # a pre-training needs no labels
+    assert (
+        len({option(cell.stages[-2], 'train_dataloader.dataset.split_file') for cell in few}) == 2
+    )  # one a seed
+    assert (
+        option(few[-1].stages[0], 'train_dataloader.dataset.split_file') == 'train.txt'
+    )  # a pre-training needs no labels
 
 
 def test_a_chain_hands_each_work_dir_on(edited):
     teacher = '{config: mae.py, epochs: 2, batch_size: 4}'
     student = '{config: det.py, epochs: 4, batch_size: 4, options: {model.teacher.checkpoint: "{previous}"}}'
-    first, second, detect, _ = planned(edited((f'[{teacher}]', f'[{teacher}, {student}]'))).cells[2].stages
+    first, second, detect, _ = (
+        planned(edited((f'[{teacher}]', f'[{teacher}, {student}]'))).cells[2].stages
+    )
     assert option(second, 'model.teacher.checkpoint') == str(first.work_dir)
     assert option(detect, 'model.backbone.pretrained.checkpoint') == str(second.work_dir)
 
 
 def test_options_of_a_strategy_win_and_lists_are_written_as_mim_reads_them(edited):
     chosen = 'scratch: {options: {train_cfg.val_interval: 7, model.x: [0.5, null, true]}}'
-    detect, test = planned(edited(('scratch: {options: {model.backbone.pretrained: null}}', chosen))).cells[0].stages
-    assert (option(detect, 'train_cfg.val_interval'), option(detect, 'model.x')) == ('7', '[0.5,None,True]')
-    assert (option(test, 'train_cfg.val_interval'), option(test, 'model.x')) == (None, '[0.5,None,True]')
+    detect, test = (
+        planned(edited(('scratch: {options: {model.backbone.pretrained: null}}', chosen)))
+        .cells[0]
+        .stages
+    )
+    assert (option(detect, 'train_cfg.val_interval'), option(detect, 'model.x')) == (
+        '7',
+        '[0.5,None,True]',
+    )
+    assert (option(test, 'train_cfg.val_interval'), option(test, 'model.x')) == (
+        None,
+        '[0.5,None,True]',
+    )
 
 
 def test_a_pretraining_with_labels_sees_those_of_its_cell_alone(edited):
     labelled = ('epochs: 2, batch_size: 4}', 'epochs: 2, batch_size: 4, labelled: true}')
     found = planned(edited(labelled, ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2, 1.0]')))
     few, whole = (cell.stages[0] for cell in found.cells if cell.axes.strategy == 'MAE')
-    assert option(few, 'train_dataloader.dataset.split_file').endswith('splits/study_20pct_seed0.txt')
+    assert option(few, 'train_dataloader.dataset.split_file').endswith(
+        'splits/study_20pct_seed0.txt'
+    )
     assert option(whole, 'train_dataloader.dataset.split_file') == 'train.txt'
 
 
 @pytest.mark.parametrize(
-    'claim', ['{of: {strategy: MEA}, over: {strategy: scratch}}', '{of: {strategy: MAE}, over: {strategy: MAE}}']
+    'claim',
+    [
+        '{of: {strategy: MEA}, over: {strategy: scratch}}',
+        '{of: {strategy: MAE}, over: {strategy: MAE}}',
+    ],
 )
 def test_a_claim_that_compares_nothing_is_refused_before_anything_is_trained(edited, claim):
-    with pytest.raises(ConfigError, match=r'compare.0 must compare cells of the study, got of .* in Two backbones'):
+    with pytest.raises(
+        ConfigError, match=r'compare.0 must compare cells of the study, got of .* in Two backbones'
+    ):
         planned(edited(('{of: {strategy: MAE}, over: {strategy: scratch}}', claim)))
 
 
 def test_a_pretraining_without_a_config_for_its_protocol_is_refused(edited):
     two = ('protocols:', 'protocols:\n  l4s: {train_ids: train.txt, score_ids: score.txt}')
-    with pytest.raises(ConfigError, match=r"pre-training of MAE must have a config for protocol 'l4s', got \['study'\]"):
+    with pytest.raises(
+        ConfigError,
+        match=r"pre-training of MAE must have a config for protocol 'l4s', got \['study'\]",
+    ):
         planned(edited(two, ('config: mae.py', 'config: {study: mae.py}')))
 
 
 def test_the_forks_command_is_theirs(place, monkeypatch):
     monkeypatch.setattr('mmlandslide.study.plan.stack_in_use', lambda: 'onedl')
-    assert {stage.command[2] for stage in planned().stages.values()} == {'mmpretrain', 'mmdetection'}
+    assert {stage.command[2] for stage in planned().stages.values()} == {
+        'mmpretrain',
+        'mmdetection',
+    }
 
 
 def test_a_protocol_s_name_leads_nowhere_else(edited):
-    found = planned(edited(('  study: {', "  '../up, there': {"), ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2]')))
+    found = planned(
+        edited(
+            ('  study: {', "  '../up, there': {"),
+            ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2]'),
+        )
+    )
     assert [path.name for path in found.split_files] == ['up-there_20pct_seed0.txt']

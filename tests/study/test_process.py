@@ -17,15 +17,17 @@ def said(tmp_path):
 
 def test_an_error_of_ours_is_the_reason(said):
     assert (
-        said('Epoch 1\nTraceback (most recent call last):\nValueError: 3\nerror: loss must be finite\nbye\n')
+        said(
+            'Epoch 1\nTraceback (most recent call last):\nValueError: 3\nerror: loss must be finite\nbye\n'
+        )
         == 'loss must be finite'
     )
 
 
 def test_the_first_traceback_s_last_line_is_the_reason_else(said):
-    assert said('Traceback (most recent call last):\n  x\ntorch.OutOfMemoryError: CUDA\nsubprocess.CalledProcessError: 1\n') == (
-        'torch.OutOfMemoryError: CUDA'
-    )
+    assert said(
+        'Traceback (most recent call last):\n  x\ntorch.OutOfMemoryError: CUDA\nsubprocess.CalledProcessError: 1\n'
+    ) == ('torch.OutOfMemoryError: CUDA')
 
 
 def test_a_signal_is_the_reason_whatever_was_printed(said):

@@ -8,46 +8,104 @@ from mmlandslide.study.specification import read
 
 def test_a_study_is_read_with_its_tiles_and_defaults(place):
     study = read('study.yaml')
-    assert study.protocols['study'].train_ids == tuple(f'train/{number}' for number in range(100, 110))
-    assert (study.root.as_posix(), study.label_fractions, study.detect.warmup) == ('work_dirs/studies/study', (1.0,), 1)
+    assert study.protocols['study'].train_ids == tuple(
+        f'train/{number}' for number in range(100, 110)
+    )
+    assert (study.root.as_posix(), study.label_fractions, study.detect.warmup) == (
+        'work_dirs/studies/study',
+        (1.0,),
+        1,
+    )
     assert list(study.backbones['Swin-Tiny'].strategies) == ['scratch', 'MAE']
     assert study.compare[0].over == {'strategy': 'scratch'}
     assert study.protocols['study'].show_tiles
 
 
 def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
-    assert not read(edited(('study: {', 'study: {show_tiles: false, '))).protocols['study'].show_tiles
-    with pytest.raises(ConfigError, match=r"protocols.study.show_tiles must be bool, got 'no' in study.yaml"):
+    assert (
+        not read(edited(('study: {', 'study: {show_tiles: false, '))).protocols['study'].show_tiles
+    )
+    with pytest.raises(
+        ConfigError, match=r"protocols.study.show_tiles must be bool, got 'no' in study.yaml"
+    ):
         read(edited(('study: {', "study: {show_tiles: 'no', ")))
 
 
 @pytest.mark.parametrize(
     ('replaced', 'message'),
     [
-        (('seeds', 'seed'), r"seed must be one of \['protocols', .*got an unknown key in study.yaml"),
-        (('seeds: [0, 1]', 'seeds: [1, 1]'), r'seeds must be a list of different numbers, got \[1, 1\] in study.yaml'),
+        (
+            ('seeds', 'seed'),
+            r"seed must be one of \['protocols', .*got an unknown key in study.yaml",
+        ),
+        (
+            ('seeds: [0, 1]', 'seeds: [1, 1]'),
+            r'seeds must be a list of different numbers, got \[1, 1\] in study.yaml',
+        ),
         (('name: Two backbones', 'name: 2'), r'name must be str, got 2 in study.yaml'),
         (('epochs: 3', 'epochs: true'), r'detect.epochs must be int, got True in study.yaml'),
         (('epochs: 3, ', ''), r'detect.epochs must be int, got nothing in study.yaml'),
-        (('epochs: 2', 'epochs: 1'), r'strategies.MAE.pretrain.0.warmup must be at least 1 and below the 1 epochs, got 1 in'),
-        (('batch_size: 4', 'batch_size: 0'), r'pretrain.0.batch_size must be at least 1, got 0 in study.yaml'),
+        (
+            ('epochs: 2', 'epochs: 1'),
+            r'strategies.MAE.pretrain.0.warmup must be at least 1 and below the 1 epochs, got 1 in',
+        ),
+        (
+            ('batch_size: 4', 'batch_size: 0'),
+            r'pretrain.0.batch_size must be at least 1, got 0 in study.yaml',
+        ),
         (
             ('over: {strategy: scratch}', 'over: {seed: 1}'),
             r'compare.0.over must replace axes of .*over \{.seed.: 1\} in study.yaml',
         ),
-        (('seeds: [0, 1]', 'label_fractions: [0, 1]'), r'label_fractions must lie in \(0, 1\], got \[0, 1\] in study.yaml'),
-        (('config: det.py', 'config: {other: det.py}'), r"config must be for protocols of \['study'\], got \['other'\] in"),
-        (('config: det.py', 'config: {}'), r"config must be for protocols of \['study'\], got nothing in study.yaml"),
-        (('seeds: [0, 1]', 'seeds: [-1]'), r'seeds must lie in \[0, 2\^32\), got \[-1\] in study.yaml'),
-        (('seeds: [0, 1]', 'seeds: [0]\nseeds: [1]'), r'study must be YAML, got .*key .*seeds.* stands twice.* in study.yaml'),
-        (('model.backbone.pretrained: null', 'randomness.seed: 3'), r'options must leave randomness.seed to the study, got 3 in'),
-        (('model.backbone.pretrained: null', 'a.split_file: null'), r'options.a.split_file must be a path, got None in'),
-        (('model.backbone.pretrained: null', 'model.x: {y: 1}'), r"options.model.x must be a plain value, got \{'y': 1\} in"),
-        (('model.backbone.pretrained: null', "model.x: 'a,b'"), r"options.model.x must be a plain value, got 'a,b' in"),
-        (('batch_size: 4', "batch_size: 4, options: {a: '{previous}'}"), r'pretrain.0.options must not name \{previous\}, got a:'),
-        (('of: {strategy: MAE}', 'of: {strategy: [MAE]}'), r'compare.0.of must give each axis one value, got of '),
         (
-            ('{of: {strategy: MAE}, over: {strategy: scratch}}', '{of: {protocol: a}, over: {protocol: b}}'),
+            ('seeds: [0, 1]', 'label_fractions: [0, 1]'),
+            r'label_fractions must lie in \(0, 1\], got \[0, 1\] in study.yaml',
+        ),
+        (
+            ('config: det.py', 'config: {other: det.py}'),
+            r"config must be for protocols of \['study'\], got \['other'\] in",
+        ),
+        (
+            ('config: det.py', 'config: {}'),
+            r"config must be for protocols of \['study'\], got nothing in study.yaml",
+        ),
+        (
+            ('seeds: [0, 1]', 'seeds: [-1]'),
+            r'seeds must lie in \[0, 2\^32\), got \[-1\] in study.yaml',
+        ),
+        (
+            ('seeds: [0, 1]', 'seeds: [0]\nseeds: [1]'),
+            r'study must be YAML, got .*key .*seeds.* stands twice.* in study.yaml',
+        ),
+        (
+            ('model.backbone.pretrained: null', 'randomness.seed: 3'),
+            r'options must leave randomness.seed to the study, got 3 in',
+        ),
+        (
+            ('model.backbone.pretrained: null', 'a.split_file: null'),
+            r'options.a.split_file must be a path, got None in',
+        ),
+        (
+            ('model.backbone.pretrained: null', 'model.x: {y: 1}'),
+            r"options.model.x must be a plain value, got \{'y': 1\} in",
+        ),
+        (
+            ('model.backbone.pretrained: null', "model.x: 'a,b'"),
+            r"options.model.x must be a plain value, got 'a,b' in",
+        ),
+        (
+            ('batch_size: 4', "batch_size: 4, options: {a: '{previous}'}"),
+            r'pretrain.0.options must not name \{previous\}, got a:',
+        ),
+        (
+            ('of: {strategy: MAE}', 'of: {strategy: [MAE]}'),
+            r'compare.0.of must give each axis one value, got of ',
+        ),
+        (
+            (
+                '{of: {strategy: MAE}, over: {strategy: scratch}}',
+                '{of: {protocol: a}, over: {protocol: b}}',
+            ),
             r"compare.0.over must leave the protocol as it is, got \{'protocol': 'b'\} in study.yaml",
         ),
         (('name:', 'name: ['), r'study must be YAML, got .*line .* in study.yaml'),
@@ -59,7 +117,10 @@ def test_a_fault_names_file_and_key(edited, replaced, message):
 
 
 def test_a_file_that_is_not_there_is_named(edited):
-    with pytest.raises(MissingPathError, match=re.escape('config must name the file none.py, got nothing in study.yaml')):
+    with pytest.raises(
+        MissingPathError,
+        match=re.escape('config must name the file none.py, got nothing in study.yaml'),
+    ):
         read(edited(('mae.py', 'none.py')))
     with pytest.raises(MissingPathError, match=r'study must be a file, got nothing in none.yaml'):
         read('none.yaml')
@@ -67,7 +128,9 @@ def test_a_file_that_is_not_there_is_named(edited):
 
 def test_a_tile_that_trains_and_is_scored_is_refused(place):
     (place / 'score.txt').write_text('train/3\ntrain/105\n')
-    with pytest.raises(SplitOverlapError, match=r"got 1 that do both, such as \['train/105'\] in study.yaml"):
+    with pytest.raises(
+        SplitOverlapError, match=r"got 1 that do both, such as \['train/105'\] in study.yaml"
+    ):
         read('study.yaml')
 
 
@@ -81,5 +144,8 @@ def test_a_tile_that_trains_and_is_scored_is_refused(place):
 )
 def test_a_split_file_that_is_no_list_of_tiles_is_refused(place, text, got):
     (place / 'train.txt').write_bytes(text)
-    with pytest.raises(ConfigError, match=rf'protocols.study.train_ids or score_ids must .*, got {got}.* in study.yaml'):
+    with pytest.raises(
+        ConfigError,
+        match=rf'protocols.study.train_ids or score_ids must .*, got {got}.* in study.yaml',
+    ):
         read('study.yaml')

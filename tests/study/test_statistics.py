@@ -27,7 +27,9 @@ def test_the_set_itself_scores_as_the_metric_does(random_tiles, seed):
     tiles = random_tiles(seed)
     found = average_precisions(match(tiles), ones(tiles))
     metrics = evaluate(tiles).metrics
-    assert [found['AP'][0], found['AP50'][0]] == pytest.approx([metrics['AP'], metrics['AP50']], abs=1e-12)
+    assert [found['AP'][0], found['AP50'][0]] == pytest.approx(
+        [metrics['AP'], metrics['AP50']], abs=1e-12
+    )
 
 
 def test_a_resample_scores_as_the_metric_does_on_copies_of_the_tiles(random_tiles):
@@ -36,12 +38,16 @@ def test_a_resample_scores_as_the_metric_does_on_copies_of_the_tiles(random_tile
     found = average_precisions(match(tiles), draws.counts)
     for row in (0, 17, 59):
         copies = [
-            TileResult(f'{each.tile_id}_{copy}', *(vars(each)[name] for name in list(vars(each))[1:6]))
+            TileResult(
+                f'{each.tile_id}_{copy}', *(vars(each)[name] for name in list(vars(each))[1:6])
+            )
             for each, count in zip(tiles, draws.counts[row], strict=True)
             for copy in range(count)
         ]
         metrics = evaluate(copies).metrics
-        assert [found['AP'][row], found['AP50'][row]] == pytest.approx([metrics['AP'], metrics['AP50']], abs=1e-12)
+        assert [found['AP'][row], found['AP50'][row]] == pytest.approx(
+            [metrics['AP'], metrics['AP50']], abs=1e-12
+        )
 
 
 def test_a_set_by_hand(tile):
@@ -60,7 +66,9 @@ def test_only_the_hundred_surest_of_a_tile_count(tile):
 
 def test_a_model_without_detections_scores_zero(tile):
     tiles = [tile('a', true=[BOX]), tile('b')]
-    assert average_precisions(match(tiles), np.array([[1, 1], [0, 2]]))['AP50'] == pytest.approx([0.0, np.nan], nan_ok=True)
+    assert average_precisions(match(tiles), np.array([[1, 1], [0, 2]]))['AP50'] == pytest.approx(
+        [0.0, np.nan], nan_ok=True
+    )
 
 
 def test_tiles_are_drawn_with_replacement_and_the_same_every_time():

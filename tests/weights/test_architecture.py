@@ -53,9 +53,14 @@ def test_a_backbone_is_told_from_its_tensors(cfg):
     assert deduce(build(cfg).state_dict(), 'a.pth') == cfg
 
 
-@pytest.mark.parametrize('found', [{}, {'weight': torch.ones(1)}, {'layer1.0.conv1.weight': torch.ones(4, 4)}])
+@pytest.mark.parametrize(
+    'found', [{}, {'weight': torch.ones(1)}, {'layer1.0.conv1.weight': torch.ones(4, 4)}]
+)
 def test_what_is_no_backbone_is_refused(found):
-    with pytest.raises(CheckpointMismatchError, match=rf'got {len(found)} tensors such as .* in a\.pth\. Name the architecture'):
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=rf'got {len(found)} tensors such as .* in a\.pth\. Name the architecture',
+    ):
         deduce(found, 'a.pth')
 
 
@@ -64,7 +69,9 @@ def test_a_name_that_is_not_known_lists_those_that_are():
         named('resnet19')
 
 
-@pytest.mark.parametrize('name', ['resnet18', 'efficientnet_b0', 'vit_tiny', 'swin_tiny', 'mobilenet_v2'])
+@pytest.mark.parametrize(
+    'name', ['resnet18', 'efficientnet_b0', 'vit_tiny', 'swin_tiny', 'mobilenet_v2']
+)
 def test_a_name_builds(name):
     assert build(NAMED[name]).bands == LANDSLIDE4SENSE
 
@@ -72,5 +79,7 @@ def test_a_name_builds(name):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', NAMED)
 def test_every_name_builds_what_it_is_deduced_as(name):
-    cfg = deduce(build(NAMED[name]).state_dict(), name) if 'efficientnet' not in name else NAMED[name]
+    cfg = (
+        deduce(build(NAMED[name]).state_dict(), name) if 'efficientnet' not in name else NAMED[name]
+    )
     assert build(cfg).state_dict().keys() == build(NAMED[name]).state_dict().keys()

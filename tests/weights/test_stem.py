@@ -18,7 +18,13 @@ def columns(adapted):
 
 
 def test_counterparts_are_found_by_name_then_by_colour():
-    assert counterparts(('B2', 'B3', 'B4'), ('B4', 'B8', 'B2', 'R', 'slope')) == [2, None, 0, 2, None]
+    assert counterparts(('B2', 'B3', 'B4'), ('B4', 'B8', 'B2', 'R', 'slope')) == [
+        2,
+        None,
+        0,
+        2,
+        None,
+    ]
     assert counterparts(PHOTOGRAPH, ('mars_B', 'mars_DEM', 'mars_R', 'B')) == [2, None, 0, 2]
 
 
@@ -34,26 +40,39 @@ def test_the_same_bands_keep_their_weights(rule):
 
 @pytest.mark.parametrize('rule', ['rgb', 'zero', 'nearest'])
 def test_the_same_bands_in_another_order_move_their_columns(rule):
-    assert columns(adapt(weight(1, 2, 3), ('B2', 'B3', 'B4'), ('B4', 'B2', 'B3'), rule)) == [3, 1, 2]
+    assert columns(adapt(weight(1, 2, 3), ('B2', 'B3', 'B4'), ('B4', 'B2', 'B3'), rule)) == [
+        3,
+        1,
+        2,
+    ]
 
 
 def test_zero_leaves_nothing_but_the_counterparts():
-    assert columns(adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'DEM'), 'zero')) == [0, 12, 9, 6, 0]
+    assert columns(
+        adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'DEM'), 'zero')
+    ) == [0, 12, 9, 6, 0]
 
 
 def test_rgb_shares_the_mean_among_the_bands_without_a_counterpart():
     # The mean of 6, 9 and 12 is 9, over the three bands B1, B8 and DEM: 3 each.
-    assert columns(adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'B8', 'DEM'), 'rgb')) == [3, 12, 9, 6, 3, 3]
+    assert columns(
+        adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'B8', 'DEM'), 'rgb')
+    ) == [3, 12, 9, 6, 3, 3]
 
 
 def test_nearest_shares_a_source_band_among_its_takers_and_gives_terrain_nothing():
     # 442.7 nm is nearest to blue at 492.4; 704.1 and 832.8 to red at 664.6, which they share: 6 / 2.
-    assert columns(adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B4', 'B5', 'B8', 'slope'), 'nearest')) == [12, 6, 3, 3, 0]
+    assert columns(
+        adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B4', 'B5', 'B8', 'slope'), 'nearest')
+    ) == [12, 6, 3, 3, 0]
 
 
 def test_mean_keeps_the_response_to_a_grey_tile():
     # 9 * 3 / 6 = 4.5 in each of six bands; a tile of ones gives 27 before and after.
-    assert columns(adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'B8', 'DEM'), 'mean')) == [4.5] * 6
+    assert (
+        columns(adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B2', 'B3', 'B4', 'B8', 'DEM'), 'mean'))
+        == [4.5] * 6
+    )
 
 
 @pytest.mark.parametrize('rule', ['rgb', 'zero', 'nearest'])
@@ -74,7 +93,10 @@ def test_kernels_move_whole_and_keep_their_type(rule):
 
 
 def test_an_unknown_rule_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"stem rule must be one of \['rgb', 'mean', 'zero', 'nearest'\], got 'copy'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"stem rule must be one of \['rgb', 'mean', 'zero', 'nearest'\], got 'copy'",
+    ):
         adapt(weight(1, 2, 3), PHOTOGRAPH, LANDSLIDE4SENSE, 'copy')
 
 
@@ -93,5 +115,7 @@ def test_three_channels_are_colours_thirteen_sentinel_2s_and_fourteen_landslide4
     assert source_bands(13) == GROUPS['s2_l1c']
     assert source_bands(14) == LANDSLIDE4SENSE
     assert source_bands(4, ('rgb', 'B8')) == ('B4', 'B3', 'B2', 'B8')
-    with pytest.raises(BandError, match=r'name the 4 channels of the stem, got \(.B4., .B3., .B2.\)'):
+    with pytest.raises(
+        BandError, match=r'name the 4 channels of the stem, got \(.B4., .B3., .B2.\)'
+    ):
         source_bands(4, 'rgb')

@@ -19,12 +19,21 @@ from mmlandslide.errors import LandslideError
 from mmlandslide.registry import MODELS
 from mmlandslide.weights.bridge import load_pretrained
 
-VIT_CFG = {'type': 'mmlandslide.VisionTransformer', 'arch': VIT, 'img_size': 32, 'patch_size': 8, 'bands': 'photograph'}
+VIT_CFG = {
+    'type': 'mmlandslide.VisionTransformer',
+    'arch': VIT,
+    'img_size': 32,
+    'patch_size': 8,
+    'bands': 'photograph',
+}
 SWIN_T = {'type': 'mmlandslide.SwinTransformer', 'arch': 'tiny', 'bands': 'photograph'}
 RESNET = {'type': 'mmlandslide.ResNet', 'depth': 18, 'base_channels': 8, 'bands': 'photograph'}
 R50 = {**RESNET, 'depth': 50}
 SMALLER = {'embed_dims': 48, 'depths': [2, 2, 2, 2], 'num_heads': [3, 6, 12, 24]}
-NANO, LARGER = ({**SWIN_T, 'arch': arch} for arch in ('nano', {**SMALLER, 'embed_dims': 96, 'depths': [2, 2, 4, 2]}))
+NANO, LARGER = (
+    {**SWIN_T, 'arch': arch}
+    for arch in ('nano', {**SMALLER, 'embed_dims': 96, 'depths': [2, 2, 4, 2]})
+)
 
 
 def state_of(cfg):
@@ -53,7 +62,10 @@ def official_swin_t():
 
 def over_time():
     state = state_of(VIT_CFG)
-    return {**state, 'patch_embed.projection.weight': state['patch_embed.projection.weight'][:, :, None]}
+    return {
+        **state,
+        'patch_embed.projection.weight': state['patch_embed.projection.weight'][:, :, None],
+    }
 
 
 def pickled(path):
@@ -128,7 +140,11 @@ READ_AS = {
     'SatMAE into a ViT': 'SatMAE over groups of bands',
 }
 UNREADABLE = ('a pickle with code', 'a checkpoint with code', 'half a .pth', 'half a .safetensors')
-ARCHITECTURES = {'VisionTransformer': 'vit_tiny', 'SwinTransformer': 'swin_tiny', 'ResNet': 'resnet18'}
+ARCHITECTURES = {
+    'VisionTransformer': 'vit_tiny',
+    'SwinTransformer': 'swin_tiny',
+    'ResNet': 'resnet18',
+}
 
 
 @pytest.fixture(params=WRONG)
@@ -144,7 +160,9 @@ def wrong(request, tmp_path):
 def sentence(message):
     """Return the first line of a message, or the only one that a verb calls an error; it must be in the house form."""
     lines = message.splitlines()
-    errors = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')] or lines[:1]
+    errors = [
+        line.removeprefix('error: ') for line in lines if line.startswith('error: ')
+    ] or lines[:1]
     assert len(errors) == 1
     assert re.fullmatch(r'.+ must .+, got .+ in .+\. .+\.', errors[0]), errors[0]
     return errors[0]
@@ -169,8 +187,19 @@ def run(*arguments):
 def test_convert_refuses_it_and_writes_nothing(wrong):
     name, path = wrong
     *_, cfg, options, said = WRONG[name]
-    out, arch = path.with_name('out.safetensors'), ARCHITECTURES[cfg['type'].removeprefix('mmlandslide.')]
-    code, output = run('convert', path, '--out', out, '--arch', arch, *(f'--{key}={value}' for key, value in options.items()))
+    out, arch = (
+        path.with_name('out.safetensors'),
+        ARCHITECTURES[cfg['type'].removeprefix('mmlandslide.')],
+    )
+    code, output = run(
+        'convert',
+        path,
+        '--out',
+        out,
+        '--arch',
+        arch,
+        *(f'--{key}={value}' for key, value in options.items()),
+    )
     assert (code, out.exists()) == (1, False)
     assert re.search(said, sentence(output))
     assert str(path) in sentence(output)
@@ -184,4 +213,6 @@ def test_inspect_says_what_it_is_or_refuses_it(wrong):
         assert str(path) in sentence(output)
     else:
         assert READ_AS.get(name, 'ResNet of torchvision or MMPretrain') in output
-        assert ('not finite: layer4.1.bn2.running_var has 0 NaN and 1 infinite' in output) == (name == 'values that are not finite')
+        assert ('not finite: layer4.1.bn2.running_var has 0 NaN and 1 infinite' in output) == (
+            name == 'values that are not finite'
+        )

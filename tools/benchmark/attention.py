@@ -43,12 +43,25 @@ def seconds(attend: Attention, shape: tuple[int, int, int, int], biases: int) ->
 @click.option('--rounds', default=7, show_default=True)
 def main(rounds: int) -> None:
     """Print the median milliseconds of both, and their ratio round by round."""
-    table = Table('windows, heads, tokens, channels', 'biases', 'plain ms', 'fused ms', 'fused / plain')
+    table = Table(
+        'windows, heads, tokens, channels', 'biases', 'plain ms', 'fused ms', 'fused / plain'
+    )
     for shape in SHAPES:
         for biases in (1, shape[0]):
-            pairs = [(seconds(plain, shape, biases), seconds(fused, shape, biases)) for _ in range(rounds + 1)][1:]
-            ours, theirs = (f'{1e3 * statistics.median(each):.1f}' for each in zip(*pairs, strict=True))
-            table.add_row(str(shape), str(biases), ours, theirs, f'{statistics.median(slow / fast for fast, slow in pairs):.2f}')
+            pairs = [
+                (seconds(plain, shape, biases), seconds(fused, shape, biases))
+                for _ in range(rounds + 1)
+            ][1:]
+            ours, theirs = (
+                f'{1e3 * statistics.median(each):.1f}' for each in zip(*pairs, strict=True)
+            )
+            table.add_row(
+                str(shape),
+                str(biases),
+                ours,
+                theirs,
+                f'{statistics.median(slow / fast for fast, slow in pairs):.2f}',
+            )
     Console().print(table)
 
 

@@ -21,10 +21,21 @@ _SAMPLED_S = 0.2
 def descendants(pid: int) -> list[int]:
     """Return a process and all that descend from it."""
     try:
-        children = [Path(f'/proc/{pid}/task/{task.name}/children').read_text() for task in Path(f'/proc/{pid}/task').iterdir()]
+        children = [
+            Path(f'/proc/{pid}/task/{task.name}/children').read_text()
+            for task in Path(f'/proc/{pid}/task').iterdir()
+        ]
     except OSError:
         return []
-    return [pid, *(found for text in children for child in text.split() for found in descendants(int(child)))]
+    return [
+        pid,
+        *(
+            found
+            for text in children
+            for child in text.split()
+            for found in descendants(int(child))
+        ),
+    ]
 
 
 def cpu_s(pid: int) -> float:
@@ -58,7 +69,10 @@ def main(options: tuple[str, ...]) -> None:
             used |= {pid: seconds for pid in family if (seconds := cpu_s(pid))}
             time.sleep(_SAMPLED_S)
         wall_s, total_s = time.perf_counter() - start, sum(used.values())
-        Console().print(f'{run}: {wall_s:.1f} s, {total_s:.1f} CPU s, {peak / 2**20:.0f} MiB at most', highlight=False)
+        Console().print(
+            f'{run}: {wall_s:.1f} s, {total_s:.1f} CPU s, {peak / 2**20:.0f} MiB at most',
+            highlight=False,
+        )
         if process.returncode:
             raise SystemExit(process.returncode)
 

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from mmlandslide.datasets.landslide4sense import Landslide4SenseUnlabelledDataset
-from mmlandslide.datasets.packing import PackTile, image_tensor
-from mmlandslide.datasets.store import ensure_store, usable_tiles
-from mmlandslide.datasets.synthetic import write_dataset
+from mmlandslide.datasets.formatting import PackTile, image_tensor
+from mmlandslide.datasets.simulation.synthetic import write_dataset
+from mmlandslide.datasets.storage.store import ensure_store, usable_tiles
+from mmlandslide.datasets.views.landslide4sense import Landslide4SenseUnlabelledDataset
 from mmlandslide.models.preprocessors import TilePreprocessor
 
 PREPROCESSOR = TilePreprocessor('all')
@@ -39,7 +39,9 @@ def normalised(stored: np.ndarray) -> np.ndarray:
     return PREPROCESSOR({'inputs': image_tensor(stored)[None]})['inputs'][0].numpy()
 
 
-def pass_seconds(work: Callable[..., object], items: Iterable[object], clock: Callable[[], float]) -> float:
+def pass_seconds(
+    work: Callable[..., object], items: Iterable[object], clock: Callable[[], float]
+) -> float:
     """Return the seconds that all items take, each result dropped before the next is made, as in a training."""
     start = clock()
     for item in items:
@@ -48,31 +50,67 @@ def pass_seconds(work: Callable[..., object], items: Iterable[object], clock: Ca
 
 
 @click.command(epilog='Example: python tools/benchmark/reading.py --tiles 256')
-@click.option('--tiles', default=256, show_default=True, help='Number of simulated tiles, made in a temporary folder.')
-@click.option('--passes', default=7, show_default=True, help='Counted passes of each side; one more warms up.')
+@click.option(
+    '--tiles',
+    default=256,
+    show_default=True,
+    help='Number of simulated tiles, made in a temporary folder.',
+)
+@click.option(
+    '--passes', default=7, show_default=True, help='Counted passes of each side; one more warms up.'
+)
 def main(tiles: int, passes: int) -> None:
     """Print tiles a second of store, HDF5, memcpy and both wire forms."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(root := Path(folder), {'train': tiles}, seed=0)
-        store, paths = ensure_store(root, 'train'), [ref.image_path for ref in usable_tiles(root, 'train')]
+        store, paths = (
+            ensure_store(root, 'train'),
+            [ref.image_path for ref in usable_tiles(root, 'train')],
+        )
         for tile_id, path in zip(store.ids, paths, strict=True):
-            np.testing.assert_allclose(normalised(store.raw(tile_id)), from_hdf5(path), rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(
+                normalised(store.raw(tile_id)), from_hdf5(path), rtol=1e-6, atol=1e-6
+            )
         sides: dict[str, tuple[Callable[..., object], Iterable[object], Callable[[], float]]] = {
             'HDF5, normalised': (from_hdf5, paths, time.process_time),
-            'store, normalised': (lambda tile_id: normalised(store.raw(tile_id)), store.ids, time.process_time),
-            'memcpy': (lambda part: np.copyto(np.empty_like(part), part), list(map(store.raw, store.ids)), time.process_time),
-            'store, raw uint16': (lambda tile_id: store.raw(tile_id).copy(), store.ids, time.process_time),
+            'store, normalised': (
+                lambda tile_id: normalised(store.raw(tile_id)),
+                store.ids,
+                time.process_time,
+            ),
+            'memcpy': (
+                lambda part: np.copyto(np.empty_like(part), part),
+                list(map(store.raw, store.ids)),
+                time.process_time,
+            ),
+            'store, raw uint16': (
+                lambda tile_id: store.raw(tile_id).copy(),
+                store.ids,
+                time.process_time,
+            ),
         }
         for wire in ('float32', 'stored'):
-            view = Landslide4SenseUnlabelledDataset(data_root=root, wire=wire, pipeline=[PackTile()])
-            loader = DataLoader(view, 32, num_workers=2, persistent_workers=True, collate_fn=default_collate)
+            view = Landslide4SenseUnlabelledDataset(
+                data_root=root, wire=wire, pipeline=[PackTile()]
+            )
+            loader = DataLoader(
+                view, 32, num_workers=2, persistent_workers=True, collate_fn=default_collate
+            )
             sides[f'loader, {wire}'] = (PREPROCESSOR, loader, time.perf_counter)
-        rounds = [{name: pass_seconds(*side) for name, side in sides.items()} for _ in range(passes + 1)][1:]
+        rounds = [
+            {name: pass_seconds(*side) for name, side in sides.items()} for _ in range(passes + 1)
+        ][1:]
     rates = {name: tiles / np.median([seconds[name] for seconds in rounds]) for name in sides}
-    table = Table('side', 'tiles/s', 'of the row above', title=f'{tiles} tiles, median of {passes} passes')
+    table = Table(
+        'side', 'tiles/s', 'of the row above', title=f'{tiles} tiles, median of {passes} passes'
+    )
     for (name, rate), before in zip(rates.items(), (0, *rates.values()), strict=False):
-        table.add_row(name, f'{rate:.0f}', f'{rate / before:.2f} x' if name.startswith('store') or name.endswith('stored') else '')
+        table.add_row(
+            name,
+            f'{rate:.0f}',
+            f'{rate / before:.2f} x' if name.startswith('store') or name.endswith('stored') else '',
+        )
     Console().print(table)
 
 

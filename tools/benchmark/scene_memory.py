@@ -19,11 +19,11 @@ from rasterio.transform import from_origin
 from rich.console import Console
 
 from mmlandslide.bands import LANDSLIDE4SENSE
-from mmlandslide.datasets.synthetic import simulate
-from mmlandslide.scenes.components import ComponentPredictor
-from mmlandslide.scenes.reader import open_scene
+from mmlandslide.datasets.simulation.synthetic import simulate
+from mmlandslide.scenes.inference.components import ComponentPredictor
+from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inputs.reader import open_scene
 from mmlandslide.scenes.run import SceneDetector
-from mmlandslide.scenes.search import Settings
 
 _SOURCE = '<SimpleSource><SourceFilename relativeToVRT="1">part.tif</SourceFilename><SourceBand>{band}</SourceBand><SrcRect \
 xOff="0" yOff="0" xSize="{side}" ySize="{side}"/><DstRect xOff="{x}" yOff="{y}" xSize="{side}" ySize="{side}"/></SimpleSource>'
@@ -34,16 +34,32 @@ def write_scene(folder: Path, side_px: int, repeats: int) -> None:
     part_px = side_px // repeats
     values = np.tile(simulate(np.random.default_rng(1), (part_px // 3, part_px // 3))[0], (1, 3, 3))
     part_px, count = values.shape[1], len(LANDSLIDE4SENSE)
-    options = {'driver': 'GTiff', 'count': count, 'height': part_px, 'width': part_px, 'dtype': 'uint16', 'tiled': True}
+    options = {
+        'driver': 'GTiff',
+        'count': count,
+        'height': part_px,
+        'width': part_px,
+        'dtype': 'uint16',
+        'tiled': True,
+    }
     transform = from_origin(300000, 5000040, 10, 10)
-    with rasterio.open(folder / 'part.tif', 'w', crs='EPSG:32633', transform=transform, interleave='band', **options) as target:
+    with rasterio.open(
+        folder / 'part.tif',
+        'w',
+        crs='EPSG:32633',
+        transform=transform,
+        interleave='band',
+        **options,
+    ) as target:
         target.write(values)
         crs = target.crs.to_wkt()
     places = [(x * part_px, y * part_px) for y in range(repeats) for x in range(repeats)]
     bands = []
     for band, name in enumerate(LANDSLIDE4SENSE, 1):
         sources = ''.join(_SOURCE.format(band=band, side=part_px, x=x, y=y) for x, y in places)
-        bands.append(f'<VRTRasterBand dataType="UInt16" band="{band}"><Description>{name}</Description>{sources}</VRTRasterBand>')
+        bands.append(
+            f'<VRTRasterBand dataType="UInt16" band="{band}"><Description>{name}</Description>{sources}</VRTRasterBand>'
+        )
     side, geo = part_px * repeats, ', '.join(map(str, transform.to_gdal()))
     (folder / 'scene.vrt').write_text(
         f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}"><SRS>{crs}</SRS><GeoTransform>{geo}</GeoTransform>'
@@ -57,11 +73,15 @@ def write_scene(folder: Path, side_px: int, repeats: int) -> None:
 def main(side_px: int, repeats: int) -> None:
     """Print peak memory of the searching process and time a window; exit with 1 at 2 GB or more."""
     with tempfile.TemporaryDirectory() as name:
-        writer = multiprocessing.get_context('spawn').Process(target=write_scene, args=(Path(name), side_px, repeats))
+        writer = multiprocessing.get_context('spawn').Process(
+            target=write_scene, args=(Path(name), side_px, repeats)
+        )
         writer.start()  # a process of its own, whose memory is not counted
         writer.join()
         scene, start = open_scene(Path(name, 'scene.vrt')), time.perf_counter()
-        detector = SceneDetector(ComponentPredictor(scene.bands, 'B4', 2.0), {'name': 'components of B4 above 2'})
+        detector = SceneDetector(
+            ComponentPredictor(scene.bands, 'B4', 2.0), {'name': 'components of B4 above 2'}
+        )
         settings = Settings(score_thr=0.0)
         detector.write(scene, Path(name, 'out.gpkg'), settings)
         seconds, windows = time.perf_counter() - start, len(settings.grid(scene))

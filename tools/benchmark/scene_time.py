@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 from scene_memory import write_scene
 
-from mmlandslide.scenes.model import ModelPredictor, zoomed
-from mmlandslide.scenes.reader import open_scene
+from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoomed
+from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inputs.reader import open_scene
 from mmlandslide.scenes.run import SceneDetector
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.scenes.search import Settings
 
 SETTINGS = Settings()
 BOXES_A_WINDOW = 5
@@ -48,7 +48,10 @@ def batches(values: np.ndarray, zoom: float, scene: Scene) -> Any:
     grid, side = SETTINGS.grid(scene), SETTINGS.window_px
     places = [(row, col) for row in grid.row_starts for col in grid.col_starts]
     for start in range(0, len(places), SETTINGS.batch_size):
-        windows = [values[:, row : row + side, col : col + side] for row, col in places[start : start + SETTINGS.batch_size]]
+        windows = [
+            values[:, row : row + side, col : col + side]
+            for row, col in places[start : start + SETTINGS.batch_size]
+        ]
         yield zoomed(torch.from_numpy(np.stack(windows)), zoom).numpy()
 
 
@@ -84,13 +87,22 @@ def sliced(values: np.ndarray, predictor: ModelPredictor, score_thr: float) -> n
 
     class Wrapped(DetectionModel):
         def perform_batch_inference(self, images: list[np.ndarray]) -> None:
-            self._original_predictions = predictor.predict(np.stack([image.transpose(2, 0, 1) for image in images]))
+            self._original_predictions = predictor.predict(
+                np.stack([image.transpose(2, 0, 1) for image in images])
+            )
 
-        def _create_object_prediction_list_from_original_predictions(self, shift_amount_list: Any, full_shape_list: Any) -> None:
+        def _create_object_prediction_list_from_original_predictions(
+            self, shift_amount_list: Any, full_shape_list: Any
+        ) -> None:
             self._object_prediction_list_per_image = [
                 [
                     ObjectPrediction(
-                        bbox=box, category_id=0, category_name='landslide', score=score, shift_amount=shift, full_shape=shape
+                        bbox=box,
+                        category_id=0,
+                        category_name='landslide',
+                        score=score,
+                        shift_amount=shift,
+                        full_shape=shape,
                     )
                     for box, score in zip(boxes.tolist(), scores.tolist(), strict=True)
                     if score >= score_thr
@@ -100,16 +112,35 @@ def sliced(values: np.ndarray, predictor: ModelPredictor, score_thr: float) -> n
                 )
             ]
 
-    model = Wrapped(model=predictor, load_at_init=False, confidence_threshold=score_thr, category_mapping={'0': 'landslide'})
+    model = Wrapped(
+        model=predictor,
+        load_at_init=False,
+        confidence_threshold=score_thr,
+        category_mapping={'0': 'landslide'},
+    )
     share, image, start = SETTINGS.overlap_px / SETTINGS.window_px, values.transpose(1, 2, 0), now()
-    options = {'perform_standard_pred': False, 'postprocess_type': 'NMS', 'postprocess_match_metric': 'IOU', 'verbose': 0}
+    options = {
+        'perform_standard_pred': False,
+        'postprocess_type': 'NMS',
+        'postprocess_match_metric': 'IOU',
+        'verbose': 0,
+    }
     get_sliced_prediction(
-        image, model, SETTINGS.window_px, SETTINGS.window_px, share, share, batch_size=SETTINGS.batch_size, **options
+        image,
+        model,
+        SETTINGS.window_px,
+        SETTINGS.window_px,
+        share,
+        share,
+        batch_size=SETTINGS.batch_size,
+        **options,
     )
     return now() - start
 
 
-@click.command(epilog='Example: python tools/benchmark/scene_time.py configs/det/faster_rcnn_r18.py --side-px 2048')
+@click.command(
+    epilog='Example: python tools/benchmark/scene_time.py configs/det/faster_rcnn_r18.py --side-px 2048'
+)
 @click.argument('config', type=click.Path(exists=True, path_type=Path))
 @click.option('--side-px', default=2048, show_default=True)
 @click.option('--rounds', default=2, show_default=True)
@@ -125,22 +156,40 @@ def main(config: Path, side_px: int, rounds: int, sahi: bool, device: str) -> No
         values, _ = scene.read((0, 0, scene.height, scene.width))
         [(_, scores)] = predictor.predict(values[None, :, :128, :128])
         settings = replace(SETTINGS, score_thr=float(np.sort(scores)[-BOXES_A_WINDOW]))
-        times: dict[str, list[np.ndarray]] = {'model alone': [], 'scene': []} | ({'SAHI': []} if sahi else {})
+        times: dict[str, list[np.ndarray]] = {'model alone': [], 'scene': []} | (
+            {'SAHI': []} if sahi else {}
+        )
         for number in range(rounds):
             times['model alone'].append(alone(values, predictor, scene))
             times['scene'].append(whole(predictor, scene, folder / f'{number}.gpkg', settings))
             if sahi:
                 times['SAHI'].append(sliced(values, predictor, settings.score_thr))
-    windows, medians = len(SETTINGS.grid(scene)), {kind: np.median(seconds, axis=0) for kind, seconds in times.items()}
-    table = Table('', 's, clock', 's, processor', 'ms a window', 'of the model alone', 'by processor', title=config.name)
+    windows, medians = (
+        len(SETTINGS.grid(scene)),
+        {kind: np.median(seconds, axis=0) for kind, seconds in times.items()},
+    )
+    table = Table(
+        '',
+        's, clock',
+        's, processor',
+        'ms a window',
+        'of the model alone',
+        'by processor',
+        title=config.name,
+    )
     for kind, (clock, processor) in medians.items():
         ratios = (clock, processor) / medians['model alone']
         table.add_row(
-            kind, f'{clock:.1f}', f'{processor:.1f}', f'{1000 * clock / windows:.1f}', *(f'{ratio:.3f}' for ratio in ratios)
+            kind,
+            f'{clock:.1f}',
+            f'{processor:.1f}',
+            f'{1000 * clock / windows:.1f}',
+            *(f'{ratio:.3f}' for ratio in ratios),
         )
     size = f'{windows} windows of {scene.height} x {scene.width} px, batch {SETTINGS.batch_size}'
     Console().print(
-        table, f'{size}, medians of {rounds} rounds, {device}, {torch.get_num_threads()} threads, {os.cpu_count()} cores'
+        table,
+        f'{size}, medians of {rounds} rounds, {device}, {torch.get_num_threads()} threads, {os.cpu_count()} cores',
     )
     if medians['scene'][0] > 1.10 * medians['model alone'][0]:
         raise SystemExit(1)

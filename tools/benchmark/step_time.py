@@ -32,10 +32,16 @@ def batch_of(size: int, bands: int, side_px: int) -> dict[str, list[object]]:
     samples = []
     for tile in range(size):
         corner = torch.rand(4, 2) * side_px * 0.8
-        sample = DetDataSample(metainfo={'img_shape': (side_px, side_px), 'scale_factor': (1.0, 1.0)})
+        sample = DetDataSample(
+            metainfo={'img_shape': (side_px, side_px), 'scale_factor': (1.0, 1.0)}
+        )
         boxes = torch.cat([corner, corner + 8 + torch.rand(4, 2) * side_px * 0.15], 1)
-        sample.gt_instances = InstanceData(metainfo={'sample_key': tile}, bboxes=boxes, labels=torch.zeros(4, dtype=torch.int64))
-        sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64))
+        sample.gt_instances = InstanceData(
+            metainfo={'sample_key': tile}, bboxes=boxes, labels=torch.zeros(4, dtype=torch.int64)
+        )
+        sample.ignored_instances = InstanceData(
+            bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64)
+        )
         samples.append(sample)
     return {'inputs': list(torch.rand(size, bands, side_px, side_px)), 'data_samples': samples}
 
@@ -51,11 +57,15 @@ def step_seconds(model: torch.nn.Module, data: dict[str, list[object]]) -> float
     return time.perf_counter() - start
 
 
-@click.command(epilog='Example: python tools/benchmark/step_time.py configs/det/faster_rcnn_r18.py --batch 4')
+@click.command(
+    epilog='Example: python tools/benchmark/step_time.py configs/det/faster_rcnn_r18.py --batch 4'
+)
 @click.argument('config', type=click.Path(exists=True, path_type=Path))
 @click.option('--batch', default=4, show_default=True)
 @click.option('--side-px', default=256, show_default=True)
-@click.option('--steps', default=5, show_default=True, help='Counted steps of each; one more warms up.')
+@click.option(
+    '--steps', default=5, show_default=True, help='Counted steps of each; one more warms up.'
+)
 def main(config: Path, batch: int, side_px: int, steps: int) -> None:
     """Print the median step time of both heads and their ratio."""
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -63,18 +73,30 @@ def main(config: Path, batch: int, side_px: int, steps: int) -> None:
     for name, options in (('sized for tiles', {}), ('sized for COCO', COCO_HEAD)):
         cfg = Config.fromfile(config)
         init_default_scope(cfg.default_scope)
-        cfg.merge_from_dict({f'model.{key}': value for key, value in options.items()} | {'model.backbone.pretrained': None})
+        cfg.merge_from_dict(
+            {f'model.{key}': value for key, value in options.items()}
+            | {'model.backbone.pretrained': None}
+        )
         models[name] = MODELS.build(cfg.model).to(device).train()
-    data = batch_of(batch, len(cfg_bands := models['sized for tiles'].data_preprocessor.bands), side_px)
+    data = batch_of(
+        batch, len(cfg_bands := models['sized for tiles'].data_preprocessor.bands), side_px
+    )
     times: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(steps + 1):
         for name, model in models.items():
             times[name].append(step_seconds(model, data))
     medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
-    table = Table('head', 'median s a step', title=f'{config.name}, batch {batch}, {side_px} px, {len(cfg_bands)} bands, {device}')
+    table = Table(
+        'head',
+        'median s a step',
+        title=f'{config.name}, batch {batch}, {side_px} px, {len(cfg_bands)} bands, {device}',
+    )
     for name, median in medians.items():
         table.add_row(name, f'{median:.2f}')
-    Console().print(table, f'COCO / tiles: {medians["sized for COCO"] / medians["sized for tiles"]:.2f} ({os.cpu_count()} cores)')
+    Console().print(
+        table,
+        f'COCO / tiles: {medians["sized for COCO"] / medians["sized for tiles"]:.2f} ({os.cpu_count()} cores)',
+    )
 
 
 if __name__ == '__main__':

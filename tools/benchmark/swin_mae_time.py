@@ -57,7 +57,9 @@ def build(arch: str, variant: str, device: str) -> torch.nn.Module:
 
 def step_seconds(model: torch.nn.Module, inputs: torch.Tensor, step: int) -> float:
     """Return the wall seconds of one forward and backward pass, in bfloat16 on a GPU; every step masks anew."""
-    samples = [DataSample(metainfo={'sample_key': 1000 * step + tile}) for tile in range(len(inputs))]
+    samples = [
+        DataSample(metainfo={'sample_key': 1000 * step + tile}) for tile in range(len(inputs))
+    ]
     _wait(inputs)
     start = time.perf_counter()
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
@@ -95,7 +97,10 @@ def counted(model: torch.nn.Module, inputs: torch.Tensor) -> int:
 
 def peak_mib(arch: str, variant: str, batch: int, side_px: int, device: str) -> float:
     """Take two steps; return the most memory that this process has had, in MiB."""
-    model, inputs = build(arch, variant, device), torch.randn(batch, 14, side_px, side_px, device=device)
+    model, inputs = (
+        build(arch, variant, device),
+        torch.randn(batch, 14, side_px, side_px, device=device),
+    )
     for step in range(2):
         step_seconds(model, inputs, step)
     if device == 'cuda':
@@ -104,13 +109,26 @@ def peak_mib(arch: str, variant: str, batch: int, side_px: int, device: str) -> 
 
 
 @click.command(epilog='Example: python tools/benchmark/swin_mae_time.py --arch tiny --batch 24')
-@click.option('--arch', type=click.Choice(['nano', 'tiny', 'base']), default='tiny', show_default=True)
+@click.option(
+    '--arch', type=click.Choice(['nano', 'tiny', 'base']), default='tiny', show_default=True
+)
 @click.option('--batch', default=24, show_default=True)
 @click.option('--side-px', default=128, show_default=True)
 @click.option('--steps', default=5, show_default=True, help='Counted rounds; one more warms up.')
-@click.option('--json', 'json_path', type=click.Path(path_type=Path), help='Write the numbers to this file, too.')
-@click.option('--memory-of', type=click.Choice(list(VARIANTS)), help='Print the peak memory of one variant and nothing else.')
-def main(arch: str, batch: int, side_px: int, steps: int, json_path: Path | None, memory_of: str | None) -> None:
+@click.option(
+    '--json',
+    'json_path',
+    type=click.Path(path_type=Path),
+    help='Write the numbers to this file, too.',
+)
+@click.option(
+    '--memory-of',
+    type=click.Choice(list(VARIANTS)),
+    help='Print the peak memory of one variant and nothing else.',
+)
+def main(
+    arch: str, batch: int, side_px: int, steps: int, json_path: Path | None, memory_of: str | None
+) -> None:
     """Print the median step time and the peak memory of each variant, and the ratios round by round."""
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     if memory_of:
@@ -118,14 +136,24 @@ def main(arch: str, batch: int, side_px: int, steps: int, json_path: Path | None
         return
     options = ['--arch', arch, '--batch', str(batch), '--side-px', str(side_px), '--memory-of']
     memory = {
-        name: float(subprocess.run([sys.executable, __file__, *options, name], check=True, stdout=subprocess.PIPE).stdout)
+        name: float(
+            subprocess.run(
+                [sys.executable, __file__, *options, name], check=True, stdout=subprocess.PIPE
+            ).stdout
+        )
         for name in VARIANTS
     }
     models = {name: build(arch, name, device) for name in VARIANTS}
     inputs = torch.randn(batch, 14, side_px, side_px, device=device)
     flops = {name: counted(model, inputs[:1]) for name, model in models.items()}
-    rounds = [{name: step_seconds(model, inputs, step) for name, model in models.items()} for step in range(steps + 1)][1:]
-    cores, title = os.cpu_count(), f'Swin-MAE {arch}, batch {batch}, {side_px} px, 75 % masked, {device}'
+    rounds = [
+        {name: step_seconds(model, inputs, step) for name, model in models.items()}
+        for step in range(steps + 1)
+    ][1:]
+    cores, title = (
+        os.cpu_count(),
+        f'Swin-MAE {arch}, batch {batch}, {side_px} px, 75 % masked, {device}',
+    )
     table = Table('variant', 'median s a step', 'peak MiB', title=f'{title}, {cores} cores')
     seconds = {name: statistics.median(each[name] for each in rounds) for name in VARIANTS}
     for name in VARIANTS:
@@ -151,7 +179,12 @@ def main(arch: str, batch: int, side_px: int, steps: int, json_path: Path | None
         )
     Console(width=120).print(table, ratios)
     if json_path:
-        json_path.write_text(json.dumps({'title': title, 'seconds': seconds, 'peak_mib': memory, 'ratios': found}, indent=2) + '\n')
+        json_path.write_text(
+            json.dumps(
+                {'title': title, 'seconds': seconds, 'peak_mib': memory, 'ratios': found}, indent=2
+            )
+            + '\n'
+        )
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from readers import READERS, BrokenPromiseError
 
-from mmlandslide.datasets.isolation import Died, Readers
+from mmlandslide.datasets.checks.isolation import Died, Readers
 from mmlandslide.errors import LandslideError
 
 LONGEST_MESSAGE = 4000
@@ -39,7 +39,9 @@ class Outcome:
         return re.sub(r"\d+|'.*|\".*", '', self.detail)[:90]
 
 
-def outcomes(children: Readers, name: str, inputs: Iterable[bytes], folder: Path) -> Iterator[Outcome]:
+def outcomes(
+    children: Readers, name: str, inputs: Iterable[bytes], folder: Path
+) -> Iterator[Outcome]:
     """Yield what became of each input, read in a child process; what kills a child, or hangs it, is told of that input.
 
     Args:
@@ -83,14 +85,24 @@ def _judged(error: LandslideError, folder: Path) -> Outcome:
     }
     fault = next((name for name, found in faults.items() if found), None)
     kind, place = type(error).__name__, _place(error)
-    return Outcome('defect', f'{kind} {fault} in {place}: {message[:200]!a}') if fault else Outcome('refused', message)
+    return (
+        Outcome('defect', f'{kind} {fault} in {place}: {message[:200]!a}')
+        if fault
+        else Outcome('refused', message)
+    )
 
 
 def _place(error: Exception) -> str:
     """Return the last function of the package, or of its readers here, that an error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if 'mmlandslide' in frame.filename or isinstance(error, BrokenPromiseError)]
-    return f'{Path(ours[-1].filename).name}:{ours[-1].name}' if ours else 'no function of the package'
+    ours = [
+        frame
+        for frame in frames
+        if 'mmlandslide' in frame.filename or isinstance(error, BrokenPromiseError)
+    ]
+    return (
+        f'{Path(ours[-1].filename).name}:{ours[-1].name}' if ours else 'no function of the package'
+    )
 
 
 def _watched(name: str, folder: Path, content: bytes) -> Outcome:

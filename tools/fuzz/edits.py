@@ -13,10 +13,27 @@ from typing import Any
 
 from mutations import BLIND, Edit, number
 
-from mmlandslide.datasets.packed import MAGIC, TRAILER
+from mmlandslide.datasets.storage.store_file import MAGIC, TRAILER
 
 WORDS = (
-    *('', ' ', '0', '-1', '1', '1.5', '-0.0', 'nan', '-inf', 'Infinity', '1e400', '1e-400', '1_0', '0x10', '\u0663', '\u00b2'),
+    *(
+        '',
+        ' ',
+        '0',
+        '-1',
+        '1',
+        '1.5',
+        '-0.0',
+        'nan',
+        '-inf',
+        'Infinity',
+        '1e400',
+        '1e-400',
+        '1_0',
+        '0x10',
+        '\u0663',
+        '\u00b2',
+    ),
     *(
         '9' * 400,
         '9' * 5000,
@@ -33,8 +50,42 @@ WORDS = (
     ),
 )
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 3, 0.5, 2**15, 2**31, 2**63, 2**64, 10**30, 1e308, float('nan'), float('inf'), -1e-320),
-    *([], {}, [[]], [0], [1, 2], [-1, -1, -1], [2**31, 2**31, 4], {'a': 1}, '<u2', '<f4', '<f8', '|O', '<u9', 'F64', 'BOOL'),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        3,
+        0.5,
+        2**15,
+        2**31,
+        2**63,
+        2**64,
+        10**30,
+        1e308,
+        float('nan'),
+        float('inf'),
+        -1e-320,
+    ),
+    *(
+        [],
+        {},
+        [[]],
+        [0],
+        [1, 2],
+        [-1, -1, -1],
+        [2**31, 2**31, 4],
+        {'a': 1},
+        '<u2',
+        '<f4',
+        '<f8',
+        '|O',
+        '<u9',
+        'F64',
+        'BOOL',
+    ),
     *WORDS,
 )
 
@@ -88,12 +139,16 @@ def edit_lines(data: bytes, rng: Random) -> bytes:
     place = rng.randrange(len(lines))
     drawn = rng.random()
     if drawn < 0.5:
-        lines[place] = rng.choice(WORDS).encode('utf-8', 'surrogatepass') + (lines[place] if rng.random() < 0.5 else b'')
+        lines[place] = rng.choice(WORDS).encode('utf-8', 'surrogatepass') + (
+            lines[place] if rng.random() < 0.5 else b''
+        )
     elif drawn < 0.7:
         lines.insert(rng.randrange(len(lines) + 1), lines[place])
     elif drawn < 0.8:
         del lines[place]
-    return rng.choice((b'\n', b'\n', b'\n', b'\r', b'\r\n', b'\x0b', b'\xc2\x85', b'\x00', b'')).join(lines)
+    return rng.choice(
+        (b'\n', b'\n', b'\n', b'\r', b'\r\n', b'\x0b', b'\xc2\x85', b'\x00', b'')
+    ).join(lines)
 
 
 def edit_xml(data: bytes, rng: Random) -> bytes:
@@ -107,7 +162,9 @@ def edit_xml(data: bytes, rng: Random) -> bytes:
     found = rng.choice(list(re.finditer(rb'<(\w+)>([^<]*)</\1>|<(\w+)>(?s:.*?)</\3>|<(\w+)', data)))
     start, stop = found.span(2) if found[1] and drawn < 0.7 else found.span()
     word = rng.choice(WORDS).encode()
-    new = word if drawn < 0.8 else b'' if drawn < 0.9 else data[start:stop] * rng.choice((2, 3, 300))
+    new = (
+        word if drawn < 0.8 else b'' if drawn < 0.9 else data[start:stop] * rng.choice((2, 3, 300))
+    )
     return data[:start] + new + data[stop:]
 
 
@@ -143,7 +200,10 @@ def edit_zip(data: bytes, rng: Random) -> bytes:
         change = edit_pickle if name.endswith('.pkl') and rng.random() < 0.6 else rng.choice(BLIND)
         members[place] = (name, change(content, rng))
     elif drawn < 0.9:
-        members[place] = (rng.choice((rng.choice(WORDS)[:999], f'../{name}', name.upper(), members[0][0])), content)
+        members[place] = (
+            rng.choice((rng.choice(WORDS)[:999], f'../{name}', name.upper(), members[0][0])),
+            content,
+        )
     else:
         members[place : place + 1] = [(name, content)] * rng.choice((0, 2))
     changed, form = io.BytesIO(), rng.choice((zipfile.ZIP_STORED,) * 4 + (zipfile.ZIP_DEFLATED,))
@@ -160,8 +220,14 @@ def edit_hdf5(data: bytes, rng: Random) -> bytes:
         place = rng.randrange(0, max(len(data) - 8, 1))
         width = rng.choice((2, 4, 8))
         if 0 < int.from_bytes(data[place : place + width], 'little') <= max(len(data), 4096):
-            near = int.from_bytes(data[place : place + width], 'little') + rng.choice((-8, -1, 1, 8))
-            field = number(rng, width, 'little') if rng.random() < 0.7 else (near % 256**width).to_bytes(width, 'little')
+            near = int.from_bytes(data[place : place + width], 'little') + rng.choice(
+                (-8, -1, 1, 8)
+            )
+            field = (
+                number(rng, width, 'little')
+                if rng.random() < 0.7
+                else (near % 256**width).to_bytes(width, 'little')
+            )
             return data[:place] + field + data[place + width :]
     return data
 
@@ -174,7 +240,9 @@ def edit_tiff(data: bytes, rng: Random) -> bytes:
     (start,) = struct.unpack_from(f'{order}{pointer}', data, place)
     (count,) = struct.unpack_from(f'{order}{counter}', data, start)
     entry = start + struct.calcsize(counter) + size * rng.randrange(count)
-    offset, width = rng.choice(((0, 2), (2, 2), (4, 4), (8, 4), (8, 2), (size - 4, 4), (size - 8, 8)))
+    offset, width = rng.choice(
+        ((0, 2), (2, 2), (4, 4), (8, 4), (8, 2), (size - 4, 4), (size - 8, 8))
+    )
     field = number(rng, width, 'little' if order == '<' else 'big')
     return data[: entry + offset] + field + data[entry + offset + width :]
 
@@ -189,8 +257,32 @@ def edit_npy(data: bytes, rng: Random) -> bytes:
 
 
 HEADER_WORDS = (
-    *(b'-1', b'0', b'1', b'2', b'9' * 20, b'9' * 5000, b'()', b'1,' * 40, b'True', b'None', b'{', b'(' * 300),
-    *(b"'|O'", b"'<U9'", b"'V8'", b"'<M8'", b"'>c16'", b"'<f2'", b"'<f16'", b"[('a','<f4')]", b"'|b1'", b"'|S0'"),
+    *(
+        b'-1',
+        b'0',
+        b'1',
+        b'2',
+        b'9' * 20,
+        b'9' * 5000,
+        b'()',
+        b'1,' * 40,
+        b'True',
+        b'None',
+        b'{',
+        b'(' * 300,
+    ),
+    *(
+        b"'|O'",
+        b"'<U9'",
+        b"'V8'",
+        b"'<M8'",
+        b"'>c16'",
+        b"'<f2'",
+        b"'<f16'",
+        b"[('a','<f4')]",
+        b"'|b1'",
+        b"'|S0'",
+    ),
 )
 
 
@@ -204,11 +296,17 @@ def edit_png(data: bytes, rng: Random) -> bytes:
     index = rng.randrange(len(chunks))
     kind, content = chunks[index]
     if rng.random() < 0.8:
-        inside = zlib.compress(rng.choice(BLIND)(zlib.decompress(content), rng)) if kind == b'IDAT' and rng.random() < 0.5 else None
+        inside = (
+            zlib.compress(rng.choice(BLIND)(zlib.decompress(content), rng))
+            if kind == b'IDAT' and rng.random() < 0.5
+            else None
+        )
         chunks[index] = (kind, inside or rng.choice(BLIND)(content, rng))
     else:
         chunks[index : index + 1] = [(kind, content)] * rng.choice((0, 2))
-    packed = (struct.pack('>I', len(c)) + k + c + struct.pack('>I', zlib.crc32(k + c)) for k, c in chunks)
+    packed = (
+        struct.pack('>I', len(c)) + k + c + struct.pack('>I', zlib.crc32(k + c)) for k, c in chunks
+    )
     return data[:8] + b''.join(packed)
 
 

@@ -10,14 +10,25 @@ from typing import Literal
 
 MAX_BYTES = 2**19
 NUMBERS = tuple(
-    base + step for base in (0, *(2**power for power in (7, 8, 15, 16, 24, 31, 32, 40, 62, 63, 64))) for step in (-1, 0, 1)
+    base + step
+    for base in (0, *(2**power for power in (7, 8, 15, 16, 24, 31, 32, 40, 62, 63, 64)))
+    for step in (-1, 0, 1)
 )
 
 Order = Literal['little', 'big']
 ORDERS: tuple[Order, ...] = ('little', 'big')
 Edit = Callable[[bytes, Random], bytes]
 #: What a change that knows a format raises on what is no longer of it.
-LOST = (ValueError, LookupError, ArithmeticError, RuntimeError, EOFError, struct.error, zlib.error, zipfile.BadZipFile)
+LOST = (
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def mutated(seeds: Sequence[bytes], edit: Edit, tokens: Sequence[bytes], rng: Random) -> bytes:
@@ -87,7 +98,9 @@ def set_byte(data: bytes, rng: Random) -> bytes:
 def set_number(data: bytes, rng: Random) -> bytes:
     """Return the bytes with an interesting number over what stands somewhere."""
     field = number(rng)
-    place = _place(data, rng) // len(field) * len(field) if rng.random() < 0.5 else _place(data, rng)
+    place = (
+        _place(data, rng) // len(field) * len(field) if rng.random() < 0.5 else _place(data, rng)
+    )
     return data[:place] + field + data[place + len(field) :]
 
 
@@ -114,15 +127,35 @@ def copy(data: bytes, rng: Random) -> bytes:
 def insert(data: bytes, rng: Random) -> bytes:
     """Return the bytes with noise or one byte many times set in."""
     place, length = _place(data, rng), _length(rng)
-    return data[:place] + (rng.randbytes(length) if rng.random() < 0.5 else rng.randbytes(1) * length) + data[place:]
+    return (
+        data[:place]
+        + (rng.randbytes(length) if rng.random() < 0.5 else rng.randbytes(1) * length)
+        + data[place:]
+    )
 
 
-BLIND: tuple[Edit, ...] = (truncate, flip_bits, flip_bits, set_byte, set_byte, set_number, set_number, remove, repeat, copy, insert)
+BLIND: tuple[Edit, ...] = (
+    truncate,
+    flip_bits,
+    flip_bits,
+    set_byte,
+    set_byte,
+    set_number,
+    set_number,
+    remove,
+    repeat,
+    copy,
+    insert,
+)
 
 
 def _place(data: bytes, rng: Random) -> int:
     """Return a position, as often in the first 512 bytes, where headers stand, as anywhere."""
-    return rng.randrange(min(len(data), 512) + 1) if rng.random() < 0.5 else rng.randrange(len(data) + 1)
+    return (
+        rng.randrange(min(len(data), 512) + 1)
+        if rng.random() < 0.5
+        else rng.randrange(len(data) + 1)
+    )
 
 
 def _length(rng: Random) -> int:

@@ -14,20 +14,50 @@ import torch
 from edits import EDITS
 from mutations import Edit
 
-from mmlandslide.datasets import index, quarantine, tiles
 from mmlandslide.datasets.boxes import RULES
-from mmlandslide.datasets.masks import MaskFolderDataset
-from mmlandslide.datasets.packed import TileStore
-from mmlandslide.datasets.voc import paired_files, read_voc
+from mmlandslide.datasets.storage import index, quarantine, tiles
+from mmlandslide.datasets.storage.store_file import TileStore
+from mmlandslide.datasets.views.masks import MaskFolderDataset
+from mmlandslide.datasets.views.voc import paired_files, read_voc
 from mmlandslide.errors import LandslideError
-from mmlandslide.files import latest_checkpoint, read_checkpoint
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 #: Words that blind changes set in, by the form of file.
 TOKENS: dict[str, tuple[bytes, ...]] = {
-    'h5': (b'OHDR', b'FRHP', b'BTHD', b'TREE', b'SNOD', b'HEAP', b'GCOL', b'OCHK', b'FADB', b'\xff' * 8, b'\x00' * 8),
-    'tif': (b'II*\x00', b'MM\x00*', b'II+\x00', b'<GDALMetadata>', b'\x00\x01\x00\x03', b'\x01\x11', b'\x53\x83'),
+    'h5': (
+        b'OHDR',
+        b'FRHP',
+        b'BTHD',
+        b'TREE',
+        b'SNOD',
+        b'HEAP',
+        b'GCOL',
+        b'OCHK',
+        b'FADB',
+        b'\xff' * 8,
+        b'\x00' * 8,
+    ),
+    'tif': (
+        b'II*\x00',
+        b'MM\x00*',
+        b'II+\x00',
+        b'<GDALMetadata>',
+        b'\x00\x01\x00\x03',
+        b'\x01\x11',
+        b'\x53\x83',
+    ),
     'png': (b'IHDR', b'IDAT', b'PLTE', b'tRNS', b'IEND', b'iCCP', b'zTXt', b'acTL', b'fdAT'),
-    'jpg': (b'\xff\xd8', b'\xff\xd9', b'\xff\xda', b'\xff\xc0', b'\xff\xc4', b'\xff\xdb', b'\xff\xdd', b'\xff\xe1', b'Exif\0\0'),
+    'jpg': (
+        b'\xff\xd8',
+        b'\xff\xd9',
+        b'\xff\xda',
+        b'\xff\xc0',
+        b'\xff\xc4',
+        b'\xff\xdb',
+        b'\xff\xdd',
+        b'\xff\xe1',
+        b'Exif\0\0',
+    ),
     'xml': (
         b'<![CDATA[',
         b']]>',
@@ -41,11 +71,54 @@ TOKENS: dict[str, tuple[bytes, ...]] = {
         b'</object>',
         b'</bndbox>',
     ),
-    'json': (b'[', b']', b'{', b'}', b':', b',', b'"', b'null', b'NaN', b'1e999', b'9' * 5000, b'\\ud800', b'\\u0000', b'"tiles"'),
-    'lines': (b' -> ', b'/', b'image_', b'mask_', b'.h5', b'images/train/', b'epoch_', b'.pth', b'\x00', b'x' * 300, b'train/1'),
-    'pth': (b'cos\nsystem\n', b'cbuiltins\neval\n', b'ctorch\nDoubleStorage\n', b'R', b'b', b'.', b'}', b'(', b'Q', b'PK\x03\x04'),
+    'json': (
+        b'[',
+        b']',
+        b'{',
+        b'}',
+        b':',
+        b',',
+        b'"',
+        b'null',
+        b'NaN',
+        b'1e999',
+        b'9' * 5000,
+        b'\\ud800',
+        b'\\u0000',
+        b'"tiles"',
+    ),
+    'lines': (
+        b' -> ',
+        b'/',
+        b'image_',
+        b'mask_',
+        b'.h5',
+        b'images/train/',
+        b'epoch_',
+        b'.pth',
+        b'\x00',
+        b'x' * 300,
+        b'train/1',
+    ),
+    'pth': (
+        b'cos\nsystem\n',
+        b'cbuiltins\neval\n',
+        b'ctorch\nDoubleStorage\n',
+        b'R',
+        b'b',
+        b'.',
+        b'}',
+        b'(',
+        b'Q',
+        b'PK\x03\x04',
+    ),
 }
-TOKENS |= {'legacy': TOKENS['pth'], 'safetensors': TOKENS['json'], 'store': TOKENS['json'], 'npy': ()}
+TOKENS |= {
+    'legacy': TOKENS['pth'],
+    'safetensors': TOKENS['json'],
+    'store': TOKENS['json'],
+    'npy': (),
+}
 
 
 class BrokenPromiseError(Exception):
@@ -90,7 +163,10 @@ def promise(kept: object, what: str) -> None:
 def read_image(path: Path) -> None:
     """Read a tile of three bands."""
     image = tiles.read_image(path, seeds.BANDS)
-    promise(image.ndim == 3 and image.shape[0] == len(seeds.BANDS) and image.size, f'(3, H, W), got {image.shape}')
+    promise(
+        image.ndim == 3 and image.shape[0] == len(seeds.BANDS) and image.size,
+        f'(3, H, W), got {image.shape}',
+    )
     promise(image.dtype.isnative and image.dtype.kind in 'uif', f'numbers, got {image.dtype}')
     promise(np.isfinite(image).all(), 'finite values')
 
@@ -98,7 +174,9 @@ def read_image(path: Path) -> None:
 def read_mask(path: Path) -> None:
     """Read a mask."""
     mask = tiles.read_mask(path)
-    promise(mask.ndim == 2 and mask.dtype == np.uint8, f'(H, W) uint8, got {mask.shape} {mask.dtype}')
+    promise(
+        mask.ndim == 2 and mask.dtype == np.uint8, f'(H, W) uint8, got {mask.shape} {mask.dtype}'
+    )
     promise((mask <= 1).all(), '0 and 1')
 
 
@@ -106,8 +184,14 @@ def read_annotation(path: Path) -> None:
     """Read a VOC file, without and with the size of its image."""
     for image_hw in (None, (64, 64)):
         boxes, names = read_voc(path, image_hw)
-        promise(boxes.shape == (len(names), 4) and boxes.dtype == np.float32, f'(N, 4) float32, got {boxes.shape}')
-        promise(np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all(), f'boxes, got {boxes.tolist()[:3]}')
+        promise(
+            boxes.shape == (len(names), 4) and boxes.dtype == np.float32,
+            f'(N, 4) float32, got {boxes.shape}',
+        )
+        promise(
+            np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all(),
+            f'boxes, got {boxes.tolist()[:3]}',
+        )
         promise(all(names) and all(len(name) < 1000 for name in names), 'names')
 
 
@@ -125,19 +209,41 @@ def _tensors(content: object, depth: int) -> list[torch.Tensor]:
     """Return the tensors in nested containers."""
     if isinstance(content, torch.Tensor):
         return [content]
-    inner = list(content.values()) if isinstance(content, dict) else content if isinstance(content, list | tuple) else []
-    return [tensor for value in inner for tensor in _tensors(value, depth + 1)] if depth < 20 else []
+    inner = (
+        list(content.values())
+        if isinstance(content, dict)
+        else content
+        if isinstance(content, list | tuple)
+        else []
+    )
+    return (
+        [tensor for value in inner for tensor in _tensors(value, depth + 1)] if depth < 20 else []
+    )
 
 
 def read_store(path: Path) -> None:
     """Open a packed store, read every tile of it, and verify it."""
     store = TileStore.open(path)
-    promise(len(store.bands) == len(store.divisors) and all(isinstance(band, str) for band in store.bands), 'a divisor a band')
+    promise(
+        len(store.bands) == len(store.divisors)
+        and all(isinstance(band, str) for band in store.bands),
+        'a divisor a band',
+    )
     promise(isinstance(store.fingerprint, str), 'a fingerprint')
     for tile_id in store.ids:
-        image, mask, boxes = store.read(tile_id), store.mask(tile_id), store.boxes(tile_id, RULES['components'])
-        promise(image.ndim == 3 and image.dtype == np.float32 and len(image) == len(store.bands), f'(C, H, W), got {image.shape}')
-        promise(mask is None or (mask.shape == image.shape[1:] and mask.max() <= 1), 'a mask of the size of its image')
+        image, mask, boxes = (
+            store.read(tile_id),
+            store.mask(tile_id),
+            store.boxes(tile_id, RULES['components']),
+        )
+        promise(
+            image.ndim == 3 and image.dtype == np.float32 and len(image) == len(store.bands),
+            f'(C, H, W), got {image.shape}',
+        )
+        promise(
+            mask is None or (mask.shape == image.shape[1:] and mask.max() <= 1),
+            'a mask of the size of its image',
+        )
         promise(boxes.ndim == 2 and np.isfinite(boxes).all(), 'finite boxes')
         promise(store.entry(tile_id).positive_px >= 0, 'a count of pixels')
     store.verify()
@@ -146,7 +252,10 @@ def read_store(path: Path) -> None:
 def read_split(path: Path) -> None:
     """Read a split file."""
     chosen = index.read_split(path, seeds.TILE_IDS)
-    promise(chosen and len(set(chosen)) == len(chosen) and set(chosen) <= set(seeds.TILE_IDS), f'known ids, got {chosen}')
+    promise(
+        chosen and len(set(chosen)) == len(chosen) and set(chosen) <= set(seeds.TILE_IDS),
+        f'known ids, got {chosen}',
+    )
 
 
 def read_quarantine(path: Path) -> None:
@@ -168,7 +277,12 @@ def read_index(path: Path) -> None:
     root = path.with_name('tree')
     planted(root, path.read_bytes().split(b'\n'))
     refusals = []
-    for find in (partial(_indexed, split='train'), partial(_indexed, split='val'), _foldered, _annotated):
+    for find in (
+        partial(_indexed, split='train'),
+        partial(_indexed, split='val'),
+        _foldered,
+        _annotated,
+    ):
         try:
             for found in find(root):
                 promise(found.name and root in found.parents, f'files of the root, got {found}')
@@ -200,7 +314,10 @@ def read_pointer(path: Path) -> None:
     planted(root, names)
     (root / 'last_checkpoint').write_bytes(pointer)
     latest = latest_checkpoint(root)
-    promise(latest is None or (latest.is_file() and latest.parent == root), f'a file of the folder, got {latest}')
+    promise(
+        latest is None or (latest.is_file() and latest.parent == root),
+        f'a file of the folder, got {latest}',
+    )
 
 
 def planted(root: Path, lines: list[bytes]) -> None:

@@ -19,8 +19,8 @@ from PIL import Image
 from rasterio.io import MemoryFile
 from safetensors.torch import save
 
-from mmlandslide.datasets.index import TileRef
-from mmlandslide.datasets.store import StoreWriter, pack
+from mmlandslide.datasets.storage.index import TileRef
+from mmlandslide.datasets.storage.store import StoreWriter, pack
 
 BANDS = ('a', 'b', 'c')
 TILE_IDS = ('train/1', 'train/2', 'train/10')
@@ -57,7 +57,11 @@ def _tiles(form: str, kind: str) -> list[bytes]:
     whole = [array.astype('u1') * (1 if kind == 'image' else 255) for array in (small, large)]
     options = [{}, {'progressive': True}] if form == 'jpg' else [{}, {'compress_level': 0}]
     name = 'JPEG' if form == 'jpg' else 'PNG'
-    return [_saved(lambda file, a=a, o=o: Image.fromarray(a).save(file, name, **o)) for a in whole for o in options]
+    return [
+        _saved(lambda file, a=a, o=o: Image.fromarray(a).save(file, name, **o))
+        for a in whole
+        for o in options
+    ]
 
 
 def _saved(write: Callable[..., object], *values: object) -> bytes:
@@ -71,13 +75,28 @@ def _hdf5(small: np.ndarray, large: np.ndarray, key: str) -> list[bytes]:
     code = 'f8' if key == 'img' else 'u1'
     plain: dict[str, object] = {'data': small.astype(code)}
     packed = {'data': large.astype(code), 'chunks': True}
-    made = [plain, {**packed, 'compression': 'gzip', 'shuffle': True}, {**packed, 'compression': 'lzf', 'fletcher32': True}]
-    files = [_hdf5_file(key, options, version) for options in made for version in ('earliest', 'latest')]
+    made = [
+        plain,
+        {**packed, 'compression': 'gzip', 'shuffle': True},
+        {**packed, 'compression': 'lzf', 'fletcher32': True},
+    ]
+    files = [
+        _hdf5_file(key, options, version) for options in made for version in ('earliest', 'latest')
+    ]
     files.append(_hdf5_file(key, {**plain, 'maxshape': (None,) * small.ndim, 'chunks': True}))
     files.append(_hdf5_file(key, {'data': np.zeros(2, [('a', 'f4'), ('b', 'S4')])}))
     files.append(_hdf5_file(key, {'data': ['a', 'b'], 'dtype': h5py.string_dtype()}))
-    files.append(_hdf5_file(key, {'shape': small.shape, 'dtype': code, 'external': [('outside.bin', 0, 10**4)]}))
-    return [*files, _linking(key, h5py.SoftLink('/other')), _linking(key, h5py.ExternalLink('other.h5', '/x')), _virtual(key)]
+    files.append(
+        _hdf5_file(
+            key, {'shape': small.shape, 'dtype': code, 'external': [('outside.bin', 0, 10**4)]}
+        )
+    )
+    return [
+        *files,
+        _linking(key, h5py.SoftLink('/other')),
+        _linking(key, h5py.ExternalLink('other.h5', '/x')),
+        _virtual(key),
+    ]
 
 
 def _hdf5_file(key: str, options: dict[str, object], version: str = 'earliest') -> bytes:
@@ -111,7 +130,10 @@ def _tiff(small: np.ndarray, large: np.ndarray) -> list[bytes]:
         (small.astype('u1'), {'compress': 'packbits'}),
         (large.astype('u2'), {'compress': 'lzw', 'predictor': 2}),
         (large.astype('f4'), {'compress': 'deflate', 'predictor': 3, 'interleave': 'pixel'}),
-        (large.astype('u1'), {'tiled': True, 'blockxsize': 16, 'blockysize': 16, 'compress': 'zstd'}),
+        (
+            large.astype('u1'),
+            {'tiled': True, 'blockxsize': 16, 'blockysize': 16, 'compress': 'zstd'},
+        ),
         (large.astype('f4'), {'crs': 'EPSG:32633', 'BIGTIFF': 'YES', 'ENDIANNESS': 'BIG'}),
         (large.astype('u1'), {'compress': 'jpeg'}),
     ]
@@ -119,7 +141,14 @@ def _tiff(small: np.ndarray, large: np.ndarray) -> list[bytes]:
     for array, options in many:
         count, height, width = array.shape
         with MemoryFile() as memory:
-            with memory.open(driver='GTiff', count=count, height=height, width=width, dtype=array.dtype, **options) as target:
+            with memory.open(
+                driver='GTiff',
+                count=count,
+                height=height,
+                width=width,
+                dtype=array.dtype,
+                **options,
+            ) as target:
                 target.write(array)
             files.append(memory.read())
     return files
@@ -130,16 +159,30 @@ def _voc() -> list[bytes]:
     one = f'<object><name>landslides</name><pose>Unspecified</pose><difficult>0</difficult>{box}</object>'
     inner = ('', f'<filename>1.jpg</filename>{one}', one * 3)
     texts = [f'<annotation>{text}</annotation>' for text in inner]
-    return [text.encode() for text in texts] + [b'<?xml version="1.0" encoding="latin-1"?>' + texts[1].encode()]
+    return [text.encode() for text in texts] + [
+        b'<?xml version="1.0" encoding="latin-1"?>' + texts[1].encode()
+    ]
 
 
 def checkpoint() -> dict[str, object]:
     """Return a training checkpoint with each type that mmengine writes."""
     history = HistoryBuffer([1.0, 2.0], [1, 1])
-    layers = {'weight': torch.arange(6.0).reshape(2, 3), 'bias': torch.zeros(2, dtype=torch.float16), 'count': torch.tensor(3)}
-    optimizer = {'state': {0: {'step': torch.tensor(1.0)}}, 'param_groups': [{'lr': 0.1, 'betas': (0.9, 0.999), 'params': [0]}]}
+    layers = {
+        'weight': torch.arange(6.0).reshape(2, 3),
+        'bias': torch.zeros(2, dtype=torch.float16),
+        'count': torch.tensor(3),
+    }
+    optimizer = {
+        'state': {0: {'step': torch.tensor(1.0)}},
+        'param_groups': [{'lr': 0.1, 'betas': (0.9, 0.999), 'params': [0]}],
+    }
     meta = {'epoch': 1, 'ids': list(TILE_IDS), 'scores': np.arange(3.0), 'score': np.float32(2)}
-    return {'meta': meta, 'state_dict': layers, 'message_hub': {'log_scalars': {'loss': history}}, 'optimizer': optimizer}
+    return {
+        'meta': meta,
+        'state_dict': layers,
+        'message_hub': {'log_scalars': {'loss': history}},
+        'optimizer': optimizer,
+    }
 
 
 def _zipped() -> list[bytes]:
@@ -151,15 +194,22 @@ def _zipped() -> list[bytes]:
 def _legacy() -> list[bytes]:
     """Return checkpoints of one storage each: torch names storages by their address, which is replaced here."""
     flat = torch.arange(12.0)
-    content = {'meta': checkpoint()['meta'], 'state_dict': {'weight': flat[:6].reshape(2, 3), 'bias': flat[6:8]}}
+    content = {
+        'meta': checkpoint()['meta'],
+        'state_dict': {'weight': flat[:6].reshape(2, 3), 'bias': flat[6:8]},
+    }
     saved = [
-        _saved(lambda file, c=c: torch.save(c, file, _use_new_zipfile_serialization=False)) for c in (content, {'a': flat[::2]})
+        _saved(lambda file, c=c: torch.save(c, file, _use_new_zipfile_serialization=False))
+        for c in (content, {'a': flat[::2]})
     ]
     return [re.sub(rb'X.\0\0\0\d{9,19}(?=q)', b'X\x09\0\0\x00123456789', file) for file in saved]
 
 
 def _safetensors() -> list[bytes]:
-    states = ({'a': torch.ones(2, 3), 'b': torch.zeros(2, dtype=torch.bfloat16)}, {'c.weight': torch.arange(4)})
+    states = (
+        {'a': torch.ones(2, 3), 'b': torch.zeros(2, dtype=torch.bfloat16)},
+        {'c.weight': torch.arange(4)},
+    )
     return [save(state, metadata={'format': 'pt'}) for state in states]
 
 
@@ -184,14 +234,23 @@ def _store() -> list[bytes]:
 
 
 def _split() -> list[bytes]:
-    return [b'train/1\ntrain/10\n', b'# chosen by hand\ntrain/2 # far\n\ntrain/1', '\n'.join(TILE_IDS).encode()]
+    return [
+        b'train/1\ntrain/10\n',
+        b'# chosen by hand\ntrain/2 # far\n\ntrain/1',
+        '\n'.join(TILE_IDS).encode(),
+    ]
 
 
 def _quarantine() -> list[bytes]:
     files = [[f'image_{number}.h5', 4, CHANGED_NS] for number in (1, 2)]
     entries = {}
     for number, file in enumerate(files, 1):
-        finding = {'fault': 'nan', 'tile_id': f'train/{number}', 'path': file[0], 'message': 'dataset must hold finite values'}
+        finding = {
+            'fault': 'nan',
+            'tile_id': f'train/{number}',
+            'path': file[0],
+            'message': 'dataset must hold finite values',
+        }
         entries[f'train/{number}'] = {'findings': [finding], 'files': [file, None]}
     return [json.dumps(text).encode() for text in ({}, entries, {'train/2': entries['train/2']})]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from attempts import Outcome, outcomes
 
-from mmlandslide.datasets.isolation import Readers
+from mmlandslide.datasets.checks.isolation import Readers
 
 PASSES, TRIES = 30, 100
 
@@ -22,8 +22,13 @@ def shrunk(children: Readers, name: str, content: bytes, defect: Outcome, folder
     passes, length = PASSES, len(content) // 2
     while length and passes:
         passes -= 1
-        tries = [content[:start] + content[start + length :] for start in range(0, len(content), length)][:TRIES]
+        tries = [
+            content[:start] + content[start + length :] for start in range(0, len(content), length)
+        ][:TRIES]
         found = zip(tries, outcomes(children, name, tries, folder), strict=True)
-        kept = next((smaller for smaller, outcome in list(found) if outcome.signature == defect.signature), None)
+        kept = next(
+            (smaller for smaller, outcome in list(found) if outcome.signature == defect.signature),
+            None,
+        )
         length, content = (length // 2, content) if kept is None else (length, kept)
     return content

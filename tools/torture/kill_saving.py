@@ -31,8 +31,8 @@ from rich.table import Table
 from torch.utils.data import Dataset
 
 from mmlandslide.engine.runner import LandslideRunner
-from mmlandslide.files import latest_checkpoint, read_checkpoint
 from mmlandslide.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 
 @DATASETS.register_module()
@@ -63,8 +63,17 @@ class Wide(BaseModel):
 
 def config(work_dir: Path) -> Config:
     """Return a training that saves after each step."""
-    hook = {'type': 'mmlandslide.CheckpointHook', 'by_epoch': False, 'interval': 1, 'max_keep_ckpts': 1}
-    data = {'dataset': {'type': 'mmlandslide.Numbers'}, 'batch_size': 1, 'collate_fn': {'type': 'default_collate'}}
+    hook = {
+        'type': 'mmlandslide.CheckpointHook',
+        'by_epoch': False,
+        'interval': 1,
+        'max_keep_ckpts': 1,
+    }
+    data = {
+        'dataset': {'type': 'mmlandslide.Numbers'},
+        'batch_size': 1,
+        'collate_fn': {'type': 'default_collate'},
+    }
     values = {
         'model': {'type': 'mmlandslide.Wide'},
         'train_dataloader': {**data, 'sampler': {'type': 'mmlandslide.TileSampler'}},
@@ -73,7 +82,13 @@ def config(work_dir: Path) -> Config:
         'default_hooks': {'checkpoint': hook},
     }
     return Config(
-        {**values, 'work_dir': str(work_dir), 'experiment_name': str(os.getpid()), 'resume': True, 'default_scope': 'mmengine'}
+        {
+            **values,
+            'work_dir': str(work_dir),
+            'experiment_name': str(os.getpid()),
+            'resume': True,
+            'default_scope': 'mmengine',
+        }
     )
 
 
@@ -104,7 +119,11 @@ def ended(pid: int) -> bool:
 def left(work_dir: Path) -> str:
     """Return what a kill left, by which the moment is known."""
     standing = sorted(path.name for path in work_dir.glob('*.pth'))
-    named = Path((work_dir / 'last_checkpoint').read_text()).name if (work_dir / 'last_checkpoint').exists() else None
+    named = (
+        Path((work_dir / 'last_checkpoint').read_text()).name
+        if (work_dir / 'last_checkpoint').exists()
+        else None
+    )
     if list(work_dir.glob('.*.pth.*.tmp')):
         return 'half a checkpoint under another name'
     if list(work_dir.glob('.last_checkpoint.*.tmp')):
@@ -136,13 +155,17 @@ def kill_often(work_dir: Path, kills: int, chance: random.Random) -> Counter[str
         pid, began = born(work_dir, work_dir.with_suffix('.log'), int), time.monotonic()
         time.sleep(chance.uniform(0, 3 * cycle))
         if ended(pid):
-            raise click.ClickException(f'a life ended by itself:\n{work_dir.with_suffix(".log").read_text()[-3000:]}')
+            raise click.ClickException(
+                f'a life ended by itself:\n{work_dir.with_suffix(".log").read_text()[-3000:]}'
+            )
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         moments[left(work_dir)] += 1
         before, step = step, step_of_last(work_dir)
         if step < before:
-            raise click.ClickException(f'after step {before} the last checkpoint is that of step {step}')
+            raise click.ClickException(
+                f'after step {before} the last checkpoint is that of step {step}'
+            )
         cycle = (time.monotonic() - began) / (step - before) if step > before else cycle
     return moments
 
@@ -169,27 +192,44 @@ def close(folder: Path) -> str:
 
 def reopen(folder: Path) -> None:
     """Undo `close`."""
-    subprocess.run(['chattr', '-i', str(folder)], check=False) if os.geteuid() == 0 else folder.chmod(0o755)
+    subprocess.run(
+        ['chattr', '-i', str(folder)], check=False
+    ) if os.geteuid() == 0 else folder.chmod(0o755)
 
 
 def fail(
-    work_dir: Path, log: Path, spoil: Callable[[], str], prepare: Callable[[], object] = lambda: None
+    work_dir: Path,
+    log: Path,
+    spoil: Callable[[], str],
+    prepare: Callable[[], object] = lambda: None,
 ) -> tuple[str, str, bool]:
     """Spoil a life's storage while it saves; return how, what it said last, and whether all is as it must be."""
     pid = born(work_dir, log, prepare)
     while not (work_dir / 'last_checkpoint').exists() and not ended(pid):
         time.sleep(0.002)
     how = spoil()
-    code, step, text = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), step_of_last(work_dir), log.read_text()
+    code, step, text = (
+        os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]),
+        step_of_last(work_dir),
+        log.read_text(),
+    )
     said = [line for line in text.splitlines() if line.startswith('error: ')]
-    return how, ' '.join(said), code == 1 and len(said) == 1 and 'Traceback' not in text and step > 0
+    return (
+        how,
+        ' '.join(said),
+        code == 1 and len(said) == 1 and 'Traceback' not in text and step > 0,
+    )
 
 
 def full_disk(folder: Path) -> tuple[str, str, bool]:
     """Let a life run out of disk, of which nothing half written may stay."""
     disk = folder / 'disk'
     disk.mkdir()
-    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', str(disk)], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', str(disk)],
+        check=False,
+        capture_output=True,
+    ).returncode:
         limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
         return fail(folder / 'killed', folder / 'log', lambda: 'files limited to 4 MB', limited)
     try:
@@ -211,13 +251,18 @@ def main(kills: int, seed: int) -> None:
         registry.import_from_location()
     with tempfile.TemporaryDirectory() as name:
         moments = kill_often(Path(name, 'killed'), kills, random.Random(seed))
-        table = Table('what the kill left', 'kills', 'the last checkpoint loads and is the one pointed to')
+        table = Table(
+            'what the kill left', 'kills', 'the last checkpoint loads and is the one pointed to'
+        )
         for moment, count in moments.most_common():
             table.add_row(moment, str(count), f'{count} of {count}')
         console.print(table, f'{time.monotonic() - began:.0f} s')
         closed = Path(name, 'killed')
         try:
-            failures = [full_disk(Path(name)), fail(closed, Path(name, 'log'), lambda: close(closed))]
+            failures = [
+                full_disk(Path(name)),
+                fail(closed, Path(name, 'log'), lambda: close(closed)),
+            ]
         finally:
             reopen(closed)
     for how, said, well in failures:

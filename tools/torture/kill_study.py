@@ -51,7 +51,10 @@ def main(study: Path, kills: int, seed: int, longest_s: float) -> None:
         raise click.ClickException(f'the study that was killed failed, see {root}')
     results = [(folder / 'results.json').read_bytes() for folder in (whole, root)]
     same = results[0] == results[1]
-    click.echo(f'results.json: {len(results[0])} bytes, ' + ('the same' if same else f'NOT the same: compare {whole} and {root}'))
+    click.echo(
+        f'results.json: {len(results[0])} bytes, '
+        + ('the same' if same else f'NOT the same: compare {whole} and {root}')
+    )
     raise SystemExit(0 if same else 1)
 
 

@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmlandslide import hosts
-from mmlandslide.files import latest_checkpoint, read_checkpoint
+from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STAGES = {
@@ -41,11 +41,25 @@ STAGES = {
 }
 DETECTION = ['model.backbone.pretrained=None', 'train_cfg.val_interval=1']
 COMMON = [
-    *('model.backbone.drop_path_rate=0.2', 'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=24'),
-    *('train_cfg.max_epochs=3', 'param_scheduler.1.end=3', 'param_scheduler.1.T_max=2', 'default_hooks.logger.interval=1'),
+    *(
+        'model.backbone.drop_path_rate=0.2',
+        'train_dataloader.batch_size=2',
+        'train_dataloader.dataset.indices=24',
+    ),
+    *(
+        'train_cfg.max_epochs=3',
+        'param_scheduler.1.end=3',
+        'param_scheduler.1.T_max=2',
+        'default_hooks.logger.interval=1',
+    ),
     *('default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=3'),
 ]
-PHASES = {'Saving checkpoint': 'saving', 'Epoch(val)': 'validation', 'Epoch(train)': 'training', 'Checkpoints will be': 'start'}
+PHASES = {
+    'Saving checkpoint': 'saving',
+    'Epoch(val)': 'validation',
+    'Epoch(train)': 'training',
+    'Checkpoints will be': 'start',
+}
 
 
 def arguments(stage: str, workers: int, data: Path, work_dir: Path) -> list[str]:
@@ -59,7 +73,14 @@ def arguments(stage: str, workers: int, data: Path, work_dir: Path) -> list[str]
             f'{loader}.dataset.data_root={data}',
         ]
         options += [f'{loader}.dataset.pipeline.{step}.size_px=128'] * (stage == 'detection')
-    return [str(CONFIGS / config), '--work-dir', str(work_dir), '--resume', '--cfg-options', *options]
+    return [
+        str(CONFIGS / config),
+        '--work-dir',
+        str(work_dir),
+        '--resume',
+        '--cfg-options',
+        *options,
+    ]
 
 
 def live(host: str, options: list[str], log: Path, steps: float, chance: random.Random) -> bool:
@@ -95,7 +116,9 @@ def train(host: str, options: list[str], log: Path) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    script = Path(str(importlib.import_module(host).__file__)).parent / '.mim' / 'tools' / 'train.py'
+    script = (
+        Path(str(importlib.import_module(host).__file__)).parent / '.mim' / 'tools' / 'train.py'
+    )
     sys.argv, code = [str(script), *options], 1
     try:
         runpy.run_path(str(script), run_name='__main__')
@@ -108,7 +131,10 @@ def train(host: str, options: list[str], log: Path) -> None:
 def digest(value: Any, into: Any) -> Any:
     """Feed tensors, dicts, lists and plain values to a hash, in order; return it."""
     if isinstance(value, torch.Tensor):
-        into.update(f'{value.dtype}{tuple(value.shape)}'.encode() + value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        into.update(
+            f'{value.dtype}{tuple(value.shape)}'.encode()
+            + value.reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     elif isinstance(value, dict | list | tuple):
         for item in value.items() if isinstance(value, dict) else value:
             digest(item, into)
@@ -121,7 +147,11 @@ def outcome(work_dir: Path) -> tuple[str, dict[tuple[str, int], set[str]]]:
     """Return the hash of the last checkpoint, and the values that each scalar was logged with at each step."""
     checkpoint = read_checkpoint(latest_checkpoint(work_dir) or work_dir)
     logged: dict[tuple[str, int], set[str]] = {}
-    for line in (line for path in work_dir.glob('*/vis_data/scalars.json') for line in path.read_text().splitlines()):
+    for line in (
+        line
+        for path in work_dir.glob('*/vis_data/scalars.json')
+        for line in path.read_text().splitlines()
+    ):
         try:
             scalars = json.loads(line)
         except json.JSONDecodeError:  # the process was killed while it wrote this line
@@ -138,13 +168,22 @@ def phase(log: Path) -> str:
     return PHASES[max(PHASES, key=text.rfind)]
 
 
-def run_case(stage: str, workers: int, folder: Path, kills: int, chance: random.Random) -> list[str]:
+def run_case(
+    stage: str, workers: int, folder: Path, kills: int, chance: random.Random
+) -> list[str]:
     """Run one case; return its row of the table, which ends with whether all is equal."""
     host, case = STAGES[stage][0], folder / f'{stage}_{workers}'
     case.mkdir()
     with (case / 'whole.log').open('w') as log:
-        command = ['mim', 'train', host, *arguments(stage, workers, folder / 'tiles', case / 'whole')]
-        subprocess.run(command, check=True, stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        command = [
+            'mim',
+            'train',
+            host,
+            *arguments(stage, workers, folder / 'tiles', case / 'whole'),
+        ]
+        subprocess.run(
+            command, check=True, stdout=log, stderr=log, env={**os.environ, 'OMP_NUM_THREADS': '1'}
+        )
     moments, most, chains = [], landmarks(case / 'whole.log'), [case / 'killed_1']
     while len(moments) < kills:
         log, steps = case / f'{len(moments)}.log', chance.uniform(0, 1.5 * most / kills)
@@ -152,14 +191,29 @@ def run_case(stage: str, workers: int, folder: Path, kills: int, chance: random.
             moments.append(phase(log))
         else:  # it came to its end before the moment; the kills that are left go to another one
             chains.append(case / f'killed_{len(chains) + 1}')
-    live(host, arguments(stage, workers, folder / 'tiles', chains[-1]), case / 'last.log', math.inf, chance)
+    live(
+        host,
+        arguments(stage, workers, folder / 'tiles', chains[-1]),
+        case / 'last.log',
+        math.inf,
+        chance,
+    )
     wanted, logged = outcome(case / 'whole')
     found = [outcome(chain) for chain in chains]
     equal = all(weights == wanted and scalars == logged for weights, scalars in found)
-    same = min(sum(scalars.get(key) == value for key, value in logged.items()) for _, scalars in found)
+    same = min(
+        sum(scalars.get(key) == value for key, value in logged.items()) for _, scalars in found
+    )
     hit = ', '.join(f'{moments.count(name)} {name}' for name in PHASES.values() if name in moments)
     hashes = f'{", ".join(weights[:12] for weights, _ in found)} for {wanted[:12]}'
-    return [stage, str(workers), f'{len(moments)}: {hit}', hashes, f'{same} of {len(logged)}', 'yes' if equal else 'NO']
+    return [
+        stage,
+        str(workers),
+        f'{len(moments)}: {hit}',
+        hashes,
+        f'{same} of {len(logged)}',
+        'yes' if equal else 'NO',
+    ]
 
 
 @click.command()
@@ -171,9 +225,21 @@ def main(kills: int, seed: int) -> None:
     torch.set_num_threads(1)
     hosts.prepare()
     collect_env()  # what a runner imports, once, before any fork
-    for name in ('mmdet.apis', 'mmpretrain.apis', 'mmlandslide.engine.runner', 'mmlandslide.models.swin_mae'):
+    for name in (
+        'mmdet.apis',
+        'mmpretrain.apis',
+        'mmlandslide.engine.runner',
+        'mmlandslide.models.self_supervision.swin_mae',
+    ):
         importlib.import_module(name)
-    table = Table('stage', 'workers', 'kills, and during what', 'sha256 for that of `mim train`', 'scalars equal', 'equal')
+    table = Table(
+        'stage',
+        'workers',
+        'kills, and during what',
+        'sha256 for that of `mim train`',
+        'scalars equal',
+        'equal',
+    )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         sizes = ['--train', '24', '--val', '6', '--test', '0']
         subprocess.run(['mmlandslide', 'synth', '--out', f'{name}/tiles', *sizes], check=True)

@@ -2,6 +2,12 @@
 
 _base_ = './model_r18.py'
 model = dict(
-    backbone=dict(_delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='all', out_indices=(2, 3, 4, 5)),
+    backbone=dict(
+        _delete_=True,
+        type='mmlandslide.EfficientNet',
+        arch='b0',
+        bands='all',
+        out_indices=(2, 3, 4, 5),
+    ),
     neck=dict(in_channels=[24, 40, 112, 320]),
 )

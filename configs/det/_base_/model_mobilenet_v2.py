@@ -2,6 +2,8 @@
 
 _base_ = './model_r18.py'
 model = dict(
-    backbone=dict(_delete_=True, type='mmlandslide.MobileNetV2', bands='all', out_indices=(1, 2, 4, 6)),
+    backbone=dict(
+        _delete_=True, type='mmlandslide.MobileNetV2', bands='all', out_indices=(1, 2, 4, 6)
+    ),
     neck=dict(in_channels=[24, 32, 96, 320]),
 )

@@ -11,8 +11,16 @@ at stride 32. With one or two tiles a GPU, `--cfg-options model.backbone.norm_ev
 
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 model = dict(
-    data_preprocessor=dict(_delete_=True, type='mmlandslide.TilePreprocessor', bands='all', clip_std=5.0, pad_size_divisor=32),
-    backbone=dict(_delete_=True, type='mmlandslide.ResNet', depth=18, bands='all', out_indices=(0, 1, 2, 3)),
+    data_preprocessor=dict(
+        _delete_=True,
+        type='mmlandslide.TilePreprocessor',
+        bands='all',
+        clip_std=5.0,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(
+        _delete_=True, type='mmlandslide.ResNet', depth=18, bands='all', out_indices=(0, 1, 2, 3)
+    ),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
     rpn_head=dict(
         in_channels=128,
@@ -35,5 +43,7 @@ model = dict(
         rpn_proposal=dict(nms_pre=1000, max_per_img=500),
         rcnn=dict(sampler=dict(type='mmlandslide.KeyedRandomSampler', num=128)),
     ),
-    test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=500), rcnn=dict(score_thr=0.001, max_per_img=200)),
+    test_cfg=dict(
+        rpn=dict(nms_pre=1000, max_per_img=500), rcnn=dict(score_thr=0.001, max_per_img=200)
+    ),
 )

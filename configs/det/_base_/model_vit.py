@@ -11,5 +11,12 @@ model = dict(
         drop_path_rate=0.1,
         out_type='featmap',
     ),
-    neck=dict(_delete_=True, type='mmlandslide.SimpleFPN', in_channels=192, out_channels=128, in_stride=16, num_outs=5),
+    neck=dict(
+        _delete_=True,
+        type='mmlandslide.SimpleFPN',
+        in_channels=192,
+        out_channels=128,
+        in_stride=16,
+        num_outs=5,
+    ),
 )

@@ -8,7 +8,9 @@ _augmented = [
     dict(type='mmlandslide.ColorJitter'),
     dict(type='mmlandslide.PackTile'),
 ]
-_loader = dict(batch_size=256, num_workers=8, persistent_workers=True, collate_fn=dict(type='default_collate'))
+_loader = dict(
+    batch_size=256, num_workers=8, persistent_workers=True, collate_fn=dict(type='default_collate')
+)
 train_dataloader = dict(
     **_loader,
     sampler=dict(type='mmlandslide.TileSampler', shuffle=True),

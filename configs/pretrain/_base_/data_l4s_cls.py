@@ -4,9 +4,17 @@ Trained on `train`, measured on `validation`, tested on `test`. No zoom: a windo
 """
 
 _pipeline = [dict(type='mmlandslide.ResizeTile', size_px=256), dict(type='mmlandslide.PackTile')]
-_dataset = dict(type='mmlandslide.Landslide4SenseClsDataset', data_root='data/landslide4sense', bands='all')
-_augmented = [dict(type='mmlandslide.RandomFlipRotate'), dict(type='mmlandslide.RandomGain'), *_pipeline]
-_loader = dict(batch_size=64, num_workers=2, persistent_workers=True, collate_fn=dict(type='default_collate'))
+_dataset = dict(
+    type='mmlandslide.Landslide4SenseClsDataset', data_root='data/landslide4sense', bands='all'
+)
+_augmented = [
+    dict(type='mmlandslide.RandomFlipRotate'),
+    dict(type='mmlandslide.RandomGain'),
+    *_pipeline,
+]
+_loader = dict(
+    batch_size=64, num_workers=2, persistent_workers=True, collate_fn=dict(type='default_collate')
+)
 _in_order = dict(type='mmlandslide.TileSampler', shuffle=False, round_up=False)
 train_dataloader = dict(
     **_loader,
@@ -14,9 +22,15 @@ train_dataloader = dict(
     dataset=dict(**_dataset, split='train', pipeline=_augmented),
 )
 val_dataloader = dict(
-    **_loader, sampler=_in_order, dataset=dict(**_dataset, split='validation', pipeline=_pipeline, test_mode=True)
+    **_loader,
+    sampler=_in_order,
+    dataset=dict(**_dataset, split='validation', pipeline=_pipeline, test_mode=True),
 )
-test_dataloader = dict(**_loader, sampler=_in_order, dataset=dict(**_dataset, split='test', pipeline=_pipeline, test_mode=True))
+test_dataloader = dict(
+    **_loader,
+    sampler=_in_order,
+    dataset=dict(**_dataset, split='test', pipeline=_pipeline, test_mode=True),
+)
 val_evaluator = dict(type='mmlandslide.TileMetric')
 test_evaluator = val_evaluator
 del _pipeline, _dataset, _augmented, _loader, _in_order

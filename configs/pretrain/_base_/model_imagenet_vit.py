@@ -4,6 +4,8 @@ _base_ = './model_supervised_vit.py'
 model = dict(
     data_preprocessor=dict(bands='photograph', clip_std=None),
     backbone=dict(bands='photograph', img_size=224),
-    head=dict(num_classes=1000, loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1)),
+    head=dict(
+        num_classes=1000, loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1)
+    ),
     mixing=dict(mixup=0.8, cutmix=1.0),
 )

@@ -7,7 +7,12 @@ model = dict(
     type='mmlandslide.SwinMAE',
     data_preprocessor=dict(type='mmlandslide.TilePreprocessor', bands='all', clip_std=5.0),
     backbone=dict(
-        type='mmlandslide.SwinTransformer', arch='base', bands='all', window_size=8, out_indices=(3,), drop_path_rate=0.0
+        type='mmlandslide.SwinTransformer',
+        arch='base',
+        bands='all',
+        window_size=8,
+        out_indices=(3,),
+        drop_path_rate=0.0,
     ),
     unit_px=16,
     masked_ratio=0.75,

@@ -13,7 +13,9 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     step_seed=dict(type='mmlandslide.StepSeedHook'),
 )
-visualizer = dict(type='mmlandslide.TileVisualizer', vis_backends=loggers('local', 'csv', 'tensorboard'))
+visualizer = dict(
+    type='mmlandslide.TileVisualizer', vis_backends=loggers('local', 'csv', 'tensorboard')
+)
 env_cfg = dict(mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 randomness = dict(seed=0)
 log_level = 'INFO'

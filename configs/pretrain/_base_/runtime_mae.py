@@ -5,4 +5,6 @@ default_hooks = dict(
     panels=dict(type='mmlandslide.ReconstructionPanelsHook'),
     variance=dict(type='mmlandslide.VarianceHook'),
 )
-log_processor = dict(custom_cfg=[dict(data_src='target_variance', method_name='mean', window_size=10)])
+log_processor = dict(
+    custom_cfg=[dict(data_src='target_variance', method_name='mean', window_size=10)]
+)

@@ -1,0 +1,319 @@
+"""Finds the tiles of a Landslide4Sense folder in either published layout and pairs image and mask by tile id."""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
+
+SPLITS = ('train', 'validation', 'test')
+_ALIASES = {'val': 'validation', 'valid': 'validation'}
+#: Layout A is the challenge's own (and Kaggle's), layout B that of HuggingFace `ibm-nasa-geospatial/Landslide4sense`.
+LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
+    'A': {
+        split: (f'{folder}/img', f'{folder}/mask')
+        for split, folder in zip(SPLITS, ('TrainData', 'ValidData', 'TestData'), strict=True)
+    },
+    'B': {split: (f'images/{split}', f'annotations/{split}') for split in SPLITS},
+}
+#: Environment variable: folders, separated as in `PATH`, that links inside a data root may lead into.
+LINKS_INTO = 'MMLANDSLIDE_LINKS_INTO'
+#: A split file of all 4844 tiles has 80 kB.
+MAX_SPLIT_BYTES = 2**24
+_SHOWN, _SHOWN_LENGTH = 5, 60
+
+
+@dataclass(frozen=True)
+class TileRef:
+    """Where one tile lies.
+
+    Attributes:
+        tile_id: `<split>/<number>`, such as `train/12`.
+        image_path: of its bands.
+        mask_path: of its landslide mask; `None` where it is not labelled.
+    """
+
+    tile_id: str
+    image_path: Path
+    mask_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What lies in the folders of one split.
+
+    Attributes:
+        refs: one a tile image, in the order of their numbers.
+        orphan_masks: tile id -> mask without image.
+    """
+
+    refs: list[TileRef]
+    orphan_masks: dict[str, Path]
+
+    @property
+    def files(self) -> dict[str, tuple[Path | None, Path | None]]:
+        """Tile id -> paths of image and mask, lone masks included."""
+        paired: dict[str, tuple[Path | None, Path | None]] = {
+            ref.tile_id: (ref.image_path, ref.mask_path) for ref in self.refs
+        }
+        return paired | {tile_id: (None, path) for tile_id, path in self.orphan_masks.items()}
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any tile has a mask; a split without any is unlabelled, which is no fault."""
+        return any(ref.mask_path for ref in self.refs)
+
+    @property
+    def unmasked(self) -> list[TileRef]:
+        """Tiles without a mask in a split whose other tiles have one."""
+        return [ref for ref in self.refs if ref.mask_path is None] if self.labelled else []
+
+
+def split_named(name: str) -> str:
+    """Return the canonical name of a split (`val` and `valid` are `validation`).
+
+    Raises:
+        ConfigError: no such split.
+    """
+    split = _ALIASES.get(name, name)
+    if split not in SPLITS:
+        raise ConfigError.mismatch(
+            'split', f'be one of {list(SPLITS)}', repr(name), 'the dataset', 'Name one of those'
+        )
+    return split
+
+
+def layout(data_root: Path) -> str:
+    """Return which published layout a folder has, `A` or `B`.
+
+    Raises:
+        MissingPathError: no such folder, or it holds neither layout.
+    """
+    for name, splits in LAYOUTS.items():
+        if any((data_root / images).is_dir() for images, _ in splits.values()):
+            return name
+    looked = 'TrainData/img or images/train (or another split of these)'
+    found = (
+        f'folders {sorted(p.name for p in data_root.iterdir())[:_SHOWN]}'
+        if data_root.is_dir()
+        else 'no folder'
+    )
+    raise MissingPathError.mismatch(
+        'data root',
+        f'hold {looked}',
+        found,
+        data_root,
+        'Put Landslide4Sense there as data/README.md says, or write simulated tiles with `mmlandslide synth --out '
+        + f'{data_root}`',
+    )
+
+
+def pair(data_root: Path, split: str) -> Pairing:
+    """List a split's images and masks and pair them by number, never by sort order.
+
+    Args:
+        data_root: folder in layout A or B.
+        split: name or alias of the split.
+
+    Returns:
+        The pairing, faults included; empty where the split has no folder.
+
+    Raises:
+        MissingPathError: as in `layout`.
+        DatasetError: a link leads out of the data root, see `require_inside`.
+        ConfigError: no such split.
+    """
+    split = split_named(split)
+    images, masks = LAYOUTS[layout(data_root)][split]
+    image_paths, mask_paths = (
+        _numbered(data_root, images, 'image'),
+        _numbered(data_root, masks, 'mask'),
+    )
+    refs = [
+        TileRef(f'{split}/{number}', image_paths[number], mask_paths.get(number))
+        for number in _natural(image_paths)
+    ]
+    orphans = {
+        f'{split}/{number}': mask_paths[number]
+        for number in _natural(mask_paths)
+        if number not in image_paths
+    }
+    return Pairing(refs, orphans)
+
+
+def find_tiles(data_root: Path, split: str, leave_out: Collection[str] = ()) -> list[TileRef]:
+    """Return a split's tiles in the order of their numbers, or refuse a faulty pairing.
+
+    Args:
+        data_root: folder in layout A or B.
+        split: name or alias of the split.
+        leave_out: tile ids that are known to be faulty.
+
+    Raises:
+        MissingPathError: as in `layout`.
+        DatasetError: no tile, a mask without image, or an image without mask among labelled ones.
+        ConfigError: no such split.
+    """
+    pairing = pair(data_root, split)
+    faults = [
+        *pairing.orphan_masks.values(),
+        *(ref.image_path for ref in pairing.unmasked if ref.tile_id not in leave_out),
+    ]
+    unpaired = [path for path in faults if f'{split_named(split)}/{_number(path)}' not in leave_out]
+    if unpaired:
+        raise unpaired_error(unpaired[0], len(unpaired))
+    refs = [ref for ref in pairing.refs if ref.tile_id not in leave_out]
+    if not refs:
+        images = data_root / LAYOUTS[layout(data_root)][split_named(split)][0]
+        raise DatasetError.mismatch(
+            f'split {split!r}',
+            'hold at least one image_N.h5',
+            'none',
+            images,
+            'Put its tiles there or name another split',
+        )
+    return refs
+
+
+def unpaired_error(path: Path, count: int = 1) -> DatasetError:
+    """Return the error for an image without mask or a mask without image.
+
+    Args:
+        path: of the file that stands alone.
+        count: of such files in the split.
+    """
+    other = 'image' if path.name.startswith('mask') else 'mask'
+    more = f' ({count} such files in this split)' if count > 1 else ''
+    return DatasetError(
+        f'tile file must have its {other}, got none{more} in {path}. '
+        f'Add the {other}, or run `mmlandslide prepare --quarantine` to go on without the tile.'
+    )
+
+
+def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None:
+    """Refuse a folder, or a file in it, that a link leads out of the data root, and a name that would write to the terminal.
+
+    The root itself may be a link, and links may lead from place to place within it. Those that lead elsewhere, such as into a
+    download cache, must be allowed by naming that place in the environment variable `LINKS_INTO`.
+
+    Args:
+        root: that a user has named.
+        folder: below it.
+        files: in the folder.
+
+    Raises:
+        DatasetError: a link leads to a place that is not allowed, or a file's name holds what cannot be printed.
+    """
+    allowed = [root, *map(Path, filter(None, os.environ.get(LINKS_INTO, '').split(os.pathsep)))]
+    homes = [home.resolve() for home in allowed]
+    for path in (folder, *files):
+        if not path.name.isprintable():
+            raise DatasetError.mismatch(
+                'file name',
+                'be printable',
+                repr(path.name),
+                folder,
+                'Rename the file or take it out',
+            )
+        if path != folder and not path.is_symlink():
+            continue
+        target = Path(os.path.realpath(path))
+        if not any(target.is_relative_to(home) for home in homes):
+            remedy = f'Put what it leads to there itself, or allow links into {target.parent} with the variable {LINKS_INTO}'
+            raise DatasetError.mismatch(
+                'path', f'lead to a place inside {homes[0]}', target, path, remedy
+            )
+
+
+def stamp(path: Path | None) -> list[str | int] | None:
+    """Return name, size and time of change of a file, `None` where there is none."""
+    if path is None or not path.exists():
+        return None
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
+
+
+def select(refs: Iterable[TileRef], split_file: Path) -> list[TileRef]:
+    """Return the tiles that a split file names, in its order.
+
+    Args:
+        refs: to choose from.
+        split_file: text, one tile id a line; `#` starts a comment. It names tiles only; nothing in it is opened as a path.
+
+    Raises:
+        MissingPathError: no such file.
+        DatasetError: an id that is not among `refs` or stands there twice, no id at all, a file that is not UTF-8 or absurdly
+            large, or a link that leads out of its folder.
+    """
+    known = {ref.tile_id: ref for ref in refs}
+    return [known[tile_id] for tile_id in read_split(split_file, known)]
+
+
+def read_split(split_file: Path, known: Collection[str]) -> list[str]:
+    """Return the tile ids of a split file; arguments and errors as in `select`."""
+    if not split_file.is_file():
+        raise MissingPathError.mismatch(
+            'split file',
+            'exist',
+            'no file',
+            split_file,
+            'Write one tile id a line, such as train/12',
+        )
+    require_inside(split_file.parent, split_file.parent, [split_file])
+    lines = (line.split('#')[0].strip() for line in _text(split_file).splitlines())
+    tile_ids = [line for line in lines if line]
+    unknown = [tile_id for tile_id in tile_ids if tile_id not in known]
+    if unknown:
+        raise DatasetError.mismatch(
+            'split file',
+            f'name tiles of this split, such as {next(iter(known), "train/1")}',
+            f'{len(unknown)} unknown: {[tile_id[:_SHOWN_LENGTH] for tile_id in unknown[:_SHOWN]]}',
+            split_file,
+            'Take those lines out (a quarantined tile counts as unknown)',
+        )
+    if not tile_ids or len(set(tile_ids)) != len(tile_ids):
+        got = 'a tile twice' if tile_ids else 'no tile'
+        raise DatasetError.mismatch(
+            'split file',
+            'name at least one tile and none twice',
+            got,
+            split_file,
+            'Correct its lines',
+        )
+    return tile_ids
+
+
+def _text(split_file: Path) -> str:
+    """Return the text of a split file."""
+    size, remedy = split_file.stat().st_size, 'Write one tile id a line, such as train/12'
+    if size > MAX_SPLIT_BYTES:
+        raise DatasetError.mismatch(
+            'split file', f'have at most {MAX_SPLIT_BYTES} bytes', size, split_file, remedy
+        )
+    try:
+        return split_file.read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise DatasetError.mismatch(
+            'split file', 'be UTF-8 text', repr(str(error)), split_file, remedy
+        ) from error
+
+
+def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:
+    """Return number -> path of the files `<stem>_<number>.h5` in a folder below the data root."""
+    folder = data_root / below
+    if not folder.is_dir():
+        return {}
+    found = {_number(path): path for path in folder.glob(f'{stem}_*.h5') if _number(path)}
+    require_inside(data_root, folder, found.values())
+    return found
+
+
+def _number(path: Path) -> str:
+    match = re.fullmatch(r'(?:image|mask)_(\d+)\.h5', path.name)
+    return match[1] if match else ''
+
+
+def _natural(numbers: Iterable[str]) -> Sequence[str]:
+    return sorted(numbers, key=lambda number: (int(number), number))

@@ -1,0 +1,207 @@
+"""Any folder of tiles with landslide masks, with any bands: the Mars tiles, or a user's own."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmlandslide import bands as band_table
+from mmlandslide.datasets.boxes import rule_named
+from mmlandslide.datasets.storage.index import TileRef, require_inside, select, split_named
+from mmlandslide.datasets.storage.store import ensure, store_folder
+from mmlandslide.datasets.storage.tiles import SUFFIXES
+from mmlandslide.datasets.views.view import Sample, TileView
+from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
+from mmlandslide.registry import DATASETS
+
+#: Finds the id in the file names of the Mars tiles.
+PATTERN = r'(\d+_\d+)\.tif$'
+
+
+@DATASETS.register_module()
+class MaskFolderDataset(TileView):
+    r"""Tiles in one folder, their masks in another, paired by an id in the file name.
+
+    Written for `data/mars_mmls` (Multimodal-Martian-Landslides, WACV 2024): 180 train and 31 validation tiles of Valles Marineris,
+    128 x 128 px float32 GeoTIFF scaled to [0, 1], bands as in the group `mars`; `images/Image_patch_R_C.tif` goes with
+    `masks/Mask_patch_R_C.tif`, values 0 and 1. Every tile holds a landslide, which covers half of it in the mean. Thermal inertia
+    is 0 where it has no data: give `nodata={'mars_thermal': 0.0}`. Any format that `tiles.read_image` reads will do.
+
+    Tiles are packed into a store on first use, as Landslide4Sense's are.
+
+    Args:
+        data_root: that holds both folders, such as `data/mars_mmls/train`.
+        source_bands: names or group of all bands in the files, in their order.
+        bands: names or groups to load; all by default.
+        images: folder of images below `data_root`.
+        masks: folder of masks below `data_root`; `None` for tiles without labels.
+        pattern: regular expression, searched for in each file name; its first group is the id that pairs image and mask.
+        split: `train`, `validation` or `test`: the first part of the tile ids.
+        split_file: text with one tile id a line; only those, in its order.
+        box_rule: of `boxes.RULES`.
+        keep_negatives: keep tiles without a box.
+        nodata: band -> the value that means no data there. Such pixels get the mean of the tile's other pixels in that band.
+        kwargs: what `TileView` takes, `name` among it.
+
+    Raises:
+        MissingPathError: no such folder or split file.
+        DatasetError: no tile, a file name without id, an id twice, an image or mask that stands alone, or a link that leads out
+            of the data root.
+        ConfigError: no such split or box rule, or a pattern without group.
+        BandError: a band that the files do not have.
+        TileError: a tile that cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_root: str | Path,
+        source_bands: str | Sequence[str],
+        bands: str | Sequence[str] | None = None,
+        images: str = 'images',
+        masks: str | None = 'masks',
+        pattern: str = PATTERN,
+        split: str = 'train',
+        split_file: str | Path | None = None,
+        box_rule: str = 'components',
+        keep_negatives: bool = True,
+        nodata: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.folder = Path(data_root)
+        self.source_bands = band_table.names(source_bands)
+        self.images, self.masks, self.pattern = images, masks, _compiled(pattern)
+        self.split = split_named(split)
+        self.split_file = Path(split_file) if split_file else None
+        self.rule = rule_named(box_rule)
+        self.keep_negatives = keep_negatives
+        self.nodata = dict(nodata or {})
+        band_table.positions(tuple(self.nodata) or self.source_bands, self.source_bands, 'nodata')
+        self.positions = band_table.positions(
+            bands or self.source_bands, self.source_bands, self.folder
+        )
+        super().__init__(bands=bands or self.source_bands, **kwargs)
+
+    @property
+    def store_name(self) -> str:
+        """Return the store's name: views that read the same files otherwise have stores of their own."""
+        reading = json.dumps([self.images, self.masks, self.pattern.pattern, self.source_bands])
+        return f'{Path(self.images).name}_{self.split}_{hashlib.blake2b(reading.encode(), digest_size=4).hexdigest()}'
+
+    def load_data_list(self) -> list[Sample]:
+        """Return one dict a tile: ids, path, boxes and, where there are masks, `gt_label` (1 if any pixel is landslide)."""
+        refs = self.find_tiles()
+        self.store = ensure(refs, self.source_bands, store_folder(self.folder), self.store_name)
+        chosen = refs if self.split_file is None else select(refs, self.split_file)
+        samples = [self._sample(ref) for ref in chosen]
+        return samples if self.keep_negatives else self.with_boxes(samples, self.folder)
+
+    def load_image(self, info: Sample) -> np.ndarray:
+        """Return the tile's bands, (C, H, W) float32 in stored units, no-data pixels filled."""
+        image = self.store.read(info['img_id'], self.positions)
+        for band, name in zip(image, self.bands, strict=True):
+            if name in self.nodata:
+                fill(band, band == self.nodata[name])
+        return image
+
+    def find_tiles(self) -> list[TileRef]:
+        """Return all tiles, paired, in the order of the numbers in their ids."""
+        images = self._by_id(self.folder / self.images)
+        masks = {} if self.masks is None else self._by_id(self.folder / self.masks)
+        alone = sorted(set(images) ^ set(masks), key=natural) if self.masks is not None else []
+        if alone:
+            raise DatasetError.mismatch(
+                'folders',
+                'hold one image and one mask for each tile',
+                f'{len(alone)} ids with only one of them, such as {alone[:3]}',
+                f'{self.folder / self.images} and {self.folder / str(self.masks)}',
+                'Add what is missing, or take its other half away',
+            )
+        return [
+            TileRef(f'{self.split}/{key}', images[key], masks.get(key))
+            for key in sorted(images, key=natural)
+        ]
+
+    def _by_id(self, folder: Path) -> dict[str, Path]:
+        """Return id -> path of the tile files in a folder."""
+        if not folder.is_dir():
+            raise MissingPathError.mismatch(
+                'tile folder',
+                'exist',
+                'no folder',
+                folder,
+                'Put the tiles there or name the folder',
+            )
+        found: dict[str, Path] = {}
+        for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+            match = self.pattern.search(path.name)
+            if match is None or match[1] in found:
+                got = (
+                    repr(path.name)
+                    if match is None
+                    else f'{path.name!r} beside {found[match[1]].name!r}'
+                )
+                expected = f'match {self.pattern.pattern!r} with an id of its own'
+                raise DatasetError.mismatch(
+                    'file name', expected, got, folder, 'Pass pattern=..., or rename the file'
+                )
+            found[match[1]] = path
+        require_inside(self.folder, folder, found.values())
+        if not found:
+            raise DatasetError.mismatch(
+                'tile folder', f'hold files {SUFFIXES}', 'none', folder, 'Put the tiles there'
+            )
+        return found
+
+    def _sample(self, ref: TileRef) -> Sample:
+        labelled = (
+            {}
+            if ref.mask_path is None
+            else {'gt_label': int(self.store.entry(ref.tile_id).positive_px > 0)}
+        )
+        boxes = self.store.boxes(ref.tile_id, self.rule)
+        return {
+            'img_id': ref.tile_id,
+            'img_path': str(ref.image_path),
+            'boxes_xyxy': boxes,
+            **labelled,
+        }
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern that has a group to take an id from."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError.mismatch(
+            'pattern', 'be a regular expression', error, repr(pattern), 'Correct it'
+        ) from error
+    if not compiled.groups:
+        raise ConfigError.mismatch(
+            'pattern',
+            'have a group for the id',
+            'none',
+            repr(pattern),
+            r'Write for example (\d+)\.tif$',
+        )
+    return compiled
+
+
+def natural(text: str) -> tuple[tuple[int, ...], str]:
+    """Return a key that sorts texts by the numbers in them: `9_16` before `10_4`."""
+    return tuple(map(int, re.findall(r'\d+', text))), text
+
+
+def fill(band: np.ndarray, absent: np.ndarray) -> None:
+    """Give absent pixels the mean of the others, in place.
+
+    Args:
+        band: (H, W) float32.
+        absent: (H, W) bool, True where there are no data; a band without any data is left as it is.
+    """
+    if absent.any() and not absent.all():
+        band[absent] = band[~absent].mean()

@@ -1,0 +1,151 @@
+"""What every dataset view shares: keyed randomness, loading by tile id, and no silent substitution of samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmlandslide import bands as band_table
+from mmlandslide import rng
+from mmlandslide.errors import DatasetError
+
+Sample = dict[str, Any]
+
+
+class TileView(BaseDataset, ABC):
+    """A list of tiles, each loaded, drawn upon with its own randomness and sent through a pipeline.
+
+    A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends tiles as stored; bands in the
+    order asked for), `bands` (names), `img_id`
+    (tile id), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
+    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and, outside tests, `draw_other`
+    (returns another sample, loaded and with the same generator, for transforms that mix). Subclasses add truth.
+
+    Args:
+        bands: names or groups to load.
+        name: of the data; tile ids of one name are compared with each other wherever they come from, so that a tile that
+            served for training cannot be tested unnoticed.
+        pipeline: transforms, each a dict with a `type`.
+        test_mode: no tile is mixed in; the draw is the same in every epoch.
+        lazy_init: leave listing the tiles for later.
+        indices: positions of the tiles to keep, or how many of the first; `None` for all.
+        metainfo: entries that replace those of `METAINFO`.
+        serialize_data: keep the list of tiles as bytes that workers share.
+        data_root: folder of the data.
+    """
+
+    METAINFO = {'classes': ('landslide',), 'palette': [(255, 64, 32)]}  # noqa: RUF012 (mmengine's own spelling)
+
+    def __init__(
+        self,
+        *,
+        bands: str | Sequence[str],
+        name: str,
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        indices: int | Sequence[int] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
+        serialize_data: bool = True,
+        data_root: str = '',
+    ) -> None:
+        self.bands = band_table.names(bands)
+        self.name = name
+        super().__init__(
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            indices=indices,
+            metainfo=metainfo,
+            serialize_data=serialize_data,
+            data_root=data_root,
+        )
+
+    @property
+    def tile_ids(self) -> list[str]:
+        """Return `<name>:<tile id>` for every tile of the view."""
+        self.full_init()
+        return [f'{self.name}:{self.get_data_info(index)["img_id"]}' for index in range(len(self))]
+
+    def with_boxes(self, tiles: Sequence[Sample], where: object) -> list[Sample]:
+        """Return the tiles that have a box.
+
+        Args:
+            tiles: entries with `boxes_xyxy`.
+            where: what holds them, for the error.
+
+        Raises:
+            DatasetError: none has.
+        """
+        found = [tile for tile in tiles if len(tile['boxes_xyxy'])]
+        if not found:
+            remedy = 'Name another folder or split, or keep_negatives=True'
+            raise DatasetError.mismatch(
+                'dataset',
+                'hold at least one tile with a box',
+                f'none of {len(tiles)}',
+                where,
+                remedy,
+            )
+        return found
+
+    @abstractmethod
+    def load_image(self, info: Sample) -> np.ndarray:
+        """Return the tile's bands, (C, H, W): float32 in stored units, or uint16 whole numbers, each a value times its divisor."""
+
+    def load(self, index: int, generator: np.random.Generator) -> Sample:
+        """Return one sample before any transform.
+
+        Args:
+            index: position in the view.
+            generator: that the transforms draw from.
+        """
+        info: Sample = self.get_data_info(index)
+        image = self.load_image(info)
+        height, width = image.shape[-2:]
+        boxes = np.asarray(info.pop('boxes_xyxy', np.zeros((0, 4))), np.float32).reshape(-1, 4)
+        labels = np.asarray(info.pop('labels', np.zeros(len(boxes))), np.int64)
+        return {
+            **info,
+            'img': image,
+            'bands': self.bands,
+            'ori_shape': (height, width),
+            'img_shape': (height, width),
+            'scale_factor': (1.0, 1.0),
+            'native_boxes_xyxy': boxes,
+            'native_labels': labels,
+            'gt_bboxes': boxes.copy(),
+            'gt_bboxes_labels': labels.copy(),
+            'rng': generator,
+        }
+
+    def __getitem__(self, index: int | rng.SampleIndex) -> Any:
+        """Return one sample after the pipeline.
+
+        Args:
+            index: a position with its seed and epoch as our sampler hands it, or a plain position (seed 0, epoch 0).
+
+        Raises:
+            DatasetError: a transform returned nothing; mmengine would put a random other sample in its place.
+        """
+        self.full_init()
+        seed, epoch, position = index if isinstance(index, rng.SampleIndex) else (0, 0, int(index))
+        tile_id = self.get_data_info(position)['img_id']
+        sample_key = rng.key(seed, 0 if self.test_mode else epoch, tile_id)
+        generator = np.random.default_rng(sample_key)
+        sample = self.load(position, generator)
+        sample['sample_key'] = sample_key
+        if not self.test_mode:
+            sample['draw_other'] = lambda: self.load(int(generator.integers(len(self))), generator)
+        packed = self.pipeline(sample)
+        if packed is None:
+            raise DatasetError.mismatch(
+                'a sample',
+                'survive its pipeline',
+                'None',
+                f'tile {tile_id} of {self.name}',
+                'Check the transforms of this pipeline',
+            )
+        return packed

@@ -1,0 +1,111 @@
+"""The two sides of a probe: tiles to fit on and other tiles to score on, as a config of ours names its data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.registry import DefaultScope
+
+from mmlandslide.datasets.views.view import TileView
+from mmlandslide.errors import ConfigError, SplitOverlapError
+from mmlandslide.registry import DATASETS
+
+#: Type -> key that names a split, and the split that scores where the config has no validation.
+_SPLITS = {
+    'Landslide4SenseDetDataset': ('split', 'validation'),
+    'Landslide4SenseClsDataset': ('split', 'validation'),
+    'Landslide4SenseUnlabelledDataset': ('split', 'validation'),
+    'MaskFolderDataset': ('split', 'validation'),
+    'VOCTileDataset': ('folder', 'valid'),
+}
+
+
+def two_sides(
+    cfg: Mapping[str, Any],
+    data_root: Path | None = None,
+    fit_split: str | None = None,
+    score_split: str | None = None,
+    input_px: int | None = None,
+) -> tuple[TileView, TileView]:
+    """Return the views of the tiles to fit on and of those to score on, without augmentation.
+
+    Args:
+        cfg: a pre-training or detection config: its training data fit, its validation data score. Where it has no validation,
+            split `validation` (folder `valid` of VOC tiles) of the training data does.
+        data_root: in the place of the config's. A folder of tiles with masks has a folder a split in it.
+        fit_split: split, or folder of VOC tiles, in the place of the config's.
+        score_split: likewise.
+        input_px: longer side at which the encoder sees a tile; where `None`, as the config's validation shows it.
+
+    Raises:
+        ConfigError: the config's data are none of ours, or two data sets in one.
+        SplitOverlapError: a tile is on both sides.
+        LandslideError: what the views raise.
+    """
+    fitting = _dataset(cfg, 'train_dataloader')
+    held_out = (
+        _dataset(cfg, 'val_dataloader') if cfg.get('val_dataloader') else _other_split(fitting)
+    )
+    steps = _steps(held_out, input_px)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        fit, scored = (
+            DATASETS.build({**_moved(each, data_root, split), 'pipeline': steps, 'test_mode': True})
+            for each, split in ((fitting, fit_split), (held_out, score_split))
+        )
+    both = sorted({*fit.tile_ids} & {*scored.tile_ids})
+    if both:
+        raise SplitOverlapError.mismatch(
+            'tiles',
+            'be on one side of a probe',
+            f'{len(both)} on both, such as {both[:3]}',
+            scored.name,
+            'Name another --score-split',
+        )
+    return fit, scored
+
+
+def _dataset(cfg: Mapping[str, Any], loader: str) -> dict[str, Any]:
+    """Return the data set of a config's loader, a dict of its own."""
+    dataset = (cfg.get(loader) or {}).get('dataset') or {}
+    if _kind(dataset) not in _SPLITS:
+        where = getattr(cfg, 'filename', None) or 'the config'
+        remedy = 'Name a config of this backbone whose data are, such as one in configs/det'
+        raise ConfigError.mismatch(
+            f'{loader}.dataset',
+            f'be one of {list(_SPLITS)}',
+            repr(dataset.get('type')),
+            where,
+            remedy,
+        )
+    return dict(dataset)
+
+
+def _kind(dataset: Mapping[str, Any]) -> str:
+    return str(dataset.get('type')).removeprefix('mmlandslide.')
+
+
+def _other_split(fitting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data set that scores where a config has training data alone."""
+    return _moved(fitting, None, _SPLITS[_kind(fitting)][1])
+
+
+def _moved(dataset: Mapping[str, Any], data_root: Path | None, split: str | None) -> dict[str, Any]:
+    """Return a data set with another root or split; a list of tiles was made for the old split and is left out."""
+    key, _ = _SPLITS[_kind(dataset)]
+    split_now = split or dataset.get(key, 'train')
+    kept = {name: value for name, value in dataset.items() if split is None or name != 'split_file'}
+    root = data_root or Path(dataset['data_root'])
+    if _kind(dataset) == 'MaskFolderDataset' and (data_root or split):
+        root = (data_root or root.parent) / split_now
+    return {**kept, 'data_root': str(root), key: split_now}
+
+
+def _steps(held_out: Mapping[str, Any], input_px: int | None) -> list[dict[str, Any]]:
+    """Return the transforms of a probe: the zoom, where there is one, and the packing."""
+    zooms = [
+        dict(step)
+        for step in held_out.get('pipeline', ())
+        if step['type'] == 'mmlandslide.ResizeTile'
+    ]
+    zooms = zooms if input_px is None else [{'type': 'mmlandslide.ResizeTile', 'size_px': input_px}]
+    return [*zooms, {'type': 'mmlandslide.PackTile'}]

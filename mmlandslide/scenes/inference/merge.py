@@ -1,0 +1,256 @@
+"""From the detections of all windows to those of the scene, whatever the order in which the windows came.
+
+Pairs of boxes that meet are found with a tree, a share of the boxes at a time: time grows with the number of pairs that meet and
+memory with the number of detections, not with its square.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.inference.grid import Grid
+
+#: Boxes whose partners are looked up at once.
+_CHUNK = 8192
+#: Overlap above which a box that its window does not own shows what an owned box shows.
+SAME_IOU = 0.5
+#: How near to its window's edge, in px, a box ends that is taken for cut off there.
+EDGE_PX = 2.0
+
+
+def merge(
+    found: Detections, grid: Grid, method: str = 'nms', iou_thr: float = 0.5, join: bool = False
+) -> Detections:
+    """Merge the detections of all windows.
+
+    Args:
+        found: in any order.
+        grid: that the windows are of.
+        method: `nms` keeps the best of boxes that overlap, `wbf` puts their weighted mean in its place.
+        iou_thr: overlap above which two boxes show one object.
+        join: first join the parts of objects that windows have cut, see `joined`.
+
+    Returns:
+        Detections in one order, see `Detections.in_order`.
+
+    Raises:
+        ConfigError: no such method, or no such overlap.
+    """
+    if method not in METHODS:
+        raise ConfigError.mismatch(
+            'merge',
+            f'be one of {list(METHODS)}',
+            repr(method),
+            'the detection',
+            'Name one of those',
+        )
+    if not 0 <= iou_thr <= 1:
+        raise ConfigError.mismatch(
+            'IoU threshold', 'lie from 0 to 1', iou_thr, 'the detection', 'Pass for example 0.5'
+        )
+    found = settled(found.in_order(), grid)
+    if join:
+        found = joined(found, grid).in_order()
+    return METHODS[method](found, iou_thr).in_order()
+
+
+def settled(found: Detections, grid: Grid) -> Detections:
+    """Drop what a window found outside its core, unless the window that owns that place has missed it.
+
+    It has not where an owned box overlaps the other much, or holds most of it and the other is a piece, cut at its window's edge.
+
+    Args:
+        found: in any order.
+        grid: that the windows are of.
+    """
+    own, boxes = grid.owned(found.boxes_xyxy, found.window_rc), found.boxes_xyxy
+    piece = np.any(_at_edges(found, grid), axis=(0, 2))
+
+    def same(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        foreign = np.where(own[one], other, one)
+        held = _shared(boxes[one], boxes[other]) > SAME_IOU * _areas(boxes[foreign])
+        return (own[one] != own[other]) & (
+            (piece[foreign] & held) | (_iou(boxes[one], boxes[other]) > SAME_IOU)
+        )
+
+    pair = np.concatenate(_pairs(boxes, same))
+    needed = np.ones(len(found), bool)
+    needed[pair] = own[pair]
+    return found[needed]
+
+
+def nms(found: Detections, iou_thr: float) -> Detections:
+    """Keep the best of the boxes that show one object (greedy non-maximum suppression).
+
+    Args:
+        found: best first.
+        iou_thr: a box goes where its overlap with one that stays is larger.
+    """
+    return found[keepers(found.boxes_xyxy, iou_thr) == np.arange(len(found))]
+
+
+def wbf(found: Detections, iou_thr: float, num_views: int = 1) -> Detections:
+    """Fuse the boxes that show one object (weighted boxes fusion; Solovyev et al. 2021, arXiv 1910.13302, section 3).
+
+    A group is a box that `nms` keeps and those that go for it, rather than what a running mean attracts: so it does not depend on
+    the order of equal scores. Its box is the mean of its boxes weighted by score, its score the sum of scores over the number of
+    views or of boxes, whichever is more.
+
+    Args:
+        found: best first.
+        iou_thr: as in `nms`.
+        num_views: in which each object could have been found; a box that is missing in some lowers the score.
+    """
+    kept, group = np.unique(keepers(found.boxes_xyxy, iou_thr), return_inverse=True)
+    count = np.bincount(group, minlength=len(kept))
+    total = np.bincount(group, found.scores, len(kept))
+    weight = np.where(total[group] > 0, found.scores, 1.0)
+    fused = _gathered(found, kept, group, weight)
+    fused.boxes_xyxy[:] = np.stack(
+        [_mean(side, group, weight) for side in found.boxes_xyxy.T], axis=1
+    ).reshape(-1, 4)
+    fused.scores[:] = total / np.maximum(count, num_views)
+    return fused
+
+
+METHODS: dict[str, Callable[[Detections, float], Detections]] = {'nms': nms, 'wbf': wbf}
+
+
+def joined(found: Detections, grid: Grid) -> Detections:
+    """Join the parts of objects that are larger than the overlap of windows, and so are whole in none.
+
+    Two boxes are parts of one object where they meet, each ends at an edge of its own window, and that edge lies on the other's
+    side. A joined box covers all its parts; its score is the best of theirs.
+
+    Args:
+        found: best first.
+        grid: that the windows are of.
+    """
+    first, second = _cut_apart(found, grid)
+    ones = np.ones(len(first), bool)
+    _, group = connected_components(
+        coo_array((ones, (first, second)), shape=(len(found), len(found))), directed=False
+    )
+    kept = np.full(group.max(initial=-1) + 1, len(found))
+    np.minimum.at(kept, group, np.arange(len(found)))  # the best of each
+    whole = _gathered(found, kept, group, found.pixels)
+    for side, gather in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
+        gather.at(whole.boxes_xyxy[:, side], group, found.boxes_xyxy[:, side])
+    return whole
+
+
+def keepers(boxes_xyxy: NDArray[np.float64], iou_thr: float) -> NDArray[np.int64]:
+    """Return for each box the one that stays for it in greedy non-maximum suppression, (N,); itself where it stays.
+
+    Args:
+        boxes_xyxy: (N, 4), best first.
+        iou_thr: a box goes where its IoU with one that stays is larger.
+    """
+    keeper = np.arange(len(boxes_xyxy))
+    better, worse = _pairs(
+        boxes_xyxy, lambda first, second: _iou(boxes_xyxy[first], boxes_xyxy[second]) > iou_thr
+    )
+    # In this order a box is met as the better one only after all that could make it go.
+    for left, right in zip(better.tolist(), worse.tolist(), strict=True):
+        if keeper[left] == left and keeper[right] == right:
+            keeper[right] = left
+    return keeper
+
+
+def _pairs(
+    boxes_xyxy: NDArray[np.float64],
+    wanted: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of boxes that meet and are wanted, the first index of each the smaller one, sorted."""
+    found = [np.zeros((2, 0), np.int64), *_meeting(boxes_xyxy, wanted)]
+    first, second = np.concatenate(found, axis=1)
+    order = np.lexsort((second, first))
+    return first[order], second[order]
+
+
+def _meeting(
+    boxes_xyxy: NDArray[np.float64],
+    wanted: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
+) -> Iterator[NDArray[np.int64]]:
+    polygons = shapely.box(*boxes_xyxy.T)
+    tree = shapely.STRtree(polygons)
+    for start in range(0, len(polygons), _CHUNK):
+        first, second = tree.query(polygons[start : start + _CHUNK])
+        pairs = np.stack([first + start, second])[:, first + start < second]
+        yield pairs[:, wanted(*pairs)]
+
+
+def _iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the IoU of boxes row by row, 0 for two that have no area."""
+    shared = _shared(one, other)
+    both = _areas(one) + _areas(other) - shared
+    return np.divide(shared, both, out=np.zeros_like(shared), where=both > 0)
+
+
+def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that boxes share, row by row."""
+    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    return np.asarray(np.maximum(sides, 0).prod(axis=1))
+
+
+def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1))
+
+
+def _at_edges(found: Detections, grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which boxes begin and which end at an edge of their window that is none of the scene's, (N, x and y) each."""
+    boxes, start = (
+        found.boxes_xyxy.reshape(-1, 2, 2),
+        found.window_rc[:, ::-1],
+    )  # (N, start and end, x and y)
+    end = start + grid.window_px
+    at_start = (boxes[:, 0] - start < EDGE_PX) & (start > 0)
+    return at_start, (end - boxes[:, 1] < EDGE_PX) & (end < (grid.width, grid.height))
+
+
+def _cut_apart(found: Detections, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of detections that are parts of one object."""
+    boxes = found.boxes_xyxy.reshape(-1, 2, 2)  # (N, start and end, x and y)
+    start = found.window_rc[:, ::-1]  # (N, x and y)
+    at_start, at_end = _at_edges(found, grid)
+
+    def parts(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        meet = (
+            np.maximum(boxes[one, 0], boxes[other, 0]) < np.minimum(boxes[one, 1], boxes[other, 1])
+        ).all(axis=1)
+        onwards = at_end[one] & at_start[other] & (start[one] < start[other])
+        backwards = at_end[other] & at_start[one] & (start[other] < start[one])
+        return meet & (onwards | backwards).any(axis=1)
+
+    return _pairs(found.boxes_xyxy, parts)
+
+
+def _gathered(
+    found: Detections,
+    kept: NDArray[np.int64],
+    group: NDArray[np.int64],
+    weight: NDArray[np.float64],
+) -> Detections:
+    """Return the best detection of each group with what is known of the ground under all of it."""
+    table = found[kept].table.copy()
+    whole = Detections(table)
+    if len(whole):
+        whole.pixels[:] = np.bincount(group, found.pixels)
+        whole.slope[:] = _mean(found.slope, group, weight)
+        np.fmin.at(whole.lowest, group, found.lowest)
+        np.fmax.at(whole.highest, group, found.highest)
+    return whole
+
+
+def _mean(
+    values: NDArray[np.float64], group: NDArray[np.int64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weighted mean of each group; NaN where the weights are 0."""
+    with np.errstate(invalid='ignore'):
+        return np.bincount(group, values * weight) / np.bincount(group, weight)

@@ -1,0 +1,180 @@
+"""A trained detector as a predictor: windows in stored units in, boxes in their pixels out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from numpy.typing import NDArray
+
+from mmlandslide.configs import read_config
+from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.registry import MODELS
+from mmlandslide.scenes.inference.predictor import Found
+from mmlandslide.weights.checkpoint_file import read_checkpoint
+from mmlandslide.weights.lineage import stated
+from mmlandslide.weights.strict_load import fill
+
+#: Side of a tile of Landslide4Sense: configs that show a tile at `size_px` show a pixel of 10 m at `size_px` / 128.
+TILE_PX = 128
+
+
+class ModelPredictor:
+    """MMDetection's detector of a config, filled exactly by a checkpoint, zooming as the config's test pipeline does.
+
+    Args:
+        config_path: of a detection config.
+        checkpoint_path: of its training.
+        device: such as `cpu` or `cuda:0`.
+        amp: compute in half precision where that is safe: float16 on GPUs, bfloat16 on CPUs.
+
+    Attributes:
+        config: the config.
+        bands: that the backbone looks at.
+        fill: the mean of each band, which the model sees as zero.
+        zoom: by which a window grows before the model sees it.
+
+    Raises:
+        MissingPathError: there is no such file.
+        ConfigError: the config describes no detector over bands, or its test pipeline does more than zoom.
+        CheckpointError: the checkpoint cannot be read safely.
+        CheckpointMismatchError: it does not fill the model, or was trained on other bands.
+    """
+
+    def __init__(
+        self, config_path: Path, checkpoint_path: Path, device: torch.device, amp: bool = False
+    ) -> None:
+        if not config_path.is_file():
+            raise MissingPathError.mismatch(
+                'config', 'be a file', 'nothing', config_path, 'Check the path'
+            )
+        self.config = read_config(config_path)
+        self.zoom = zoom_of(self.config, config_path)
+        self.model = _built(self.config, config_path)
+        self.bands: tuple[str, ...] = tuple(self.model.backbone.bands)
+        checkpoint = read_checkpoint(checkpoint_path)
+        _require_bands(
+            stated(checkpoint, checkpoint_path).get('bands'), self.bands, checkpoint_path
+        )
+        fill(self.model, checkpoint.get('state_dict', checkpoint), checkpoint_path)
+        self.device, self.amp = device, amp
+        self.model.to(device)
+        self.model.eval()
+        self.fill: NDArray[np.float32] = self.model.data_preprocessor.mean.flatten().cpu().numpy()
+
+    def predict(self, images: NDArray[np.float32]) -> Sequence[Found]:
+        """Return boxes (N, 4) and scores (N,), float32, of each of (B, C, h, w) windows."""
+        found = [sample.pred_instances for sample in self.samples(images)]
+        return [
+            (each.bboxes.float().cpu().numpy(), each.scores.float().cpu().numpy()) for each in found
+        ]
+
+    def samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
+        """Return each of (B, C, h, w) windows as MMDetection does: `pred_instances` in the window's own pixels.
+
+        Raises:
+            ConfigError: they do not fit into the memory of the GPU.
+        """
+        try:
+            return self._samples(images)
+        except torch.cuda.OutOfMemoryError as error:
+            remedy = 'Lower --batch, or --window'
+            raise ConfigError.mismatch(
+                'batch', 'fit into the memory of the GPU', images.shape, self.device, remedy
+            ) from error
+
+    @torch.inference_mode()
+    def _samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
+        height, width = images.shape[-2:]
+        batch = zoomed(torch.from_numpy(images).to(self.device, non_blocking=True), self.zoom)
+        scale = (batch.shape[-1] / width, batch.shape[-2] / height)
+        meta = {
+            'img_shape': tuple(batch.shape[-2:]),
+            'ori_shape': (height, width),
+            'scale_factor': scale,
+            'bands': self.bands,
+        }
+        data = {'inputs': batch, 'data_samples': [DetDataSample(metainfo=meta) for _ in images]}
+        half = torch.float16 if self.device.type == 'cuda' else torch.bfloat16
+        with torch.autocast(self.device.type, half, enabled=self.amp):
+            found: list[DetDataSample] = self.model.test_step(data)
+        return found
+
+
+def zoomed(batch: torch.Tensor, zoom: float) -> torch.Tensor:
+    """Return (B, C, h, w) resampled as `datasets.windows.resize` does: linear where it grows, area mean where it shrinks."""
+    own = [
+        int(side) for side in batch.shape[-2:]
+    ]  # plain numbers, also under an exporter that traces
+    size = [max(1, round(side * zoom)) for side in own]
+    if size == own:
+        return batch
+    return (
+        F.interpolate(batch, size, mode='area')
+        if zoom < 1
+        else F.interpolate(batch, size, mode='bilinear')
+    )
+
+
+def zoom_of(config: Mapping[str, Any], path: Path) -> float:
+    """Return by how much the test pipeline magnifies a pixel of 10 m.
+
+    Args:
+        config: of a detector.
+        path: of the config, for the error.
+
+    Raises:
+        ConfigError: the config has no test pipeline, or one that does more than resize and pack.
+    """
+    try:
+        steps = list(config['test_dataloader']['dataset']['pipeline'])
+    except (KeyError, TypeError) as error:
+        remedy = 'Pass a detection config such as configs/det/faster_rcnn_r18.py'
+        raise ConfigError.mismatch(
+            'config', 'have test_dataloader.dataset.pipeline', 'none', path, remedy
+        ) from error
+    kinds = [str(step['type']).removeprefix('mmlandslide.') for step in steps]
+    if kinds not in (['ResizeTile', 'PackDetection'], ['PackDetection']):
+        expected, remedy = (
+            'be an optional ResizeTile and PackDetection',
+            'A scene can be shown to the model in no other way',
+        )
+        raise ConfigError.mismatch('test pipeline', expected, kinds, path, remedy)
+    evaluator = config.get('test_evaluator')
+    native_scale = (
+        evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0
+    )  # own pixels a stored pixel
+    resize = steps[0] if len(steps) == 2 else {'factor': 1.0}
+    return float(
+        resize['size_px'] / TILE_PX if resize.get('size_px') else resize['factor'] / native_scale
+    )
+
+
+def _built(config: Config, path: Path) -> Any:
+    """Return the model of a config, its weights still random."""
+    backbone = config.get('model', {}).get('backbone')
+    if (
+        not isinstance(backbone, Mapping)
+        or 'bands' not in backbone
+        or 'data_preprocessor' not in config['model']
+    ):
+        remedy = 'Pass a detection config such as configs/det/faster_rcnn_r18.py'
+        raise ConfigError.mismatch(
+            'config', 'describe a detector with bands', f'backbone {backbone}', path, remedy
+        )
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')):
+        return MODELS.build({**config['model'], 'backbone': {**backbone, 'pretrained': None}})
+
+
+def _require_bands(trained: Sequence[str] | None, bands: tuple[str, ...], path: Path) -> None:
+    """Refuse a checkpoint of other bands, or of the same in another order, which would fit every parameter."""
+    if trained is not None and tuple(trained) != bands:
+        remedy = 'Pass the config that it was trained with'
+        raise CheckpointMismatchError.mismatch(
+            'checkpoint', f'be trained on the bands {bands}', tuple(trained), path, remedy
+        )

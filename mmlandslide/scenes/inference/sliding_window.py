@@ -1,0 +1,173 @@
+"""The walk over a scene: block after block is read, cut into windows and searched, while the next one is being read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlandslide.errors import BandError, ConfigError
+from mmlandslide.scenes.inference.blocks import Searched
+from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.inference.grid import Block, Grid
+from mmlandslide.scenes.inference.predictor import Predictor
+from mmlandslide.scenes.scene import Scene
+
+#: Beyond its core, in px, up to which a window hands on what it finds. A model places one object a little differently in each
+#: window: without this, a centre that each of two windows sees in the other's core would be lost. `merge` drops what is not needed.
+SLACK_PX = 2.0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a block's windows show.
+
+    Attributes:
+        values: (C, h, w) float32 in stored units, filled where not valid.
+        valid: (h, w), true where there are data.
+        top: row of the scene where it begins.
+        left: column of the scene where it begins.
+    """
+
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    top: int
+    left: int
+
+
+def sweep(
+    scene: Scene,
+    predictor: Predictor,
+    grid: Grid,
+    blocks: Sequence[Block],
+    score_thr: float,
+    batch_size: int,
+    advance: Callable[[int], None] = lambda windows: None,
+) -> Iterator[tuple[Block, Searched]]:
+    """Search blocks of a scene; never are more than two of them in memory.
+
+    Args:
+        scene: with the bands of the predictor.
+        predictor: that searches the windows; a window without any valid pixel is not searched.
+        grid: of the windows.
+        blocks: of the grid, to be searched in this order.
+        score_thr: detections below are dropped.
+        batch_size: windows that are searched at once.
+        advance: called with the number of windows that have been dealt with since the last call.
+
+    Yields:
+        Each block with what its windows own, and what lies at most `SLACK_PX` beyond, and with what of it had data.
+
+    Raises:
+        ConfigError: a batch size below 1, or a score threshold outside 0 to 1.
+        BandError: the scene has other bands than the predictor.
+        LandslideError: the scene cannot be read.
+    """
+    if batch_size < 1:
+        raise ConfigError.mismatch(
+            'batch', 'be at least 1 window', batch_size, 'the detection', 'Pass for example 8'
+        )
+    if not 0 <= score_thr <= 1:
+        raise ConfigError.mismatch(
+            'score threshold', 'lie from 0 to 1', score_thr, 'the detection', 'Pass for example 0.3'
+        )
+    if scene.bands != predictor.bands:
+        remedy = 'Open it with the bands of the detector'
+        raise BandError.mismatch(
+            'scene',
+            f'have the bands {list(predictor.bands)}',
+            list(scene.bands),
+            scene.name,
+            remedy,
+        )
+    with ThreadPoolExecutor(1, 'read-ahead') as reader:
+        ahead = [reader.submit(load, scene, grid, block, predictor.fill) for block in blocks[:1]]
+        for position, block in enumerate(blocks):
+            pixels = ahead.pop().result()
+            ahead = [
+                reader.submit(load, scene, grid, each, predictor.fill)
+                for each in blocks[position + 1 : position + 2]
+            ]
+            yield block, _search(pixels, predictor, grid, block, score_thr, batch_size, advance)
+
+
+def load(scene: Scene, grid: Grid, block: Block, fill: NDArray[np.float32]) -> Pixels:
+    """Read what a block shows; pixels without data get the fill values."""
+    extent = grid.extent(block)
+    values, valid = scene.read(extent)
+    if not valid.all():
+        values[:, ~valid] = fill[:, None]
+    return Pixels(values, valid, *extent[:2])
+
+
+def _search(
+    pixels: Pixels,
+    predictor: Predictor,
+    grid: Grid,
+    block: Block,
+    score_thr: float,
+    batch_size: int,
+    advance: Callable[[int], None],
+) -> Searched:
+    """Return what the windows of a block own, or nearly."""
+    places = [(row, col) for row in block.rows for col in block.cols]
+    seen = [place for place in places if pixels.valid[_part(pixels, grid, *place)].any()]
+    advance(len(places) - len(seen))
+    found = []
+    for start in range(0, len(seen), batch_size):
+        batch = seen[start : start + batch_size]
+        images = np.stack(
+            [pixels.values[(slice(None), *_part(pixels, grid, *place))] for place in batch]
+        )  # (B, C, h, w)
+        for (row, col), (boxes, scores) in zip(batch, predictor.predict(images), strict=True):
+            kept = scores >= score_thr
+            found.append(_owned(boxes[kept], scores[kept], grid, row, col))
+        advance(len(batch))
+    rows, cols = grid.own(block)
+    on_ground = over_ground(Detections.concatenated(found), pixels, predictor.bands)
+    return Searched(on_ground, len(seen), int(pixels.valid[:rows, :cols].sum()))
+
+
+def _part(pixels: Pixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a block that a window shows."""
+    top, left = int(grid.row_starts[row]) - pixels.top, int(grid.col_starts[col]) - pixels.left
+    return slice(top, top + grid.window_px), slice(left, left + grid.window_px)
+
+
+def _owned(
+    boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating], grid: Grid, row: int, col: int
+) -> Detections:
+    """Return what a window owns, or nearly, of what was found in it, in the frame of the scene and clipped to it."""
+    top, left = int(grid.row_starts[row]), int(grid.col_starts[col])
+    boxes = boxes_xyxy.reshape(-1, 4).astype(np.float64) + np.array((left, top, left, top))
+    boxes = np.clip(boxes, 0, (grid.width, grid.height, grid.width, grid.height))
+    kept = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & grid.owned(
+        boxes, np.array((top, left)), SLACK_PX
+    )
+    return Detections.of(boxes[kept], scores[kept], (top, left))
+
+
+def over_ground(found: Detections, pixels: Pixels, bands: Sequence[str]) -> Detections:
+    """Note what lies under each box, and drop those that lie where there are no data.
+
+    Args:
+        found: in the frame of the scene, within the pixels.
+        pixels: of the block.
+        bands: of the pixels.
+
+    Returns:
+        Those with a valid pixel; a pixel counts that a box touches.
+    """
+    slope, elevation = (bands.index(name) if name in bands else None for name in ('slope', 'DEM'))
+    corners = found.boxes_xyxy - (pixels.left, pixels.top, pixels.left, pixels.top)
+    inside = np.concatenate([np.floor(corners[:, :2]), np.ceil(corners[:, 2:])], axis=1).astype(int)
+    for row, (x1, y1, x2, y2) in enumerate(inside.tolist()):
+        valid = pixels.valid[y1:y2, x1:x2]
+        found.pixels[row] = valid.sum()
+        if slope is not None and found.pixels[row]:
+            found.slope[row] = pixels.values[slope, y1:y2, x1:x2][valid].mean(dtype=np.float64)
+        if elevation is not None and found.pixels[row]:
+            heights = pixels.values[elevation, y1:y2, x1:x2][valid]
+            found.lowest[row], found.highest[row] = heights.min(), heights.max()
+    return found[found.pixels > 0]

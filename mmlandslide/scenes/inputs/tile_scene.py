@@ -1,0 +1,170 @@
+"""A tile without a place on the map, read whole: HDF5, `.npy`, an image file, or a TIFF without coordinates."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, positions
+from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
+from mmlandslide.datasets.storage import tiles
+from mmlandslide.errors import BandError, ConfigError, SceneError
+from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.inputs.assembly import fill_values
+from mmlandslide.scenes.inputs.band_names import canonical, is_reflectance, require_known
+from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
+from mmlandslide.scenes.inputs.provenance import nodata_fact, units_facts
+from mmlandslide.scenes.inputs.sentinel2 import date_in
+from mmlandslide.scenes.inputs.units import Units
+from mmlandslide.scenes.scene import InputFile, Scene
+
+_DEFAULTS = InputOptions()
+#: Between which the median of the brightest band of light lies in Landslide4Sense units, over water and over clouds too: haze alone
+#: makes B1 0.7 and more. Reflectance rarely reaches the first; digital numbers are far above the second.
+_BRIGHTEST = (0.5, 20.0)
+#: Share of a tile that may lack data where the order of bands is looked at.
+_MOST_MISSING = 0.25
+
+
+@dataclass(frozen=True)
+class TileScene(Scene):
+    """A tile in memory.
+
+    Attributes:
+        values: (C, H, W) float32 in Landslide4Sense units, in the order of `bands`.
+        known: (H, W) bool, true where there are data.
+    """
+
+    values: np.ndarray
+    known: np.ndarray
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        row, col, height, width = window
+        part = np.s_[row : row + height, col : col + width]
+        return self.values[(slice(None), *part)], self.known[part]
+
+
+def scene_of(
+    values: np.ndarray,
+    held: tuple[str, ...],
+    bands: tuple[str, ...],
+    options: InputOptions = _DEFAULTS,
+    name: str = 'array',
+) -> TileScene:
+    """Return an array as a scene.
+
+    Args:
+        values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation models give them, unless
+            `options.scale` says otherwise.
+        held: names of its bands.
+        bands: names that the model asks for.
+        options: `scale`, `dn_offset`, `nodata` and `fill` count here.
+        name: of the scene.
+
+    Raises:
+        BandError: a band that is neither held nor filled.
+        ConfigError: a scale or a fill that cannot be.
+    """
+    fill = fill_values(options.fill, bands, held)
+    direct = tuple(band for band in bands if band not in fill)
+    chosen = np.asarray(values[positions(direct, held, name)] if direct else values[:0], np.float32)
+    known = (
+        np.ones(values.shape[1:], bool)
+        if options.nodata is None
+        else (chosen != np.float32(options.nodata)).all(axis=0)
+    )
+    stored = options.scale == LANDSLIDE4SENSE_UNITS or (
+        options.scale is None and values.dtype.kind == 'f'
+    )
+    offsets = dict.fromkeys(direct, options.dn_offset or 0.0)
+    units = Units(direct, dn_per_unit(options.scale) or 1.0, offsets, direct if stored else ())
+    found = dict(zip(direct, units.convert(chosen), strict=True))
+    filled = np.stack(
+        [
+            found[band] if band in found else np.full(known.shape, fill[band], np.float32)
+            for band in bands
+        ]
+    )
+    nodata = dict.fromkeys(direct, nodata_fact(options.nodata))
+    facts = {
+        'units': units_facts(direct, units),
+        'fill': fill,
+        'nodata': nodata,
+        'mask': None,
+        'product_level': None,
+    }
+    return TileScene(name, bands, MapFrame(*known.shape), None, (), filled, known, facts=facts)
+
+
+def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:
+    """Read a tile.
+
+    Args:
+        path: in a format that `tiles.read_image` reads.
+        bands: names that the model asks for.
+        options: `band_order` names the bands of the file; without it 14 are Landslide4Sense's and the 3 of an image file R, G, B.
+
+    Raises:
+        MissingPathError: no such file.
+        TileError: as in `tiles.read_image`.
+        BandError: a band that is neither held nor filled, or a file whose bands have no names.
+        ConfigError: an option that only scenes on the map have.
+        SceneError: values of the 14 bands of Landslide4Sense that contradict their names or units.
+    """
+    for option in ('band_files', 'dem', 'cloud_mask'):
+        if getattr(options, option):
+            expected = 'belong to a scene on the map'
+            raise ConfigError.mismatch(
+                option, expected, 'a tile without coordinates', path, 'Leave the option out'
+            )
+    held = _bands_of(path, options, bands)
+    image = tiles.read_image(path, held)
+    if options.check_values and set(LANDSLIDE4SENSE) <= set(held):
+        _require_landslide4sense(
+            scene_of(image, held, LANDSLIDE4SENSE, options), path, units=options.scale is None
+        )
+    tile = scene_of(image, held, bands, options, path.stem)
+    return replace(tile, acquired=date_in(path.stem), inputs=(InputFile.of(path),))
+
+
+def _require_landslide4sense(tile: TileScene, path: Path, units: bool) -> None:
+    """Refuse a tile of Landslide4Sense's bands that are in other units (where `units` are in doubt) or stand in another order."""
+    light = tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
+    seen = tile.known & (light != 0).any(axis=0)
+    if not seen.any():
+        return
+    brightest = float(np.median(light[:, seen], axis=1).max())
+    if units and not _BRIGHTEST[0] <= brightest <= _BRIGHTEST[1]:
+        expected = f'be about 1 (digital numbers over the divisor of their band): the brightest median from {_BRIGHTEST[0]} to 20'
+        remedy = f'State their unit: --scale dn, reflectance or {LANDSLIDE4SENSE_UNITS}; or say --no-check'
+        raise SceneError.mismatch('values', expected, f'{brightest:.3g}', path, remedy)
+    if seen.mean() > 1 - _MOST_MISSING:
+        whole = np.where(seen, tile.values, np.median(tile.values[:, seen], axis=1)[:, None, None])
+        wrong = misplaced_by_divisor(tile.values) or misplaced_by_law(whole)
+        if wrong:
+            remedy = 'Correct --band-order, or say --no-check if the names are right'
+            raise SceneError.mismatch(
+                'bands', 'have values that fit their names', wrong, path, remedy
+            )
+
+
+def _bands_of(path: Path, options: InputOptions, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a tile's bands, in its order."""
+    if options.band_order is not None:
+        named = tuple(canonical(name) for name in options.band_order)
+        require_known(named, asked, '--band-order')
+        return named
+    array = tiles.read_array(path, 'img')
+    last = path.suffix.lower() in (*tiles.HDF5, *tiles.IMAGE)
+    count = array.shape[-1 if last else 0] if array.ndim == 3 else 1
+    if count == len(LANDSLIDE4SENSE):
+        return LANDSLIDE4SENSE
+    if count == 3 and path.suffix.lower() in tiles.IMAGE:
+        return GROUPS['photograph']
+    raise BandError.mismatch(
+        'tile',
+        'have the 14 bands of Landslide4Sense',
+        f'shape {array.shape}',
+        path,
+        'Name its bands with --band-order',
+    )

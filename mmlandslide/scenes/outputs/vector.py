@@ -1,0 +1,117 @@
+"""Detections as a layer of a map: polygons with what a user reads, as GeoDataFrame, GeoPackage and GeoJSON."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+
+from mmlandslide.bands import BANDS
+from mmlandslide.errors import SceneError, StorageError
+from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.scene import Scene
+
+LAYER = 'landslides'
+#: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is in its record.
+_WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
+_DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
+
+
+def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
+    """Return detections in map coordinates of the scene, best first.
+
+    Args:
+        found: in the scene's pixels.
+        scene: that they are of.
+
+    Returns:
+        One row each: `score` in [0, 1], `area_m2` of the box on the ellipsoid of WGS 84, `slope_deg` (mean under the box),
+        `elevation_min_m`, `elevation_max_m` (NaN where the detector looks at no such band), `acquired` (UTC, NaT where nobody
+        knows) and the box as polygon. Without a map: pixel coordinates, no CRS, and the area is in px^2.
+    """
+    slope, elevation = BANDS['slope'].divisor, BANDS['DEM'].divisor
+    acquired = pd.Timestamp(scene.acquired) if scene.acquired is not None else pd.NaT
+    acquired = (
+        acquired.tz_localize('UTC')
+        if acquired is not pd.NaT and acquired.tzinfo is None
+        else acquired
+    )
+    columns = {
+        'score': found.scores,
+        'area_m2': _areas_m2(found, scene),
+        'slope_deg': found.slope * slope,
+        'elevation_min_m': found.lowest * elevation,
+        'elevation_max_m': found.highest * elevation,
+        'acquired': pd.Series([acquired] * len(found), dtype='datetime64[ms, UTC]'),
+    }
+    crs = None if scene.crs is None else scene.crs.to_wkt()
+    return gpd.GeoDataFrame(columns, geometry=_polygons(found.boxes_xyxy, scene), crs=crs)
+
+
+def write(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Write a layer and read its size back.
+
+    Args:
+        layer: as `to_geodataframe` returns it.
+        path: `.gpkg` in the layer's own reference system, or `.geojson` by RFC 7946: longitude and latitude on WGS 84.
+
+    Raises:
+        SceneError: GeoJSON is asked for, and the layer has no place on the map.
+        StorageError: the disk is full, or nobody may write there.
+    """
+    driver, options = _DRIVERS[path.suffix]
+    if driver == 'GeoJSON' and layer.crs is None:
+        remedy = 'Write a GeoPackage, in pixel coordinates'
+        raise SceneError.mismatch(
+            'scene', 'have a place on the map for GeoJSON', 'none', path, remedy
+        )
+    try:
+        with _configured(_WRITTEN):
+            pyogrio.write_dataframe(
+                layer, path, layer=LAYER, driver=driver, geometry_type='Polygon', **options
+            )
+        written = pyogrio.read_info(path, force_feature_count=True)['features']
+    except (RuntimeError, OSError) as error:  # pyogrio's own are of the first kind
+        raise _not_whole(path, repr(str(error))) from error
+    if written != len(layer):
+        raise _not_whole(path, f'{written} of {len(layer)} features')
+
+
+@contextmanager
+def _configured(options: dict[str, str]) -> Iterator[None]:
+    """Set options of GDAL for a while."""
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(options)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _not_whole(path: Path, got: str) -> Exception:
+    return StorageError.mismatch(
+        path.suffix, 'be written whole', got, path.parent, 'Free space or allow writing there'
+    )
+
+
+def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.object_]:
+    """Return boxes as polygons in map coordinates, each ring against the clock as seen on the map."""
+    x1, y1, x2, y2 = boxes_xyxy.T
+    cols, rows = np.stack([x1, x1, x2, x2, x1]), np.stack([y1, y2, y2, y1, y1])  # (5, N)
+    east, north = scene.transform * (cols, rows)
+    return np.asarray(shapely.polygons(np.stack([east, north], axis=-1).transpose(1, 0, 2)), object)
+
+
+def _areas_m2(found: Detections, scene: Scene) -> NDArray[np.float64]:
+    """Return the ground that each box covers, by the size of the pixels in its middle row."""
+    middle = (found.boxes_xyxy[:, 1] + found.boxes_xyxy[:, 3]) / 2
+    width_m, height_m = (
+        scene.frame.pixel_size_m(middle - 0.5) if len(found) else (np.ones(0), np.ones(0))
+    )
+    sides = found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]
+    return np.asarray(sides.prod(axis=1) * width_m * height_m)

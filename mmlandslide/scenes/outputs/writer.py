@@ -1,0 +1,190 @@
+"""The files that a run leaves: all of them whole, or none. A kill while they get their names leaves no GeoPackage."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+
+from mmlandslide import files
+from mmlandslide.errors import ConfigError, LandslideError, SceneError, StorageError
+from mmlandslide.scenes.outputs import commit, qgis_style, quicklook, stac, vector, webmap
+from mmlandslide.scenes.outputs.overview import Overview, overview_of
+from mmlandslide.scenes.scene import InputFile, Scene
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has found.
+
+    Attributes:
+        layer: the detections, see `vector.to_geodataframe`.
+        scene: that was searched.
+        record: of the run, of types that JSON has.
+    """
+
+    layer: gpd.GeoDataFrame
+    scene: Scene
+    record: Mapping[str, Any]
+
+    @cached_property
+    def overview(self) -> Overview:
+        """The picture of the scene, which several files show."""
+        return overview_of(self.scene)
+
+
+#: Writes one file of a result; takes the result and the path.
+Writer = Callable[[Result, Path], None]
+
+
+def _write_layer(result: Result, path: Path) -> None:
+    vector.write(result.layer, path)
+
+
+def _write_style(result: Result, path: Path) -> None:
+    files.write_atomic(path, qgis_style.qml())
+
+
+def _write_quicklook(result: Result, path: Path) -> None:
+    quicklook.write(result.overview, result.layer, result.scene.frame, path)
+
+
+def _write_report(result: Result, path: Path) -> None:
+    webmap.write(result.overview, result.layer, result.scene, result.record, path)
+
+
+def _write_item(result: Result, path: Path) -> None:
+    files.write_json(
+        path, stac.item(result.scene, result.record, path).to_dict(include_self_link=False)
+    )
+
+
+def _write_record(result: Result, path: Path) -> None:
+    files.write_json(path, result.record)
+
+
+#: Suffix -> what writes it, for plain tiles and for scenes on the map.
+WITHOUT_MAP: dict[str, Writer] = {
+    '.gpkg': _write_layer,
+    '.qml': _write_style,
+    '.png': _write_quicklook,
+    '.run.json': _write_record,
+}
+ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer, stac.SUFFIX: _write_item}
+
+
+def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
+    """Return what writes the files of a scene, in this order: the STAC item, last, names those that are there.
+
+    Args:
+        scene: without a place on the map there is neither GeoJSON nor STAC item.
+        report: whether to write a page with a map.
+    """
+    chosen = ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
+    return {'.html': _write_report, **chosen} if report else chosen
+
+
+def require_free(
+    out: Path, suffixes: Mapping[str, Writer], overwrite: bool, inputs: Sequence[InputFile] = ()
+) -> None:
+    """Refuse an output that is there already, or that would replace what it is made from.
+
+    Args:
+        out: path of the GeoPackage; the other files stand beside it under the same name.
+        suffixes: of all files.
+        overwrite: whether they may be replaced.
+        inputs: that the scene is read from; they never are.
+
+    Raises:
+        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay, or is read.
+        StorageError: a folder bears the name of a file.
+    """
+    if out.suffix != '.gpkg':
+        raise ConfigError.mismatch(
+            'output', 'end in .gpkg', repr(out.name), '--out', 'The GeoJSON is written beside it'
+        )
+    read = {Path(each.path).resolve() for each in inputs}
+    lost = [path.name for path in map(out.with_suffix, suffixes) if path.resolve() in read]
+    if lost:
+        raise ConfigError.mismatch(
+            'output', 'replace none of the files that are read', lost, out.parent, 'Name another'
+        )
+    there = [path.name for path in map(out.with_suffix, suffixes) if path.exists()]
+    if there and not overwrite:
+        raise ConfigError.mismatch(
+            'output',
+            'not be there yet',
+            there,
+            out.parent,
+            'Name another, or replace it with --overwrite',
+        )
+    folders = [path.name for path in map(out.with_suffix, suffixes) if path.is_dir()]
+    if folders:
+        raise StorageError.mismatch(
+            'output', 'be a file', f'folders {folders}', out.parent, 'Name another'
+        )
+
+
+def complete(out: Path, suffixes: Mapping[str, Writer]) -> bool:
+    """Return whether all files of an output are there."""
+    return all(out.with_suffix(suffix).is_file() for suffix in suffixes)
+
+
+def write(
+    result: Result,
+    out: Path,
+    writers: Mapping[str, Writer],
+    placed: AbstractContextManager[None] = nullcontext(),  # noqa: B008 (has no state)
+) -> list[Path]:
+    """Write all files of a result; they get their names when all of them are whole, the GeoPackage last.
+
+    Args:
+        result: of the run.
+        out: path of the GeoPackage.
+        writers: suffix -> what writes that file.
+        placed: entered while they get their names.
+
+    Returns:
+        The paths.
+
+    Raises:
+        StorageError: the disk is full, or nobody may write there; older files are then as they were.
+        SceneError: GDAL cannot say where on earth the scene lies.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f'.{out.name}.', suffix='.tmp', dir=out.parent
+        ) as folder:
+            # Everything is written before the first name is given, so no error of a writer leaves a part.
+            made = {
+                out.with_suffix(suffix): Path(folder, f'{out.stem}{suffix}') for suffix in writers
+            }
+            for writer, path in zip(writers.values(), made.values(), strict=True):
+                _write_one(writer, result, path)
+            with placed:
+                commit.place(made, out, Path(folder))
+    except OSError as error:
+        if isinstance(error, LandslideError):
+            raise
+        raise commit.not_whole(out, error) from error
+    return list(made)
+
+
+def _write_one(writer: Writer, result: Result, path: Path) -> None:
+    try:
+        writer(result, path)
+    except Exception as error:  # GDAL's errors come as classes of a private module of rasterio
+        if isinstance(error, LandslideError) or not type(error).__module__.startswith('rasterio'):
+            raise
+        expected, remedy = (
+            f'be one that GDAL can place for {path.name}',
+            'Warp it to another with `gdalwarp -t_srs EPSG:...`',
+        )
+        raise SceneError.mismatch(
+            'map of the scene', expected, repr(str(error)), result.scene.name, remedy
+        ) from error

@@ -1,0 +1,173 @@
+"""A study's results as Markdown, beside the original study's numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mmlandslide.study.report import wording
+from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.specification import AXES
+
+#: Protocol whose tiles are the original's, so that its numbers may stand beside ours.
+ORIGINAL_PROTOCOL = 'study'
+#: (backbone, strategy) -> AP50 and AP of the original study: 1440 train and 309 valid tiles, RGB, measured on `valid`, one seed.
+ORIGINAL: dict[tuple[str, str], tuple[str, str]] = {
+    ('ResNet-18', 'ImageNet'): ('<.01', '<.001'),
+    ('EfficientNet-B0', 'ImageNet'): ('.0125', '.0028'),
+    ('ViT-Tiny', 'ImageNet'): ('.2894', '.0980'),
+    ('ViT-Base', 'ImageNet'): ('.3205', '.1037'),
+    ('ViT-Large', 'ImageNet'): ('.3094', '.1048'),
+    ('ViT-Large', 'MAE fMoW'): ('.3200', '.1015'),
+    ('ViT-Large', 'MAE'): ('.2593', '.0800'),
+    ('Swin-Tiny', 'ImageNet'): ('.3544', '.1259'),
+    ('Swin-Tiny', 'KD'): ('.3537', '.1251'),
+    ('Swin-Tiny', 'MAE'): ('.3637', '.1304'),
+    ('Swin-Base', 'ImageNet'): ('.3766', '.1327'),
+    ('Swin-Base', 'KD'): ('.3442', '.1168'),
+    ('Swin-Base', 'MAE'): ('.3853', '.1330'),
+    ('ResNet-50', 'COCO'): ('.213', '.078'),
+}
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Return all tables.
+
+    Args:
+        results: as `results.collect` returns them.
+    """
+    parts = [f'## {results["name"]}', origin(results)]
+    by_protocol = _by_protocol(results['cells'])
+    for protocol, cells in by_protocol.items():
+        parts += [f'### Protocol `{protocol}`', _scores(cells), _more(cells)]
+    parts += ['### Differences', *_differences(results)] if results['differences'] else []
+    parts += ['### The original study', _original()] if ORIGINAL_PROTOCOL in by_protocol else []
+    troubles = [
+        (cell, run)
+        for cell in results['cells']
+        for run in cell['runs']
+        if run['status'] != 'finished'
+    ]
+    parts += ['### Cells without a score', _troubles(troubles)] if troubles else []
+    parts += ['<details><summary>Commands</summary>', *_commands(results['cells']), '</details>']
+    return '\n\n'.join(parts) + '\n'
+
+
+def score_tables(results: Mapping[str, Any]) -> str:
+    """Return the scores and the differences alone, for a page that has no room for more."""
+    parts = [_scores(cells) for cells in _by_protocol(results['cells']).values()]
+    parts += _differences(results) if results['differences'] else []
+    return '\n\n'.join(parts) + '\n'
+
+
+def _by_protocol(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    protocols = dict.fromkeys(cell['protocol'] for cell in cells)
+    return {
+        protocol: [cell for cell in cells if cell['protocol'] == protocol] for protocol in protocols
+    }
+
+
+def origin(results: Mapping[str, Any]) -> str:
+    """Return what was trained on what, which machine writes this, and how the scores are to be read."""
+    machine, bootstrap = results['environment'], results['bootstrap']
+    packages = ', '.join(f'{name} {version}' for name, version in machine['packages'].items())
+    gpus, level = ', '.join(machine['gpus']) or 'none', wording.percent(bootstrap['level'])
+    return (
+        f'Revision {", ".join(results["revisions"]) or "unknown"}. Trained on {wording.trained_on(results)}. '
+        f'These tables were written on {machine["cores"]} cores {machine["cpu"]}, GPUs: {gpus}, with Python {machine["python"]}, '
+        f'{packages}. Each score is the mean over seeds, ± their standard deviation where there are two or more; in brackets the '
+        f'{level} interval of {bootstrap["resamples"]} resamples of {" and ".join(bootstrap["over"])}.'
+    )
+
+
+def original(cell: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return AP50 and AP of the original study that may stand beside a cell: of its own tiles and all labels, where it has them."""
+    beside = cell['protocol'] == ORIGINAL_PROTOCOL and cell['label_fraction'] == 1
+    return ORIGINAL.get((cell['backbone'], cell['strategy'])) if beside else None
+
+
+def _scores(cells: Sequence[Mapping[str, Any]]) -> str:
+    beside = cells[0]['protocol'] == ORIGINAL_PROTOCOL
+    rows = []
+    for cell in cells:
+        theirs = [' / '.join(original(cell) or ('',))] if beside else []
+        ours = [' '.join(filter(None, wording.score(cell, name))) for name in RESAMPLED]
+        rows.append([*_name(cell), _seeds(cell), *ours, *theirs])
+    head = [
+        'backbone',
+        'strategy',
+        'labels',
+        'seeds',
+        *RESAMPLED,
+        *(['original AP50 / AP'] if beside else []),
+    ]
+    return _table(head, rows)
+
+
+def _name(cell: Mapping[str, Any]) -> list[str]:
+    return [cell['backbone'], cell['strategy'], wording.percent(cell['label_fraction'])]
+
+
+def _seeds(cell: Mapping[str, Any]) -> str:
+    return f'{sum(run["status"] == "finished" for run in cell["runs"])} of {len(cell["runs"])}'
+
+
+def _more(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return the other scores, means over seeds; precision, recall and F1 at the threshold where F1 is highest on these tiles."""
+    scored = [cell for cell in cells if cell['scores']]
+    rows = [
+        [*_name(cell), *(wording.number(wording.mean(cell, name)) for name in wording.MORE)]
+        for cell in scored
+    ]
+    return (
+        _table(['backbone', 'strategy', 'labels', *wording.MORE.values()], rows)
+        if rows
+        else 'No cell has been scored yet.'
+    )
+
+
+def _differences(results: Mapping[str, Any]) -> list[str]:
+    """Return the table of differences and, where it has verdicts, what they do not say."""
+    rows = []
+    for each in map(wording.difference, results['differences']):
+        verdicts = (_verdict(each[name]) for name in RESAMPLED)
+        rows.append([' - '.join(each['sides']), each['place'], str(len(each['seeds'])), *verdicts])
+    table, caution = (
+        _table(['difference', 'of', 'seeds', *RESAMPLED], rows),
+        wording.caution(results),
+    )
+    return [table, caution] if caution else [table]
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    if found['verdict'] == NOT_MEASURED:
+        return NOT_MEASURED
+    return f'{wording.number(found["difference"], signed=True)} {wording.interval(found["interval"])}: {found["verdict"]}'
+
+
+def _original() -> str:
+    rows = [[*name, *scores] for name, scores in ORIGINAL.items()]
+    return _table(['backbone', 'strategy', 'AP50', 'AP'], rows)
+
+
+def _troubles(troubles: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> str:
+    rows = [
+        [*_name(cell), cell['protocol'], *(str(run[key]) for key in ('seed', 'status', 'error'))]
+        for cell, run in troubles
+    ]
+    return _table(['backbone', 'strategy', 'labels', 'protocol', 'seed', 'status', 'error'], rows)
+
+
+def _commands(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the commands of each cell's first seed; the other seeds differ in `randomness.seed` and work dirs."""
+    shown = []
+    for cell in cells:
+        title = ', '.join(wording.axis(name, cell[name]) for name in AXES)
+        shown.append(f'{title}:\n\n```\n' + '\n'.join(cell['runs'][0]['commands']) + '\n```')
+    return shown
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; bars within cells would end them."""
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join(
+        '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines
+    )

@@ -1,0 +1,152 @@
+"""How a study's results are put into words: the same in Markdown, in HTML and in figures."""
+
+import math
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.specification import AXES
+
+#: Scores beside AP50 and AP -> head of their column.
+MORE = {
+    'AP75': 'AP75',
+    'AP_lt8px': 'AP < 8 px',
+    'AP_8to16px': 'AP 8-16 px',
+    'AP_16to32px': 'AP 16-32 px',
+    'AP_ge32px': 'AP ≥ 32 px',
+    'AR100': 'AR100',
+    'precision': 'precision',
+    'recall': 'recall',
+    'F1': 'F1',
+    'fp_per_empty_tile': 'false boxes per empty tile',
+}
+DASH = '-'
+#: Fewer seeds say nothing of how much one training differs from the next.
+FEWEST_SEEDS = 3
+
+
+class Score(NamedTuple):
+    """A score as text; what it does not have is empty."""
+
+    mean: str
+    spread: str = ''
+    interval: str = ''
+
+
+def percent(fraction: float) -> str:
+    """Return a share as text, such as `10 %` or `0.4 %`."""
+    return f'{100 * fraction:g} %'
+
+
+def axis(name: str, value: Any) -> str:
+    """Return where a cell stands on an axis, as text."""
+    return f'{percent(value)} of labels' if name == 'label_fraction' else str(value)
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """Return a score as text: four places, no leading zero; a dash where it is not defined."""
+    if value is None or math.isnan(value):
+        return DASH
+    text = f'{value:{"+" if signed else ""}.4f}'
+    return text.replace('0.', '.', 1) if abs(value) < 1 else text
+
+
+def interval(ends: Sequence[float | None]) -> str:
+    """Return an interval as text."""
+    return f'[{number(ends[0])}, {number(ends[1])}]'
+
+
+def mean(cell: Mapping[str, Any], name: str) -> float | None:
+    """Return a cell's mean over seeds; `None` where it was not measured, or its metric knows no such score."""
+    return cell['scores'].get(name, {}).get('mean')
+
+
+def score(cell: Mapping[str, Any], name: str) -> Score:
+    """Return a cell's score as text: `not measured` without any run, a dash where its runs have no such score."""
+    if not cell['scores']:
+        return Score(NOT_MEASURED)
+    found = cell['scores'].get(name, {})
+    text = number(found.get('mean'))
+    if text == DASH:
+        return Score(DASH)
+    spread, ends = found.get('std'), found.get('interval')
+    return Score(
+        text, '' if spread is None else f'± {number(spread)}', interval(ends) if ends else ''
+    )
+
+
+def difference(each: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a difference with `sides`, what differs in its two cells, and `place`, what does not, as text."""
+    changed = [key for key in AXES if each['of'][key] != each['over'][key]]
+    sides = [', '.join(axis(key, each[side][key]) for key in changed) for side in ('of', 'over')]
+    place = ', '.join(axis(key, each['of'][key]) for key in AXES if key not in changed)
+    return {**each, 'sides': sides, 'place': place}
+
+
+def trained_on(results: Mapping[str, Any]) -> str:
+    """Return the machines that trained, which need not be the one that writes."""
+    return '; '.join(results.get('machines') or ['machines that were not noted'])
+
+
+def caution(results: Mapping[str, Any]) -> str:
+    """Return in one sentence what the verdicts of a study do not say; nothing where it has none.
+
+    Args:
+        results: as `results.collect` returns them.
+    """
+    measured = [each for each in results['differences'] if _num_verdicts(each)]
+    if not measured:
+        return ''
+    parts = [_seeds({len(each['seeds']) for each in measured})]
+    shared = _num_shared(
+        pretraining for each in measured for pretraining in _pretrainings(results['cells'], each)
+    )
+    if shared:
+        each_one = (
+            '1 pre-training is shared by all seeds'
+            if shared == 1
+            else f'{shared} pre-trainings are each shared by all seeds'
+        )
+        parts.append(f'{each_one}, so that no interval holds what another run of it would change')
+    num_verdicts = sum(map(_num_verdicts, measured))
+    parts += (
+        [f'the {num_verdicts} verdicts are not corrected for being several']
+        if num_verdicts > 1
+        else []
+    )
+    return '; '.join(parts) + '.'
+
+
+def _num_verdicts(each: Mapping[str, Any]) -> int:
+    return sum(each[name]['verdict'] != NOT_MEASURED for name in RESAMPLED)
+
+
+def _seeds(counts: set[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    span = f'{fewest} to {most}' if fewest < most else str(most)
+    rests = f'A verdict rests on {span} seed{"" if most == 1 else "s"}'
+    few = (
+        f', and with fewer than {FEWEST_SEEDS} it speaks of these very trainings, not of the method'
+    )
+    return rests + (few if fewest < FEWEST_SEEDS else '')
+
+
+def _pretrainings(
+    cells: Iterable[Mapping[str, Any]], each: Mapping[str, Any]
+) -> Iterator[tuple[str, int]]:
+    """Yield work dir and seed of each pre-training behind the runs that a difference compares."""
+    sides = [[each[side][key] for key in AXES] for side in ('of', 'over')]
+    compared = [cell for cell in cells if [cell[key] for key in AXES] in sides]
+    for run in (run for cell in compared for run in cell['runs'] if run['seed'] in each['seeds']):
+        for words in map(shlex.split, run['commands']):
+            if words[:3] == ['mim', 'train', 'mmpretrain']:
+                yield words[words.index('--work-dir') + 1], run['seed']
+
+
+def _num_shared(pretrainings: Iterable[tuple[str, int]]) -> int:
+    """Return how many pre-trainings serve more than one seed."""
+    seeds: dict[str, set[int]] = {}
+    for work_dir, seed in pretrainings:
+        seeds.setdefault(work_dir, set()).add(seed)
+    return sum(len(found) > 1 for found in seeds.values())

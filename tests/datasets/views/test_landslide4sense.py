@@ -1,0 +1,212 @@
+"""Three views of one data set."""
+
+import pickle
+
+import factories
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate, pseudo_collate
+from torch.utils.data import DataLoader
+
+from mmlandslide.datasets.views.landslide4sense import (
+    Landslide4SenseClsDataset,
+    Landslide4SenseDetDataset,
+    Landslide4SenseUnlabelledDataset,
+)
+from mmlandslide.engine.sampler import TileSampler
+from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError
+from mmlandslide.models.preprocessors import TilePreprocessor
+from mmlandslide.registry import DATASETS
+from mmlandslide.rng import SampleIndex
+
+VIEWS = [Landslide4SenseDetDataset, Landslide4SenseClsDataset, Landslide4SenseUnlabelledDataset]
+COLLATES = {
+    Landslide4SenseDetDataset: pseudo_collate,
+    Landslide4SenseUnlabelledDataset: default_collate,
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return factories.write_dataset(tmp_path, {'train': 3, 'validation': 1})
+
+
+@pytest.mark.parametrize('view', VIEWS)
+def test_every_view_loads_bands_by_name_channel_first(root, view):
+    sample = view(data_root=root, bands=('B4', 'DEM'))[1]
+    assert sample['img'].dtype == np.float32
+    np.testing.assert_array_equal(sample['img'], factories.image(2).astype(np.float32)[[3, 13]])
+    assert (sample['img_id'], sample['img_shape']) == ('train/2', (16, 16))
+    assert sample['img_path'].endswith('images/train/image_2.h5')
+
+
+def test_the_detection_view_has_half_open_boxes_and_keeps_empty_tiles(root):
+    view = Landslide4SenseDetDataset(data_root=root)
+    assert [view[index]['gt_bboxes'].tolist() for index in range(3)] == [
+        [[2, 5, 6, 8]],
+        [],
+        [[2, 5, 6, 8]],
+    ]
+    assert view[0]['gt_bboxes_labels'].tolist() == [0]
+    assert view.metainfo['classes'] == ('landslide',)
+
+
+def test_empty_tiles_may_be_left_out(root):
+    view = Landslide4SenseDetDataset(data_root=root, keep_negatives=False)
+    assert view.tile_ids == ['landslide4sense:train/1', 'landslide4sense:train/3']
+
+
+def test_to_keep_only_tiles_with_a_box_there_must_be_one(root):
+    with pytest.raises(DatasetError, match=r"tile with a box, got none of 3 in split 'train' of"):
+        Landslide4SenseDetDataset(
+            data_root=root, box_rule='study', keep_negatives=False
+        )  # 12 px^2 are under 32.65
+
+
+def test_boxes_follow_the_rule(root):
+    view = Landslide4SenseDetDataset(data_root=root, box_rule='study')  # 12 px^2 are under 32.65
+    assert [len(view[index]['gt_bboxes']) for index in range(3)] == [0, 0, 0]
+
+
+def test_the_classification_view_asks_for_any_landslide_pixel(root):
+    factories.write_tile(
+        root, 4, factories.image(4), factories.mask((0, 0, 1, 1))
+    )  # one pixel makes no box, but counts
+    view = Landslide4SenseClsDataset(data_root=root)
+    assert [view[index]['gt_label'] for index in range(4)] == [1, 0, 1, 1]
+
+
+def test_a_split_file_chooses_the_tiles_of_a_view(root):
+    (root / 'ids.txt').write_text('train/3\ntrain/2\n')
+    view = Landslide4SenseDetDataset(data_root=root, split_file=root / 'ids.txt')
+    assert view.tile_ids == ['landslide4sense:train/3', 'landslide4sense:train/2']
+    np.testing.assert_array_equal(view[0]['img'], factories.image(3).astype(np.float32))
+
+
+@pytest.mark.parametrize('view', VIEWS[:2])
+def test_truth_without_masks_is_refused_with_the_remedy(tmp_path, view):
+    factories.write_dataset(tmp_path, {'test': 1}, labelled=False)
+    with pytest.raises(
+        DatasetError,
+        match=r"split 'test' must have masks, got none for tile test/1 in .*UnlabelledDataset",
+    ):
+        view(data_root=tmp_path, split='test')
+    assert len(Landslide4SenseUnlabelledDataset(data_root=tmp_path, split='test')) == 1
+
+
+def test_wrong_arguments_are_refused(root):
+    with pytest.raises(BandError, match=r"bands must be among .* got \['B8A'\]"):
+        Landslide4SenseUnlabelledDataset(data_root=root, bands='B8A')
+    with pytest.raises(ConfigError, match="got 'mine'"):
+        Landslide4SenseDetDataset(data_root=root, box_rule='mine')
+    with pytest.raises(MissingPathError, match='mmlandslide synth'):
+        Landslide4SenseDetDataset(data_root=root / 'nowhere')
+
+
+def test_a_config_names_a_view_and_an_alias_of_its_split(root):
+    cfg = {
+        'type': 'mmlandslide.Landslide4SenseDetDataset',
+        'data_root': str(root),
+        'split': 'val',
+        'bands': 'rgb',
+    }
+    view = DATASETS.build(cfg)
+    assert view.tile_ids == ['landslide4sense:validation/1']
+    assert view[0]['img'].shape == (3, 16, 16)
+
+
+def test_a_view_sent_to_a_worker_loads_the_same(root):
+    view = Landslide4SenseDetDataset(data_root=root)
+    twin = pickle.loads(pickle.dumps(view))
+    np.testing.assert_array_equal(
+        twin[SampleIndex(0, 1, 2)]['img'], view[SampleIndex(0, 1, 2)]['img']
+    )
+
+
+def test_one_tile_has_the_same_id_in_every_view(root):
+    assert len({tuple(view(data_root=root).tile_ids) for view in VIEWS}) == 1
+
+
+def batches(view_type, root, wire, pipeline, bands='all', num_workers=0):
+    """Return what a model gets in two epochs: normalised tiles, and their boxes where the view has them."""
+    view = view_type(
+        data_root=root,
+        wire=wire,
+        pipeline=[{'type': f'mmlandslide.{name}'} for name in pipeline],
+        bands=bands,
+    )
+    sampler = TileSampler(view, shuffle=True, seed=3)
+    workers = {'num_workers': num_workers, 'multiprocessing_context': 'fork'} if num_workers else {}
+    loader = DataLoader(view, 2, sampler=sampler, collate_fn=COLLATES[view_type], **workers)
+    found, forms = [], set()
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        for batch in loader:
+            forms |= {tile.dtype for tile in batch['inputs']}
+            done = TilePreprocessor(bands, clip_std=5.0)(batch)
+            found += [
+                done['inputs'],
+                *(
+                    tile.gt_instances.bboxes
+                    for tile in done['data_samples']
+                    if 'gt_instances' in tile
+                ),
+            ]
+    return found, forms
+
+
+@pytest.mark.parametrize(
+    'augmented', [[], ['RandomFlipRotate'], ['RandomFlipRotate', 'RandomGain']]
+)
+@pytest.mark.parametrize('bands', ['all', 'rgb', 'false_color'])
+@pytest.mark.parametrize('view_type', COLLATES)
+def test_both_wire_forms_end_in_the_same_batches(root, view_type, bands, augmented):
+    pipeline = [
+        *augmented,
+        'PackDetection' if view_type is Landslide4SenseDetDataset else 'PackTile',
+    ]
+    units, forms = batches(view_type, root, 'float32', pipeline, bands)
+    stored, stored_forms = batches(view_type, root, 'stored', pipeline, bands)
+    assert (forms, stored_forms) == (
+        {torch.float32},
+        {torch.float32 if 'RandomGain' in augmented else torch.int16},
+    )
+    for one, two in zip(stored, units, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6)
+
+
+def test_stored_numbers_come_through_worker_processes_unchanged(root):
+    alone, sent = (
+        batches(
+            Landslide4SenseUnlabelledDataset,
+            root,
+            'stored',
+            ['RandomFlipRotate', 'PackTile'],
+            num_workers=workers,
+        )
+        for workers in (0, 2)
+    )
+    assert alone[1] == sent[1] == {torch.int16}
+    assert all(torch.equal(one, two) for one, two in zip(alone[0], sent[0], strict=True))
+
+
+@pytest.mark.parametrize('view', VIEWS)
+def test_a_split_with_one_float32_tile_is_sent_as_float32_throughout(root, view):
+    factories.write_tile(root, 4, factories.image(4) + 1e-3, factories.mask())
+    tiles = view(data_root=root, wire='stored')
+    assert [tiles[index]['img'].dtype for index in range(4)] == [np.float32] * 4
+    np.testing.assert_array_equal(tiles[1]['img'], factories.image(2).astype(np.float32))
+
+
+def test_an_unknown_wire_form_is_refused_with_those_that_there_are(root):
+    with pytest.raises(
+        ConfigError,
+        match=r"wire must be one of \('float32', 'stored'\), got 'uint16' in Landslide4SenseDetDataset",
+    ):
+        Landslide4SenseDetDataset(data_root=root, wire='uint16')
+
+
+def test_a_stored_view_sent_to_a_worker_loads_the_same(root):
+    view = Landslide4SenseDetDataset(data_root=root, wire='stored')
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(view))[1]['img'], view[1]['img'])

@@ -1,0 +1,97 @@
+import errno
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from mmlandslide.errors import StorageError
+from mmlandslide.scenes.inference.blocks import BlockFolder, BlocksInMemory, Searched
+from mmlandslide.scenes.inference.detections import Detections
+
+FOUND = Searched(Detections.of(np.array([[1.5, 2, 3, 4]]), np.array([0.5]), (0, 32)), 3, 700)
+
+
+def folder(tmp_path, **parameters):
+    return BlockFolder(tmp_path / 'out.gpkg', parameters)
+
+
+@pytest.mark.parametrize('found', [FOUND, Searched(Detections.none(), 0, 0)])
+def test_a_block_comes_back_as_it_was(tmp_path, found):
+    for blocks in (folder(tmp_path), BlocksInMemory()):
+        assert blocks.read(7) is None
+        blocks.write(7, found)
+        back = blocks.read(7)
+        np.testing.assert_array_equal(back.found.table, found.found.table)
+        assert (back.windows, back.valid_px) == (found.windows, found.valid_px)
+
+
+def test_other_parameters_have_other_blocks(tmp_path):
+    folder(tmp_path, score_thr=0.3, tta='none').write(0, FOUND)
+    assert folder(tmp_path, tta='none', score_thr=0.3).read(0) is not None
+    assert folder(tmp_path, score_thr=0.4, tta='none').read(0) is None
+
+
+@pytest.mark.parametrize('content', [b'', b'\x93NUMPY', b'pickled'])
+def test_a_spoilt_block_counts_as_not_finished(tmp_path, content):
+    blocks = folder(tmp_path)
+    blocks.write(0, FOUND)
+    next(blocks.path.iterdir()).write_bytes(content)
+    assert blocks.read(0) is None
+
+
+@pytest.mark.parametrize('table', [np.zeros((2, 5)), np.zeros((2, 11), np.float32), np.array([{}])])
+def test_a_block_of_another_form_counts_as_not_finished(tmp_path, table):
+    blocks = folder(tmp_path)
+    blocks.write(0, FOUND)
+    np.save(next(blocks.path.iterdir()), table)
+    assert blocks.read(0) is None
+
+
+def test_a_full_disk_says_how_to_go_on_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    blocks = folder(tmp_path)
+    monkeypatch.setattr('pathlib.Path.write_bytes', full)
+    with pytest.raises(
+        StorageError, match=r"got 'No space left on device' in .*the same command again: it goes on"
+    ):
+        blocks.write(0, FOUND)
+    assert list(blocks.path.iterdir()) == []
+
+
+def test_removing_leaves_the_blocks_of_other_runs(tmp_path):
+    one, other = folder(tmp_path, a=1), folder(tmp_path, a=2)
+    one.write(0, FOUND)
+    other.write(0, FOUND)
+    one.remove()
+    assert (one.read(0), other.read(0) is None) == (None, False)
+    other.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_half_written_goes(tmp_path):
+    blocks = folder(tmp_path)
+    blocks.write(0, FOUND)
+    (blocks.path / '.block-000001.npy.abc.tmp').write_bytes(b'half')
+    blocks.clear_leftovers()
+    assert [path.name for path in blocks.path.iterdir()] == ['block-000000.npy']
+
+
+def test_a_block_that_ends_after_its_first_array_counts_as_not_finished(tmp_path):
+    blocks = folder(tmp_path)
+    blocks.write(0, FOUND)
+    np.save(next(blocks.path.iterdir()), FOUND.found.table)
+    assert blocks.read(0) is None
+
+
+def test_only_what_was_killed_while_placing_is_known_as_such(tmp_path):
+    blocks = folder(tmp_path)
+    assert not blocks.placing
+    with suppress(OSError), blocks.while_placing():
+        assert blocks.placing
+        raise OSError('full')
+    assert not blocks.placing
+    with blocks.while_placing():
+        pass
+    assert folder(tmp_path).placing

@@ -1,0 +1,125 @@
+from datetime import datetime, timezone
+
+import pytest
+import scene_files
+
+from mmlandslide.errors import SceneError
+from mmlandslide.scenes.inputs.sentinel2 import date_in, find_product
+
+
+def test_a_product_knows_its_bands_its_time_and_its_name(tmp_path):
+    product = find_product(scene_files.write_safe(tmp_path))
+    assert set(product.files) == set(scene_files.SENTINEL2)
+    assert product.files['B8A'].name == 'T33TWM_20150711T100006_B8A.jp2'
+    assert product.acquired == datetime(2015, 7, 11, 10, 0, 6, 27000, tzinfo=timezone.utc)
+    assert product.name == scene_files.NAME
+
+
+def test_a_folder_of_images_keeps_the_metadata_of_its_product(tmp_path):
+    images = next(scene_files.write_safe(tmp_path, '04.00').glob('GRANULE/*/IMG_DATA'))
+    assert find_product(images).offsets['B2'] == -1000
+    assert set(find_product(images).files) == set(scene_files.SENTINEL2)
+
+
+@pytest.mark.parametrize(
+    ('name', 'offsets'), [('N0509', {-1000.0}), ('N0301', set()), ('N05091', set())]
+)
+def test_names_tell_the_baseline_of_a_bare_folder(tmp_path, name, offsets):
+    folder = scene_files.write_bands(tmp_path / f'S2B_MSIL1C_{name}_R122.SAFE' / 'images', ['B2'])
+    assert set(find_product(folder).offsets.values()) == offsets
+
+
+@pytest.mark.parametrize(
+    ('baseline', 'offset'), [('02.04', 0), ('03.01', 0), ('04.00', -1000), ('05.10', -1000)]
+)
+def test_the_baseline_says_which_offset_to_undo(tmp_path, baseline, offset):
+    product = find_product(scene_files.write_safe(tmp_path, baseline))
+    assert set(product.offsets.values()) == {offset}
+    assert len(product.offsets) == 13
+
+
+def test_stated_offsets_win_and_belong_to_their_bands(tmp_path):
+    # Band 8 of the metadata is B8A, so 9 is B9.
+    product = find_product(
+        scene_files.write_safe(tmp_path, '04.00', offsets=[-1000 - number for number in range(13)])
+    )
+    assert (product.offsets['B1'], product.offsets['B8A'], product.offsets['B9'], product.offsets['B12']) == (
+        -1000, -1008, -1009, -1012,
+    )  # fmt: skip
+
+
+def test_a_granule_is_as_good_as_its_product(tmp_path):
+    granule = next((scene_files.write_safe(tmp_path, '04.00') / 'GRANULE').iterdir())
+    assert find_product(granule).offsets['B2'] == -1000
+    assert find_product(granule).name == scene_files.NAME
+
+
+def test_of_several_resolutions_the_finest_is_taken(tmp_path):
+    for name in (
+        'a_B02_60m.tif',
+        'a_B02_10m.tif',
+        'a_B02_20m.tif',
+        'a_B05_20m.tif',
+        'a_SCL_20m.tif',
+        'preview.jp2',
+    ):
+        (tmp_path / name).touch()
+    files = find_product(tmp_path).files
+    assert {band: path.name for band, path in files.items()} == {
+        'B2': 'a_B02_10m.tif',
+        'B5': 'a_B05_20m.tif',
+    }
+
+
+def test_a_folder_without_bands_is_no_product(tmp_path):
+    (tmp_path / 'image_1.h5').touch()
+    assert find_product(tmp_path) is None
+
+
+def test_two_files_for_one_band_are_refused(tmp_path):
+    for name in ('a_B02.tif', 'b_B2.tif'):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        SceneError,
+        match=r'band B2 must come from one file, got a_B02\.tif and b_B2\.tif in .*Name one of them',
+    ):
+        find_product(tmp_path)
+
+
+def test_a_product_without_bands_is_refused(tmp_path):
+    with pytest.raises(
+        SceneError,
+        match=r'hold GRANULE/\*/IMG_DATA/\*\.jp2, got no band in .*SAFE\. Get the product again',
+    ):
+        find_product(scene_files.write_safe(tmp_path, bands=()))
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '<cut',
+        '<?xml version="1.0" encoding="UTF-E"?><a/>',
+        '<a><PROCESSING_BASELINE>four</PROCESSING_BASELINE></a>',
+        '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    ],
+)
+def test_broken_metadata_are_named(tmp_path, text):
+    folder = scene_files.write_safe(tmp_path, bands=('B2',))
+    (folder / 'MTD_MSIL1C.xml').write_text(text)
+    with pytest.raises(
+        SceneError, match=r'metadata must .* in .*MTD_MSIL1C\.xml\. Get the product again'
+    ):
+        find_product(folder)
+
+
+@pytest.mark.parametrize(
+    ('name', 'date'),
+    [
+        ('T33TWM_20150711T100006_B02', datetime(2015, 7, 11, 10, 0, 6, tzinfo=timezone.utc)),
+        ('s2_l1c_dem_2015-07-31', datetime(2015, 7, 31, tzinfo=timezone.utc)),
+        ('tile_2015-13-31', None),
+        ('120150711T1000061', None),
+    ],
+)
+def test_a_name_may_hold_a_date(name, date):
+    assert date_in(name) == date

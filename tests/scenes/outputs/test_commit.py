@@ -1,0 +1,142 @@
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import planted_scene
+import pytest
+
+from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.scenes.outputs import writer
+from mmlandslide.scenes.outputs.commit import alone, clear_leftovers, place
+
+NAMES = [f'out{suffix}' for suffix in sorted(writer.ON_THE_MAP)]
+#: Writes an output and is killed when it has given a file of some suffix its name.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import planted_scene
+replace = Path.replace
+def until(path, target):
+    replace(path, target)
+    if str(target).endswith(sys.argv[2]) and '.tmp' not in str(target):
+        os.kill(os.getpid(), signal.SIGKILL)
+Path.replace = until
+planted_scene.detector().write(planted_scene.scene(), Path(sys.argv[1]), planted_scene.SETTINGS, overwrite=True)
+"""
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def written(out, boxes=(), **options):
+    return planted_scene.detector().write(
+        planted_scene.scene(boxes=boxes), out, planted_scene.SETTINGS, **options
+    )
+
+
+def killed_at(out, suffix):
+    environment = {**os.environ, 'PYTHONPATH': str(Path(planted_scene.__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, '-c', KILLED, str(out), suffix], env=environment, check=False
+    )
+    assert done.returncode == -9
+
+
+@pytest.mark.parametrize('older', [False, True])
+@pytest.mark.parametrize('failing', ['.gpkg', '.geojson', '.stac.json'])
+def test_a_disk_that_fails_to_keep_one_file_leaves_what_was_there(
+    tmp_path, monkeypatch, older, failing
+):
+    if older:
+        written(tmp_path / 'out.gpkg')
+    before, sync = content(tmp_path), os.fsync
+
+    def full(descriptor):
+        if Path(f'/proc/self/fd/{descriptor}').readlink().name == f'out{failing}':
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        sync(descriptor)
+
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(StorageError, match="be written whole, got 'No space left on device'"):
+        written(tmp_path / 'out.gpkg', [(5, 5, 9, 9)], overwrite=True)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize('number', range(8))
+def test_a_name_that_cannot_be_given_takes_the_others_back(tmp_path, monkeypatch, number):
+    targets, calls, replace = [tmp_path / name for name in 'abcd'], [], Path.replace
+    (tmp_path / 'new').mkdir()
+    made = {target: tmp_path / 'new' / target.name for target in targets}
+    for path in (*targets, *made.values()):
+        path.write_text(str(path))
+    before = content(tmp_path)
+
+    def failing(path, target):
+        calls.append(target)
+        if len(calls) == number + 1:
+            raise OSError('read-only')
+        return replace(path, target)
+
+    monkeypatch.setattr('pathlib.Path.replace', failing)
+    with pytest.raises(OSError, match='read-only'):
+        place(made, targets[1], tmp_path / 'new')
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize('older', [False, True])
+def test_a_kill_between_the_names_leaves_no_geopackage_and_the_same_run_goes_on(tmp_path, older):
+    out = tmp_path / 'out.gpkg'
+    if older:
+        written(out, [(5, 5, 9, 9)])
+    killed_at(out, '.png')
+    assert (out.exists(), out.with_suffix('.png').exists()) == (False, True)
+    written(out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_a_kill_between_the_names_gives_other_runs_no_right_to_replace(tmp_path):
+    killed_at(tmp_path / 'out.gpkg', '.png')
+    with pytest.raises(ConfigError, match=r"not be there yet, got \['out.png'"):
+        written(tmp_path / 'out.gpkg', [(5, 5, 9, 9)])
+
+
+def test_only_what_killed_runs_left_of_this_output_goes(tmp_path):
+    for name in (
+        '.a.gpkg.0123abc_.tmp',
+        '.b.gpkg.0123abc_.tmp',
+        '.a.gpkg.b.gpkg.0123abc_.tmp',
+        'a.gpkg',
+    ):
+        (tmp_path / name).mkdir()
+    clear_leftovers(tmp_path / 'a.gpkg')
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        '.a.gpkg.b.gpkg.0123abc_.tmp',
+        '.b.gpkg.0123abc_.tmp',
+        'a.gpkg',
+    ]
+
+
+def test_one_run_at_a_time_writes_an_output(tmp_path):
+    refused = pytest.raises(
+        ConfigError, match=r'written by one run at a time, got another run in .*out\.gpkg'
+    )
+    with alone(tmp_path / 'out.gpkg'), alone(tmp_path / 'other.gpkg'), refused:
+        written(tmp_path / 'out.gpkg')
+    written(tmp_path / 'out.gpkg')
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_the_lock_of_a_killed_run_holds_nobody_up(tmp_path):
+    (tmp_path / 'out.gpkg.lock').touch()
+    written(tmp_path / 'out.gpkg')
+    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def test_what_came_to_be_there_during_the_search_stays(tmp_path):
+    mine = tmp_path / 'out.png'
+    with pytest.raises(ConfigError, match=r"not be there yet, got \['out.png'\]"):
+        written(tmp_path / 'out.gpkg', advance=lambda windows: mine.write_text('mine'))
+    assert mine.read_text() == 'mine'

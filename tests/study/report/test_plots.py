@@ -1,0 +1,82 @@
+import re
+
+from mmlandslide.study.plan import Axes, plan
+from mmlandslide.study.report import plots
+from mmlandslide.study.report.curves import Found
+from mmlandslide.study.specification import read
+
+RING, BOX, FAR = '#d55e00', [0, 0, 10, 10], [50, 50, 60, 60]
+
+
+def cell(backbone='Swin-Tiny', strategy='MAE', protocol='study', fraction=1.0, mean=0.3):
+    scores = {} if mean is None else {'AP50': {'mean': mean, 'interval': [mean - 0.1, mean + 0.1]}}
+    return {
+        'backbone': backbone,
+        'strategy': strategy,
+        'protocol': protocol,
+        'label_fraction': fraction,
+        'scores': scores,
+    }
+
+
+def test_the_original_stands_beside_its_own_protocol_and_all_labels_alone():
+    assert RING in plots.scores('f', [cell()])
+    assert RING in plots.scores('f', [cell(mean=None)])
+    others = [
+        cell(protocol='test'),
+        cell(fraction=0.5),
+        cell(strategy='CLIP'),
+        cell('ResNet-18', 'ImageNet'),
+    ]
+    assert not any(
+        RING in plots.scores('f', [each]) for each in others
+    )  # of ResNet-18 it says only <.01
+
+
+def test_a_cell_whose_metric_gives_no_ap50_is_drawn_as_not_measured():
+    other = cell(strategy='KD') | {'scores': {'AP75': {'mean': 0.3}}}
+    assert 'Swin-Tiny, KD (not measured)' in str(plots.scores('f', [cell(), other]))
+    assert plots.label_fractions('f', [other, other | {'label_fraction': 0.1}]) is None
+
+
+def test_shares_of_labels_are_told_apart():
+    figure = str(plots.scores('f', [cell(), cell(fraction=0.004)]))
+    assert re.findall(r'>(Swin-Tiny, MAE, [^<]*)<', figure) == [
+        'Swin-Tiny, MAE, 100 %',
+        'Swin-Tiny, MAE, 0.4 %',
+    ]
+
+
+def test_one_share_of_labels_makes_no_line():
+    assert (
+        plots.label_fractions(
+            'f', [cell(), cell(fraction=0.1, mean=None), cell('ViT-Tiny', fraction=0.1)]
+        )
+        is None
+    )
+    assert 'Swin-Tiny, MAE' in str(plots.label_fractions('f', [cell(), cell(fraction=0.1)]))
+
+
+def test_each_seed_is_drawn_thin_beneath_their_mean(tile):
+    found = [
+        Found(seed, (tile('a', [BOX, FAR], scores, [BOX]),))
+        for seed, scores in ((0, [0.9, 0.2]), (1, [0.2, 0.9]))
+    ]
+    for figure in (plots.precision_recall, plots.f1):
+        widths = [
+            re.findall(r'stroke-width: ([\d.]+)', str(figure('f', {Axes('a', 'b', 'c', 1): runs})))
+            for runs in (found, found[:1])
+        ]
+        assert [width.count('0.6') - widths[1].count('0.6') for width in widths] == [2, 0]
+        assert all('1.8' in width for width in widths)
+
+
+def test_losses_are_of_what_has_logged_any(place):
+    planned = plan(read('study.yaml'))
+    assert plots.losses(planned) == []
+    log = planned.cells[3].stages[1].work_dir / '20300101' / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('{"loss": 2, "step": 1}\n{"loss": 1, "step": 2}\n')
+    ((what, figure),) = plots.losses(planned)
+    assert what == 'detectors of protocol study'
+    assert re.findall(r'>([^<]*, 100 %)<', figure) == ['Swin-Tiny, MAE, 100 %']
