@@ -1,9 +1,11 @@
-"""Stand-in for mmcv's compiled `mmcv._ext`, built on torchvision; installed beside mmcv-lite's own modules as `mmcv/_ext.py`.
+"""Stand-in for mmcv's compiled `mmcv._ext`, built on torchvision.
 
-Python looks for extension modules before source files, so a compiled `_ext` always wins over this file. The operators keep the
-signatures of mmcv 2.x: outputs are arguments that are written in place. What is not written here raises `NotImplementedError`
-when it is called, not when it is imported, so that `import mmcv.ops` works. This file imports torch and torchvision only: mmcv is
-imported while mmlandslide's registries are being built, and a circle would break both.
+Installed beside mmcv-lite's own modules as `mmcv/_ext.py`. Python looks for extension modules
+before source files, so a compiled `_ext` always wins over this file. The operators keep the
+signatures of mmcv 2.x: outputs are arguments that are written in place. What is not written here
+raises `NotImplementedError` when it is called, not when it is imported, so that `import mmcv.ops`
+works. This file imports torch and torchvision only: mmcv is imported while mmlandslide's registries
+are being built, and a circle would break both.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,10 @@ def ops_in_force() -> tuple[str, ...]:
 
 
 def __getattr__(name: str) -> Callable[..., NoReturn]:
-    """Return an operator that explains itself when called; mmcv asks for about 180 names on import."""
+    """Return an operator that explains itself when called.
+
+    Mmcv asks for about 180 names on import.
+    """
     if name.startswith('_'):
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
@@ -71,13 +76,14 @@ def _ratio(boxes_xyxy: Tensor, others_xyxy: Tensor, offset: int = 0, mode: int =
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
     """Return the indices kept by greedy suppression, best score first.
 
-    Of equal scores that box comes first which `Tensor.sort` puts first, as in mmcv; torchvision's own order would be the stable
-    one, and that sort is not.
+    Of equal scores that box comes first which `Tensor.sort` puts first, as in mmcv; torchvision's
+    own order would be the stable one, and that sort is not.
 
     Args:
         boxes: (N, 4) xyxy.
         scores: (N,).
-        iou_threshold: a box is dropped where its IoU with a kept one is larger (in float32, as mmcv compares).
+        iou_threshold: a box is dropped where its IoU with a kept one is larger (in float32, as mmcv
+            compares).
         offset: 1 where `x2 - x1 + 1` is a width.
 
     Returns:
@@ -93,7 +99,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
 
 
 def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tensor:
-    """Return the factor on the score of a box that overlaps a kept one; method 0 naive, 1 linear, 2 gaussian."""
+    """Return the factor on the score of a box that overlaps a kept one.
+
+    Method 0 naive, 1 linear, 2 gaussian.
+    """
     if method == 2:
         return torch.exp(-(iou * iou) / sigma)
     return torch.where(
@@ -104,14 +113,20 @@ def _decay(iou: Tensor, iou_threshold: float, sigma: float, method: int) -> Tens
 
 
 def _first_best(score: Tensor) -> int:
-    """Return the place that mmcv's search for the largest ends at: the first one's where that is nan, past all others that are."""
+    """Return the place that mmcv's search for the largest ends at.
+
+    The first one's where that is nan, past all others that are.
+    """
     return (
         0 if score[0].isnan() else int(score.nan_to_num(-torch.inf, torch.inf, -torch.inf).argmax())
     )
 
 
 def _closed_up(left: Tensor, dropped: Tensor) -> Tensor:
-    """Return what is not dropped, in mmcv's order: the last one left takes the place of the first dropped one, and so on."""
+    """Return what is not dropped, in mmcv's order.
+
+    The last one left takes the place of the first dropped one, and so on.
+    """
     count = int((~dropped).sum())
     closed = left[:count].clone()
     closed[dropped[:count]] = left[count:][~dropped[count:]].flip(0)
@@ -130,8 +145,9 @@ def softnms(
 ) -> Tensor:
     """Write kept boxes with decayed scores into the first rows of `dets`, and return their indices.
 
-    Bodla et al. 2017. The first box is kept whatever its score, as mmcv does. Of equal scores that box comes first which mmcv's
-    exchanges leave further ahead. Two boxes without area have no IoU, so `gaussian` makes the second's score nan, and keeps it.
+    Bodla et al. 2017. The first box is kept whatever its score, as mmcv does. Of equal scores that
+    box comes first which mmcv's exchanges leave further ahead. Two boxes without area have no IoU,
+    so `gaussian` makes the second's score nan, and keeps it.
 
     Args:
         boxes: (N, 4) xyxy.
@@ -163,7 +179,9 @@ def softnms(
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Return groups of indices: each kept box, then the boxes that it suppresses (IoU at least the threshold), best first.
+    """Return groups of indices.
+
+    Each kept box, then the boxes that it suppresses (IoU at least the threshold), best first.
 
     Args:
         dets: (N, 5) x1, y1, x2, y2, score.
@@ -181,7 +199,10 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
 def bbox_overlaps(
     bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int
 ) -> None:
-    """Write IoU (mode 0) or intersection over the first area (mode 1) into `ious`: (N,) where aligned, else (N, M)."""
+    """Write IoU (mode 0) or intersection over the first area (mode 1) into `ious`.
+
+    (N,) where aligned, else (N, M).
+    """
     ious.copy_(_ratio(bboxes1 if aligned else bboxes1[:, None], bboxes2, offset, mode))
 
 
@@ -286,7 +307,8 @@ def roi_pool_forward(
 ) -> None:
     """Write the maximum of each bin into `output`, and its place in the flattened map into `argmax` (-1 for an empty bin).
 
-    Not torchvision's roi_pool: that one rounds the scaled corners, mmcv does not. Columns are pooled first, then rows.
+    Not torchvision's roi_pool: that one rounds the scaled corners, mmcv does not. Columns are
+    pooled first, then rows.
 
     Args:
         input: (N, C, H, W).
@@ -392,7 +414,10 @@ def _softmax_parts(softmax: Tensor, target: Tensor, weight: Tensor) -> tuple[Ten
 def softmax_focal_loss_forward(
     softmax: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Write the focal loss of each row of probabilities into `output`: (N, C) -> (N,); a negative target gives 0."""
+    """Write the focal loss of each row of probabilities into `output`: (N, C) -> (N,).
+
+    A negative target gives 0.
+    """
     p, rows = _softmax_parts(softmax, target, weight)
     output.copy_(-alpha * (1 - p) ** gamma * p.clamp(min=_FLOAT_MIN).log() * rows)
 
@@ -428,7 +453,10 @@ _V2 = (
 
 
 def _deform(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) -> Tensor:
-    """Return torchvision's convolution of (input, weight, offset, mask, bias); both libraries order offsets y, x per point."""
+    """Return torchvision's convolution of (input, weight, offset, mask, bias).
+
+    Both libraries order offsets y, x per point.
+    """
     shape = [geometry[name] for name in order]
     return torch.ops.torchvision.deform_conv2d(*map(_full, tensors), *shape, order is _V2)
 
@@ -464,7 +492,8 @@ def deform_conv_forward(
         output: (N, O, H', W'), written.
         columns: scratch of the compiled operator, unused.
         ones: likewise.
-        geometry: kW, kH, dW, dH (strides), padW, padH, dilationW, dilationH, group, deformable_group, im2col_step.
+        geometry: kW, kH, dW, dH (strides), padW, padH, dilationW, dilationH, group,
+            deformable_group, im2col_step.
     """
     output.copy_(
         _deform(

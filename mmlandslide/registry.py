@@ -1,7 +1,7 @@
 """The only place that knows the hosts' registries.
 
-mmengine imports `mmlandslide.registry` by itself when a config names a type `mmlandslide.X`, and each registry imports its
-locations when it is first asked. So a config needs no `custom_imports`.
+mmengine imports `mmlandslide.registry` by itself when a config names a type `mmlandslide.X`, and
+each registry imports its locations when it is first asked. So a config needs no `custom_imports`.
 
 From then on mmengine reads checkpoints as we do, see `weights.references.load_for_hosts`.
 """

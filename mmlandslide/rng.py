@@ -1,8 +1,8 @@
 """Randomness that depends on what is being drawn, never on what was drawn before.
 
-A sample's randomness (augmentation, mask, RoI sampling) comes from (seed, epoch, tile id); a step's (drop path) from (seed,
-iteration). Nothing depends on the number of workers, on the order of the batch or on an interruption, so a checkpoint needs no
-generator state.
+A sample's randomness (augmentation, mask, RoI sampling) comes from (seed, epoch, tile id); a step's
+(drop path) from (seed, iteration). Nothing depends on the number of workers, on the order of the
+batch or on an interruption, so a checkpoint needs no generator state.
 """
 
 import hashlib
@@ -12,7 +12,10 @@ import numpy as np
 
 
 class SampleIndex(NamedTuple):
-    """What the sampler hands to a dataset: the position of a sample and the draw that it belongs to."""
+    """What the sampler hands to a dataset.
+
+    The position of a sample and the draw that it belongs to.
+    """
 
     seed: int
     epoch: int

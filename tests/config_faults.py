@@ -1,7 +1,8 @@
 """What is wrong with a config: types that nothing resolves and keys that nothing reads, by path.
 
-mmengine merges a mistyped key without a word. Here each dict has an owner that says which keys it reads: the signature of its
-`type` (and of what that hands its `**kwargs` on to), or the function that takes it; a dict without an owner is a fault.
+mmengine merges a mistyped key without a word. Here each dict has an owner that says which keys it
+reads: the signature of its `type` (and of what that hands its `**kwargs` on to), or the function
+that takes it; a dict without an owner is a fault.
 """
 
 import inspect
@@ -20,7 +21,8 @@ from mmlandslide.models.batch_augments import BatchMixing
 from mmlandslide.models.teacher import Teacher
 from mmlandslide.weights.bridge import load_pretrained
 
-#: Key -> the registry of the types below it; `model.` goes before the plain key. Other keys keep that of the dict around them.
+#: Key -> the registry of the types below it; `model.` goes before the plain key. Other keys keep
+#: that of the dict around them.
 KINDS = {
     **dict.fromkeys(('train_cfg', 'val_cfg', 'test_cfg'), host.LOOPS),
     **dict.fromkeys(('val_evaluator', 'test_evaluator'), host.METRICS),
@@ -54,7 +56,10 @@ FREE = {'default_hooks', 'custom_keys', 'nodata', 'substitutes'}
 
 
 def parameters(function):
-    """Return the names that a callable takes; a class that hands `**kwargs` on takes those of its next base too."""
+    """Return the names that a callable takes.
+
+    A class that hands `**kwargs` on takes those of its next base too.
+    """
     names = set()
     for owner in _initialisers(function):
         own = inspect.signature(owner).parameters.values()
@@ -78,7 +83,8 @@ def _initialisers(function):
     ]
 
 
-#: Keys that a config may have at the top. `work_dir` follows from the file's name, `launcher` and `cfg` come from the script.
+#: Keys that a config may have at the top. `work_dir` follows from the file's name, `launcher` and
+#: `cfg` come from the script.
 TOP_LEVEL = parameters(Runner) - {'cfg', 'work_dir', 'launcher', 'experiment_name'} | {
     'runner_type',
     'allow_overlap',
@@ -111,7 +117,8 @@ OWNERS = {
     },
     'custom_keys.': {'lr_mult', 'decay_mult'},
 }
-#: What MMDetection's detectors read of their `train_cfg` and `test_cfg` is what its own config says there.
+#: What MMDetection's detectors read of their `train_cfg` and `test_cfg` is what its own config says
+#: there.
 DETECTOR = get_config('mmdet::_base_/models/faster-rcnn_r50_fpn.py')
 
 
@@ -163,7 +170,10 @@ def resolve(name, registry, scope):
 
 
 def _read_untyped(path):
-    """Return the keys that the reader of a dict without a type takes; `None` where it has no reader."""
+    """Return the keys that the reader of a dict without a type takes.
+
+    `None` where it has no reader.
+    """
     if path[-1] in FREE:
         return set()
     if path[0] == 'model' and path[1] in ('train_cfg', 'test_cfg'):

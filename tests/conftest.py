@@ -2,7 +2,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-# The same examples in every run, and no deadline on a busy machine; `--hypothesis-profile=default` looks for new ones.
+# The same examples in every run, and no deadline on a busy machine; `--hypothesis-profile=default`
+# looks for new ones.
 settings.register_profile('steady', derandomize=True, deadline=None)
 settings.load_profile('steady')
 

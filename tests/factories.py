@@ -20,7 +20,10 @@ RAW_BELOW = np.array([*[5000] * 9, 100, 5000, 5000, 90, 5000])
 
 
 def image(seed=0, size_px=16, bands=14):
-    """Return (C, H, W) float64 as Landslide4Sense stores it: whole numbers over the band's divisor (1 beyond the 14th)."""
+    """Return (C, H, W) float64 as Landslide4Sense stores it.
+
+    Whole numbers over the band's divisor (1 beyond the 14th).
+    """
     divisors = np.append(DIVISORS, np.ones(bands))[:bands, None, None]
     below = np.append(RAW_BELOW, np.full(bands, 5000))[:bands, None, None]
     return np.random.default_rng(seed).integers(0, below, (bands, size_px, size_px)) / divisors
@@ -35,7 +38,10 @@ def mask(*boxes_xyxy, size_px=16):
 
 
 def write_array(path: Path, array, key='img'):
-    """Write (C, H, W) bands, or an (H, W) mask, in the format that the file's name asks for; HDF5 and images as (H, W, C)."""
+    """Write (C, H, W) bands, or an (H, W) mask, in the format that the file's name asks for.
+
+    HDF5 and images as (H, W, C).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.asarray(array)
     last = array.transpose(1, 2, 0) if array.ndim == 3 else array
@@ -86,7 +92,10 @@ def write_tile(root: Path, number, image, mask=None, split='train', layout='B'):
 def write_dataset(
     root: Path, counts: Mapping[str, int] | None = None, layout='B', size_px=16, labelled=True
 ):
-    """Write a Landslide4Sense folder; tiles count from 1 and differ; the odd ones have one 4 x 3 px landslide."""
+    """Write a Landslide4Sense folder; tiles count from 1 and differ.
+
+    The odd ones have one 4 x 3 px landslide.
+    """
     seed = 0
     for split, count in (counts or {'train': 3}).items():
         for number in range(1, count + 1):

@@ -1,6 +1,7 @@
 """One step of any config on a handful of tiny tiles, and of what it starts from, where its data would lie.
 
-`chain` is what `tools/smoke.py` runs for every detector: its pre-training, the detector from that checkpoint, its test.
+`chain` is what `tools/smoke.py` runs for every detector: its pre-training, the detector from that
+checkpoint, its test.
 """
 
 import gc
@@ -62,7 +63,10 @@ def checkpoint_of(path):
 
 
 def train(path):
-    """Train one step and keep the weights alone; return the runner, and the seconds that it and all before it took."""
+    """Train one step and keep the weights alone.
+
+    Return the runner, and the seconds that it and all before it took.
+    """
     cfg, started = small(path), time.perf_counter()
     for source in before(cfg):
         if not checkpoint_of(source).exists():
@@ -91,7 +95,10 @@ def origin(backbone):
 
 
 def write_published(checkpoint):
-    """Write random weights under the keys of a file that would have to be downloaded; return whether it is one of these."""
+    """Write random weights under the keys of a file that would have to be downloaded.
+
+    Return whether it is one of these.
+    """
     path = Path(checkpoint)
     if path.parent != Path('data', 'weights'):
         return False
@@ -103,7 +110,10 @@ def write_published(checkpoint):
 
 
 def chain(path):
-    """Train and test a detector from what its config names; return a row of `tools/smoke.py`'s table."""
+    """Train and test a detector from what its config names.
+
+    Return a row of `tools/smoke.py`'s table.
+    """
     published = write_published(
         (small(path).model.backbone.get('pretrained') or {}).get('checkpoint', '')
     )

@@ -1,6 +1,7 @@
 """A small data set with every fault that `mmlandslide prepare` finds, on tiles that are simulated and otherwise sound.
 
-Run it to see the report: `python tests/planted_faults.py FOLDER && mmlandslide prepare --check --data-root FOLDER`.
+Run it to see the report: `python tests/planted_faults.py FOLDER && mmlandslide prepare --check
+--data-root FOLDER`.
 """
 
 import sys

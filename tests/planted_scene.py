@@ -1,6 +1,7 @@
 """Scenes in memory with planted rectangles, and what each of several processes does to them for `scenes/test_processes.py`.
 
-Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT [SECONDS]`, seconds for each block of windows.
+Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT [SECONDS]`,
+seconds for each block of windows.
 """
 
 import sys
@@ -26,7 +27,10 @@ SETTINGS = Settings(window_px=32, overlap_px=12, score_thr=0.0)
 
 
 def scene(height=90, width=110, boxes=(), valid=None, crs=UTM):
-    """Return a scene whose B4 is 2 in each half-open box and 0 elsewhere; the ground slopes by 1 and rises from left to right."""
+    """Return a scene whose B4 is 2 in each half-open box and 0 elsewhere.
+
+    The ground slopes by 1 and rises from left to right.
+    """
     values = np.zeros((3, height, width), np.float32)
     values[1], values[2] = 1, np.arange(width)
     for x1, y1, x2, y2 in boxes:

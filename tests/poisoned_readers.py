@@ -1,4 +1,7 @@
-"""Reading functions that die on the file named image_2.h5 or mask_2.h5, as a C library may; children import them by name."""
+"""Reading functions that die on the file named image_2.h5 or mask_2.h5, as a C library may.
+
+Children import them by name.
+"""
 
 import os
 import signal

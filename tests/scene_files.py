@@ -1,4 +1,7 @@
-"""Small scenes, written into a test's `tmp_path`: multi-band GeoTIFF, band files and SAFE products of 10, 20 and 60 m pixels."""
+"""Small scenes, written into a test's `tmp_path`.
+
+Multi-band GeoTIFF, band files and SAFE products of 10, 20 and 60 m pixels.
+"""
 
 from pathlib import Path
 
@@ -74,7 +77,10 @@ def write_bands(
 
 
 def write_safe(root: Path, baseline='02.04', offsets=(), name=NAME, bands=SENTINEL2):
-    """Write a level-1C product with JPEG 2000 bands and the part of its metadata that matters; return its folder."""
+    """Write a level-1C product with JPEG 2000 bands and the part of its metadata that matters.
+
+    Return its folder.
+    """
     folder = root / f'{name}.SAFE'
     lossless = {'driver': 'JP2OpenJPEG', 'QUALITY': '100', 'REVERSIBLE': 'YES'}
     write_bands(

@@ -1,6 +1,8 @@
-"""Files that a stranger made to do harm: each is refused with a typed error, runs nothing, and shows nothing of the secret file.
+"""Files that a stranger made to do harm.
 
-A payload that runs makes the file `canary`. `SECRET` lies outside the data root; whatever follows a link brings it into the result.
+Each is refused with a typed error, runs nothing, and shows nothing of the secret file. A payload
+that runs makes the file `canary`. `SECRET` lies outside the data root; whatever follows a link
+brings it into the result.
 """
 
 import io

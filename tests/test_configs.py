@@ -1,4 +1,7 @@
-"""Every config that a user can name, found by path: it is sound, says what it does, and its model builds."""
+"""Every config that a user can name, found by path.
+
+It is sound, says what it does, and its model builds.
+"""
 
 import ast
 import copy
@@ -19,7 +22,8 @@ CONFIGS = Path(__file__).parent.parent / 'configs'
 BASES = sorted(path for path in CONFIGS.rglob('*.py') if path.parent.name == '_base_')
 LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 
-#: Content -> its word in the file's name: (type, size) of a backbone, and its patch where the config names one.
+#: Content -> its word in the file's name: (type, size) of a backbone, and its patch where the
+#: config names one.
 BACKBONES_BY_NAME = {
     ('ResNet', 18): 'r18',
     ('ResNet', 50): 'r50',
@@ -79,7 +83,10 @@ def loaded(path):
 
 
 def built(path):
-    """Return a config's model; its weights are drawn as its layers do, and nothing pre-trained is read."""
+    """Return a config's model.
+
+    Its weights are drawn as its layers do, and nothing pre-trained is read.
+    """
     cfg = loaded(path)
     gc.collect()  # models hold themselves in circles, and those with a ViT-L take 1.2 GB each
     with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.random.fork_rng():
@@ -126,7 +133,10 @@ def name_of(path):
 
 
 def pretrained_by(path):
-    """Return the config whose training a config starts from; `None` where that is a file, a package's weights, or nothing."""
+    """Return the config whose training a config starts from.
+
+    `None` where that is a file, a package's weights, or nothing.
+    """
     made_by = (loaded(path).model.backbone.get('pretrained') or {}).get('made_by')
     return made_by and CONFIGS.parent / made_by
 
@@ -136,7 +146,10 @@ def bands_of(cfg):
 
 
 def tiles_of(path):
-    """Return what names the tiles that a training sees; `None` where they are ImageNet's photographs, none of them a tile."""
+    """Return what names the tiles that a training sees.
+
+    `None` where they are ImageNet's photographs, none of them a tile.
+    """
     data = loaded(path).train_dataloader.dataset
     if data.type == 'mmlandslide.ImageFolderDataset':
         return None

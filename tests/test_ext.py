@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(
     not hasattr(ext, 'MMLANDSLIDE_STAND_IN'), reason='compiled mmcv is in force here'
 )
 
-# IoU of the first two is 50 / 150 = 1/3, with 1-pixel-wider boxes 66 / 176 = 3/8; the third lies apart.
+# IoU of the first two is 50 / 150 = 1/3, with 1-pixel-wider boxes 66 / 176 = 3/8; the third lies
+# apart.
 THREE = tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [50, 50, 60, 60]])
 
 
@@ -243,7 +244,8 @@ def test_bbox_overlaps_are_intersection_over_union_or_foreground(mode, offset, v
 
 
 def test_roi_align_of_a_ramp_is_the_coordinate_of_the_bin_centre():
-    # Pixel i holds i and stands at i + .5: over [2, 6) in two bins the means are at 3 and 5, so 2.5 and 4.5.
+    # Pixel i holds i and stands at i + .5: over [2, 6) in two bins the means are at 3 and 5, so 2.5
+    # and 4.5.
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     pooled = mmcv.ops.roi_align(ramp, tensor([[0.0, 2, 2, 6, 6]]), (2, 2), 1.0, 0, 'avg', True)
     torch.testing.assert_close(pooled, tensor([[[[2.5, 4.5], [2.5, 4.5]]]]))
@@ -374,7 +376,8 @@ def test_softmax_focal_loss_ignores_a_negative_target():
 
 
 def conv_inputs() -> list[Tensor]:
-    # 4 channels in 2 groups, 2 offset groups, a 3 x 2 kernel on 6 x 7 px with stride (2, 1) and padding (1, 0): 3 x 6 out.
+    # 4 channels in 2 groups, 2 offset groups, a 3 x 2 kernel on 6 x 7 px with stride (2, 1) and
+    # padding (1, 0): 3 x 6 out.
     shapes = ((2, 4, 6, 7), (2, 2 * 2 * 6, 3, 6), (2, 2 * 6, 3, 6), (6, 2, 3, 2), (6,))
     return [random(*shape, seed=seed).requires_grad_() for seed, shape in enumerate(shapes)]
 

@@ -1,4 +1,7 @@
-"""On a CUDA device, the same numbers as on the CPU: `pytest -m gpu`; `pytest tests/test_smoke.py` then trains and tests there."""
+"""On a CUDA device, the same numbers as on the CPU: `pytest -m gpu`.
+
+`pytest tests/test_smoke.py` then trains and tests there.
+"""
 
 import mmcv.ops
 import pytest

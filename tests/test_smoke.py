@@ -27,7 +27,10 @@ def leaves(stage):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Stand in a folder where every data root that the configs name holds 64 px tiles; keep what a runner sets for a process."""
+    """Stand in a folder where every data root that the configs name holds 64 px tiles.
+
+    Keep what a runner sets for a process.
+    """
     write_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'excepthook', sys.excepthook)

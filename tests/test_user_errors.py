@@ -1,4 +1,7 @@
-"""What a user reads who has made a mistake: one line that names the file, what it holds and what to do; no traceback before it."""
+"""What a user reads who has made a mistake.
+
+One line that names the file, what it holds and what to do; no traceback before it.
+"""
 
 import os
 import shutil
@@ -115,7 +118,10 @@ every_fault = pytest.mark.parametrize('fault', FAULTS.values(), ids=list(FAULTS)
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Write a sound data set where the demo configs look for it, and stand there; keep what a runner sets for a process."""
+    """Write a sound data set where the demo configs look for it, and stand there.
+
+    Keep what a runner sets for a process.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
     counts = {'train': 3, 'validation': 2, 'test': 2}
@@ -334,7 +340,10 @@ def test_a_mistake_on_the_command_line_is_named_at_once(mistake, capsys):
 
 
 def run_mim(*arguments):
-    """Run `mim` as a user does, from the repository root; return what it writes to stderr up to mim's own traceback."""
+    """Run `mim` as a user does, from the repository root.
+
+    Return what it writes to stderr up to mim's own traceback.
+    """
     mim = Path(sys.executable).parent / 'mim'
     result = subprocess.run(
         [mim, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=False
@@ -344,7 +353,10 @@ def run_mim(*arguments):
 
 
 def before_mims_own(text):
-    """Return the error and what stands before it; mim itself, whose child has failed, shows a traceback of its own after it."""
+    """Return the error and what stands before it.
+
+    Mim itself, whose child has failed, shows a traceback of its own after it.
+    """
     ours, _, mims = text.partition('Traceback (most recent call last)')
     assert mims.rstrip().endswith('returned non-zero exit status 1.')
     return ours[ours.index('error: ') :]

@@ -26,7 +26,10 @@ CHANGES = {
 
 
 def write(folder, zoom=2.0, seed=0, **changes):
-    """Write a config that shows a pixel at `zoom` and a checkpoint that fits it; return both paths."""
+    """Write a config that shows a pixel at `zoom` and a checkpoint that fits it.
+
+    Return both paths.
+    """
     config = Config.fromfile(CONFIG)
     config.merge_from_dict({f'model.{key}': value for key, value in {**CHANGES, **changes}.items()})
     config.test_dataloader.dataset.pipeline[0] = {'type': 'mmlandslide.ResizeTile', 'factor': zoom}

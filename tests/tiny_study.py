@@ -48,7 +48,10 @@ def write(folder, kinds=('pretrain', 'detect', 'test')):
 
 
 def leave_checkpoint(stage, state=None):
-    """Save what our runner does: weights, a record, and what only a training needs; return the path."""
+    """Save what our runner does: weights, a record, and what only a training needs.
+
+    Return the path.
+    """
     state = detector_state() if state is None else state
     own = {
         'version': '1',
@@ -82,7 +85,10 @@ def detector_state():
 
 
 def leave_scores(stage):
-    """Write what a test of one tile leaves: of two true boxes one is found, AP = AP50 = 51/101, the recall levels up to 0.5."""
+    """Write what a test of one tile leaves.
+
+    Of two true boxes one is found, AP = AP50 = 51/101, the recall levels up to 0.5.
+    """
     boxes, none = np.array([[0, 0, 40, 40], [60, 60, 90, 90]], np.float32), np.zeros(1, np.int64)
     tile = TileResult(
         'train/3', boxes[:1], np.ones(1, np.float32), none, boxes, np.zeros(2, np.int64), (128, 128)

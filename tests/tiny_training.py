@@ -1,7 +1,8 @@
 """A training of a linear model that takes milliseconds, through the runner, its loops and its hooks.
 
-`python -m torch.distributed.launch --nproc_per_node=2 tests/tiny_training.py OUT` trains in OUT/whole, and again in OUT/killed from
-the third of its six checkpoints, which lies within an epoch.
+`python -m torch.distributed.launch --nproc_per_node=2 tests/tiny_training.py OUT` trains in
+OUT/whole, and again in OUT/killed from the third of its six checkpoints, which lies within an
+epoch.
 """
 
 import shutil

@@ -1,6 +1,7 @@
-"""What each of two gloo processes does for `engine/test_distributed.py`: writes what it found to OUT/<rank>.json, then fails.
+"""What each of two gloo processes does for `engine/test_distributed.py`.
 
-Started as a user's training is: `python -m torch.distributed.launch --nproc_per_node=2 tests/two_processes.py OUT`.
+Writes what it found to OUT/<rank>.json, then fails. Started as a user's training is: `python -m
+torch.distributed.launch --nproc_per_node=2 tests/two_processes.py OUT`.
 """
 
 import json
@@ -56,7 +57,10 @@ def wrapped(model):
 
 
 def detected(number):
-    """Return tile `number` as a detector hands it over: a true box on the odd ones, a prediction on all."""
+    """Return tile `number` as a detector hands it over.
+
+    A true box on the odd ones, a prediction on all.
+    """
     box = [[10.0, 10, 30, 30]] if number % 2 else []
     found = InstanceData(
         bboxes=torch.tensor([[10.0, 10, 30, 30 + number]]),
@@ -77,7 +81,10 @@ def metrics(numbers, size):
 
 
 def opened_store(data_root):
-    """Open the store of a fresh data root as the other does; return how many tiles it holds and how often this process built it."""
+    """Open the store of a fresh data root as the other does.
+
+    Return how many tiles it holds and how often this process built it.
+    """
     builds, build = [], store._build
 
     def counted(*args):

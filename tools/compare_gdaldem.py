@@ -1,4 +1,7 @@
-"""Compare the slope of scenes with GDAL's: `python tools/compare_gdaldem.py DEM.tif [--band N]`; needs gdal-bin."""
+"""Compare the slope of scenes with GDAL's: `python tools/compare_gdaldem.py DEM.tif [--band N]`.
+
+Needs gdal-bin.
+"""
 
 import argparse
 import subprocess
@@ -11,7 +14,8 @@ import rasterio
 from mmlandslide.scenes.inputs.rasters import RasterFile
 from mmlandslide.scenes.inputs.terrain import TerrainLayer
 
-#: Metres per degree at the equator, what gdaldem's manual gives for elevation in metres over latitude and longitude.
+#: Metres per degree at the equator, what gdaldem's manual gives for elevation in metres over
+#: latitude and longitude.
 _METRES_PER_DEGREE = '111120'
 
 

@@ -1,9 +1,10 @@
-"""Compare mmcv's operators, and detectors on top of them, between two environments: compiled mmcv and the stand-in for it.
+"""Compare mmcv's operators, and detectors on top of them, between two environments.
 
-Inputs and weights come from NumPy seeds, so both sides have the same. Not here, as one side lacks them: roi_pool and the focal
-losses (compiled mmcv has them on GPUs only), roi_align's maximum (the stand-in refuses it). Example: `python
-tools/compare_mmcv.py dump compiled.npz` in one environment, `... dump stand_in.npz` in the other, then in either
-`python tools/compare_mmcv.py compare compiled.npz stand_in.npz`.
+Compiled mmcv and the stand-in for it. Inputs and weights come from NumPy seeds, so both sides have
+the same. Not here, as one side lacks them: roi_pool and the focal losses (compiled mmcv has them on
+GPUs only), roi_align's maximum (the stand-in refuses it). Example: `python tools/compare_mmcv.py
+dump compiled.npz` in one environment, `... dump stand_in.npz` in the other, then in either `python
+tools/compare_mmcv.py compare compiled.npz stand_in.npz`.
 """
 
 import json
@@ -47,7 +48,10 @@ def drawn(*shape: int, name: str = '') -> Tensor:
 
 
 def crowd(count: int, tied: bool, side_px: int = 200) -> tuple[Tensor, Tensor, Tensor]:
-    """Return boxes (N, 4) xyxy, scores and classes; `tied` rounds boxes to 10 px and scores to .1, so that IoUs and scores tie."""
+    """Return boxes (N, 4) xyxy, scores and classes.
+
+    `tied` rounds boxes to 10 px and scores to .1, so that IoUs and scores tie.
+    """
     draws = generator('crowd', count)
     corner, size = draws.uniform(0, side_px, (count, 2)), draws.exponential(side_px / 5, (count, 2))
     boxes, scores = np.concatenate([corner, corner + size], 1), draws.random(count)
@@ -82,7 +86,10 @@ def differentiated(
 
 
 def suppression() -> Iterator[Case]:
-    """Yield what drops boxes: sizes on both sides of `split_thr`, ties in scores, IoUs at the threshold, both offsets."""
+    """Yield what drops boxes.
+
+    Sizes on both sides of `split_thr`, ties in scores, IoUs at the threshold, both offsets.
+    """
     for count, tied, threshold, offset in product(
         (0, 1, 40, 1000), (False, True), (0.3, 0.5, 0.7), (0, 1)
     ):
@@ -120,7 +127,10 @@ def suppression() -> Iterator[Case]:
 
 
 def layers() -> Iterator[Case]:
-    """Yield roi_align within the map, outside of it, without size and of nothing; deformable convolutions of every geometry."""
+    """Yield roi_align within the map, outside of it, without size and of nothing.
+
+    Deformable convolutions of every geometry.
+    """
     odd = tensor(
         [
             [-50.0, -40, -20, -10],
@@ -288,7 +298,10 @@ def difference(one: np.ndarray | None, other: np.ndarray | None) -> float:
     '--allow-same', is_flag=True, help='Also compare two files from the same kind of mmcv.'
 )
 def compare(files: tuple[Path, Path], allow_same: bool) -> None:
-    """Print the largest difference of each operator's results; exit code 1 where one is beyond 1e-4, or not a number."""
+    """Print the largest difference of each operator's results.
+
+    Exit code 1 where one is beyond 1e-4, or not a number.
+    """
     one, other = (dict(np.load(file)) for file in files)
     found = [json.loads(str(side.pop('about'))) for side in (one, other)]
     kinds = [about['mmcv.ops'].split(':')[0] for about in found]

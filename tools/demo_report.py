@@ -1,6 +1,6 @@
-"""Put what `tools/demo.sh` made on one page, demo/report.html (and README's picture); exit 1 where the detector has not learnt.
+"""Put what `tools/demo.sh` made on one page, demo/report.html (and README's picture).
 
-Example: python tools/demo_report.py --seconds 800
+Exit 1 where the detector has not learnt. Example: python tools/demo_report.py --seconds 800
 """
 
 import base64

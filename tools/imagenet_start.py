@@ -1,7 +1,8 @@
 """Train a small detector from ImageNet weights and from scratch, same steps and seed, and print what both reach on `valid`.
 
-Two runs of `mim train` that differ in `model.backbone.pretrained` alone. Head and pyramid are narrower than the config's: half the
-seconds of a step on a CPU. Example: python tools/imagenet_start.py --data-root data/l4s_rgb
+Two runs of `mim train` that differ in `model.backbone.pretrained` alone. Head and pyramid are
+narrower than the config's: half the seconds of a step on a CPU. Example: python
+tools/imagenet_start.py --data-root data/l4s_rgb
 """
 
 import json
@@ -46,7 +47,10 @@ def options(data_root: str, epochs: int, lr: float, seed: int, tiles: int | None
 
 
 def trained(config: str, work_dir: Path, chosen: dict[str, Any]) -> dict[str, float]:
-    """Train through `mim`; return the metrics on `valid` after the last epoch, the steps and the seconds."""
+    """Train through `mim`.
+
+    Return the metrics on `valid` after the last epoch, the steps and the seconds.
+    """
     words = [
         f'{key}={value}' for key, value in {**chosen, 'val_evaluator.out_dir': work_dir}.items()
     ]

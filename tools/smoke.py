@@ -1,8 +1,9 @@
 """Train one step of every detector from a step of its own pre-training, and test it, on a handful of tiny simulated tiles.
 
-Proves that each config runs from end to end and that its weights arrive; says nothing about how well it detects. A file that would
-have to be downloaded has random weights under the published keys. Each detector has a process of its own, which gives its memory
-back. Example: python tools/smoke.py 'faster_rcnn_swin_*' --json smoke.json
+Proves that each config runs from end to end and that its weights arrive; says nothing about how
+well it detects. A file that would have to be downloaded has random weights under the published
+keys. Each detector has a process of its own, which gives its memory back. Example: python
+tools/smoke.py 'faster_rcnn_swin_*' --json smoke.json
 """
 
 import json
@@ -81,7 +82,10 @@ def show(rows: list[dict[str, Any]]) -> None:
     '--json', 'json_path', type=click.Path(path_type=Path), help='Also write the table there.'
 )
 def main(patterns: tuple[str, ...], jobs: int, json_path: Path | None) -> None:
-    """Run the detection configs whose names match one of PATTERNS, all by default; exit with 1 where one fails."""
+    """Run the detection configs whose names match one of PATTERNS, all by default.
+
+    Exit with 1 where one fails.
+    """
     configs = sorted(
         {
             path

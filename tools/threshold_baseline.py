@@ -1,7 +1,8 @@
-"""Score the best threshold of one band, or of NDVI, with connected components: what a detector must beat.
+"""Score the best threshold of one band, or of NDVI, with connected components.
 
-The threshold, its side and the score of a component are chosen on the very tiles that are scored, so the figure flatters the
-baseline. Example: python tools/threshold_baseline.py --data-root data/landslide4sense --split test --json baseline.json
+What a detector must beat. The threshold, its side and the score of a component are chosen on the
+very tiles that are scored, so the figure flatters the baseline. Example: python
+tools/threshold_baseline.py --data-root data/landslide4sense --split test --json baseline.json
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Faster R-CNN CLIP ViT-B/32 on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained by open_clip: not yet measured."""
+"""Faster R-CNN CLIP ViT-B/32 on RGB Landslide4Sense, 224 px, 36 epochs.
+
+Backbone pre-trained by open_clip: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_clip_b32.py',

@@ -1,4 +1,7 @@
-"""Faster R-CNN CLIP ViT-L/14 on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained by SkyScript: not yet measured."""
+"""Faster R-CNN CLIP ViT-L/14 on RGB Landslide4Sense, 224 px, 36 epochs.
+
+Backbone pre-trained by SkyScript: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_clip_l14.py',

@@ -1,4 +1,7 @@
-"""Faster R-CNN on a small Swin, 14 bands, simulated tiles, for `make demo`; backbone pre-trained with Swin-MAE."""
+"""Faster R-CNN on a small Swin, 14 bands, simulated tiles, for `make demo`.
+
+Backbone pre-trained with Swin-MAE.
+"""
 
 _base_ = [
     './_base_/model_demo.py',

@@ -1,4 +1,7 @@
-"""Faster R-CNN MobileNetV2 on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained on ImageNet: not yet measured."""
+"""Faster R-CNN MobileNetV2 on Landslide4Sense, 14 bands, 36 epochs.
+
+Backbone pre-trained on ImageNet: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_mobilenet_v2.py',

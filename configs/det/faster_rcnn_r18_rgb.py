@@ -1,4 +1,7 @@
-"""Faster R-CNN ResNet-18 on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained on ImageNet: not yet measured."""
+"""Faster R-CNN ResNet-18 on RGB Landslide4Sense, 224 px, 36 epochs.
+
+Backbone pre-trained on ImageNet: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_r18.py',

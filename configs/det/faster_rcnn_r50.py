@@ -1,4 +1,7 @@
-"""Faster R-CNN ResNet-50 on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained on tile labels: not yet measured."""
+"""Faster R-CNN ResNet-50 on Landslide4Sense, 14 bands, 36 epochs.
+
+Backbone pre-trained on tile labels: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_r50.py',

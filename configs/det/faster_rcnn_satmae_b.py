@@ -1,4 +1,7 @@
-"""Faster R-CNN SatMAE ViT-B on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained on fMoW-Sentinel: not yet measured."""
+"""Faster R-CNN SatMAE ViT-B on Landslide4Sense, 14 bands, 36 epochs.
+
+Backbone pre-trained on fMoW-Sentinel: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_satmae.py',

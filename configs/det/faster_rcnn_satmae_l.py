@@ -1,4 +1,7 @@
-"""Faster R-CNN SatMAE ViT-L on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained on fMoW-Sentinel: not yet measured."""
+"""Faster R-CNN SatMAE ViT-L on Landslide4Sense, 14 bands, 36 epochs.
+
+Backbone pre-trained on fMoW-Sentinel: not yet measured.
+"""
 
 _base_ = './faster_rcnn_satmae_b.py'
 model = dict(

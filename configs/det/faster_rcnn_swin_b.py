@@ -1,4 +1,7 @@
-"""Faster R-CNN Swin-B on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with Swin-MAE: not yet measured."""
+"""Faster R-CNN Swin-B on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with Swin-MAE.
+
+Not yet measured.
+"""
 
 _base_ = './faster_rcnn_swin_t.py'
 from mmlandslide.recipes import backbone_from

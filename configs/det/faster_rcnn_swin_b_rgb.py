@@ -1,4 +1,7 @@
-"""Faster R-CNN Swin-B on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained with Swin-MAE: not yet measured."""
+"""Faster R-CNN Swin-B on RGB Landslide4Sense, 224 px, 36 epochs.
+
+Backbone pre-trained with Swin-MAE: not yet measured.
+"""
 
 _base_ = './faster_rcnn_swin_t_rgb.py'
 from mmlandslide.recipes import backbone_from

@@ -1,4 +1,7 @@
-"""Faster R-CNN Swin-T on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with Swin-MAE: not yet measured."""
+"""Faster R-CNN Swin-T on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with Swin-MAE.
+
+Not yet measured.
+"""
 
 _base_ = [
     './_base_/model_swin.py',

@@ -1,4 +1,7 @@
-"""Faster R-CNN ViT-B on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with MAE: not yet measured."""
+"""Faster R-CNN ViT-B on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained with MAE.
+
+Not yet measured.
+"""
 
 _base_ = './faster_rcnn_vit_t.py'
 from mmlandslide.recipes import backbone_from

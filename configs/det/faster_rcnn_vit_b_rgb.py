@@ -1,4 +1,7 @@
-"""Faster R-CNN ViT-B on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained with MAE: not yet measured."""
+"""Faster R-CNN ViT-B on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained with MAE.
+
+Not yet measured.
+"""
 
 _base_ = './faster_rcnn_vit_t_rgb.py'
 from mmlandslide.recipes import backbone_from

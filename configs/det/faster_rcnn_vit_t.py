@@ -1,4 +1,7 @@
-"""Faster R-CNN ViT-T on Landslide4Sense, 14 bands, 36 epochs; backbone pre-trained on the tiles' labels: not yet measured."""
+"""Faster R-CNN ViT-T on Landslide4Sense, 14 bands, 36 epochs.
+
+Backbone pre-trained on the tiles' labels: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_vit.py',

@@ -1,4 +1,7 @@
-"""Faster R-CNN ViT-T on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained on ImageNet: not yet measured."""
+"""Faster R-CNN ViT-T on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained on ImageNet.
+
+Not yet measured.
+"""
 
 _base_ = [
     './_base_/model_vit.py',

@@ -1,6 +1,7 @@
-"""ResNet-18 on Landslide4Sense, 14 bands, 100 epochs, taught by Swin-B and by labels: not yet measured.
+"""ResNet-18 on Landslide4Sense, 14 bands, 100 epochs, taught by Swin-B and by labels.
 
-The teacher is what `supervised_l4s_swin_b.py` trains; model.temperature and model.soft_weight are the study's, 5 and .9.
+Not yet measured. The teacher is what `supervised_l4s_swin_b.py` trains; model.temperature and
+model.soft_weight are the study's, 5 and .9.
 """
 
 _base_ = ['./supervised_l4s_r18.py', './_base_/runtime_distillation.py']

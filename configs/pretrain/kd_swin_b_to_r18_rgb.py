@@ -1,6 +1,7 @@
 """ResNet-18 on RGB Landslide4Sense, 100 epochs, taught by Swin-B and by labels: not yet measured.
 
-The teacher is what `supervised_l4s_swin_b_rgb.py` trains; model.temperature and model.soft_weight are the study's, 5 and .9.
+The teacher is what `supervised_l4s_swin_b_rgb.py` trains; model.temperature and model.soft_weight
+are the study's, 5 and .9.
 """
 
 _base_ = ['./supervised_l4s_r18_rgb.py', './_base_/runtime_distillation.py']

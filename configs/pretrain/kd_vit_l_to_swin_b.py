@@ -1,6 +1,7 @@
-"""Swin-B on Landslide4Sense, 14 bands, 200 epochs, taught by ViT-Large and by labels: not yet measured.
+"""Swin-B on Landslide4Sense, 14 bands, 200 epochs, taught by ViT-Large and by labels.
 
-The teacher is what `supervised_l4s_vit_l.py` trains; model.temperature and model.soft_weight are the study's, 5 and .9.
+Not yet measured. The teacher is what `supervised_l4s_vit_l.py` trains; model.temperature and
+model.soft_weight are the study's, 5 and .9.
 """
 
 _base_ = ['./supervised_l4s_swin_b.py', './_base_/runtime_distillation.py']

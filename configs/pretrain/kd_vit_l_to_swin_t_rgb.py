@@ -1,6 +1,7 @@
 """Swin-T on RGB Landslide4Sense, 200 epochs, taught by ViT-Large and by labels: not yet measured.
 
-The teacher is what `supervised_l4s_vit_l_rgb.py` trains; model.temperature and model.soft_weight are the study's, 5 and .9.
+The teacher is what `supervised_l4s_vit_l_rgb.py` trains; model.temperature and model.soft_weight
+are the study's, 5 and .9.
 """
 
 _base_ = ['./supervised_l4s_swin_t_rgb.py', './_base_/runtime_distillation.py']

@@ -1,4 +1,7 @@
-"""ResNet-18 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch: not yet measured."""
+"""ResNet-18 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch.
+
+Not yet measured.
+"""
 
 _base_ = [
     './_base_/model_supervised_convnet.py',

@@ -1,4 +1,7 @@
-"""Swin-T trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch: not yet measured."""
+"""Swin-T trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+
+Not yet measured.
+"""
 
 _base_ = [
     './_base_/model_supervised_swin.py',

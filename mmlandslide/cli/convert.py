@@ -1,4 +1,7 @@
-"""`mmlandslide convert`: any known source of weights -> one file that every backbone of ours, and MMPretrain, reads."""
+"""`mmlandslide convert`.
+
+Any known source of weights -> one file that every backbone of ours, and MMPretrain, reads.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -55,8 +58,9 @@ def command(
 ) -> None:
     """Convert a checkpoint of any known source into the backbone that it holds, and report on every parameter.
 
-    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. Exits with 1, and writes nothing, where a parameter would
-    be missing or is not accounted for. The file loads with `pretrained=dict(checkpoint='backbone.safetensors')`.
+    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. Exits with 1, and writes
+    nothing, where a parameter would be missing or is not accounted for. The file loads with
+    `pretrained=dict(checkpoint='backbone.safetensors')`.
 
     Example: mmlandslide convert swin_base_patch4_window7_224.pth --out backbone.safetensors --bands all
     """
@@ -87,7 +91,8 @@ def convert(
 ) -> str:
     """Write the backbone that a checkpoint holds as safetensors, under our names with `backbone.` before them.
 
-    The metadata hold our record as JSON: `bands`, `source`, `sha256` of the input, and what the weights have seen.
+    The metadata hold our record as JSON: `bands`, `source`, `sha256` of the input, and what the
+    weights have seen.
 
     Args:
         checkpoint: as `references.resolve` takes it.
@@ -156,7 +161,10 @@ def convert(
 
 
 def _grouped(cfg: Mapping[str, Any], stated: Sequence[str] | None) -> Sequence[str]:
-    """Return the bands of a backbone without one stem of all bands: those stated, else those of its groups."""
+    """Return the bands of a backbone without one stem of all bands.
+
+    Those stated, else those of its groups.
+    """
     return (
         stated
         or tuple(dict.fromkeys(name for group in cfg.get('groups', ()) for name in group))

@@ -171,11 +171,12 @@ def command(
 ) -> None:
     """Find landslides in a whole scene and write them as map layers.
 
-    SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE), a folder of band files, a tile, or a folder of
-    tiles; without it, every band comes by --band. Beside OUT.gpkg stand OUT.geojson, OUT.qml (its style, which QGIS applies),
-    OUT.png (a quick look), OUT.stac.json (for catalogues) and OUT.run.json (the record of the run).
-    A run that was interrupted goes on where it stopped when the same command is given again. Several processes share the work:
-    torchrun --nproc-per-node N -m mmlandslide detect ...
+    SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE), a folder of band
+    files, a tile, or a folder of tiles; without it, every band comes by --band. Beside OUT.gpkg
+    stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick look),
+    OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
+    interrupted goes on where it stopped when the same command is given again. Several processes
+    share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
 
     Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --dem dem.tif --config configs/det/faster_rcnn_r18.py
     --checkpoint work_dirs/faster_rcnn_r18 --out landslides.gpkg
@@ -205,7 +206,8 @@ def _detect(
 ) -> None:
     """Search one scene, or do this process's share of it, and say what was written.
 
-    Scenes of one block are dealt out to the processes; of a folder, those are left alone that the same command has written before.
+    Scenes of one block are dealt out to the processes; of a folder, those are left alone that the
+    same command has written before.
     """
     from mmlandslide.scenes.inference.ranks import Place
 

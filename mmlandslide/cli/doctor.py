@@ -1,4 +1,7 @@
-"""`mmlandslide doctor`: what is installed, whether it fits together, and what to do where it does not."""
+"""`mmlandslide doctor`.
+
+What is installed, whether it fits together, and what to do where it does not.
+"""
 
 import json
 import platform
@@ -36,7 +39,8 @@ _OTHER_DATA = {
     'mars_mmls': (('train', 'validation'), {'images': 'images/*.tif', 'masks': 'masks/*.tif'}),
 }
 
-# Each runs in a process of its own: a library that was compiled for another torch may end the process that imports it.
+# Each runs in a process of its own: a library that was compiled for another torch may end the
+# process that imports it.
 _PROBES = {
     'torch': 'import torch, json; c = torch.cuda; print(json.dumps([str(torch.version.cuda), '
     '[c.get_device_name(i) for i in range(c.device_count())]]))',
@@ -119,7 +123,10 @@ def torchvision_finding(
 
 
 def opencv_finding(versions: dict[str, str], probe: Probe) -> Finding:
-    """Report OpenCV; where it does not import, the usual reason is a machine without a graphics library."""
+    """Report OpenCV.
+
+    Where it does not import, the usual reason is a machine without a graphics library.
+    """
     value = ', '.join(f'{name} {version}' for name, version in versions.items()) or 'not installed'
     if not probe.error:
         return Finding('opencv', value)
@@ -191,7 +198,8 @@ def mim_finding(
     Args:
         found: installed distributions of mim.
         setuptools: its version, for the value.
-        has_pkg_resources: whether that module, which openmim imports, is there; setuptools 82 dropped it.
+        has_pkg_resources: whether that module, which openmim imports, is there; setuptools 82
+            dropped it.
     """
     finding = host_finding('mim', found)
     if finding.fault:
@@ -208,7 +216,10 @@ def mim_finding(
 
 
 def transformers_finding(version: str | None) -> Finding:
-    """Report transformers: no need of ours, but newer ones break MMPretrain's multi-modal modules."""
+    """Report transformers.
+
+    No need of ours, but newer ones break MMPretrain's multi-modal modules.
+    """
     if not hosts.breaks_multimodal(version):
         return Finding('transformers', version or 'not installed (not needed)')
     older = f'pip install "transformers<{hosts.TRANSFORMERS_LIMIT}"'

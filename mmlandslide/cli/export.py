@@ -41,9 +41,10 @@ def command(
 ) -> None:
     """Export the backbone and neck of a detector, with its normalisation, and check them against PyTorch.
 
-    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. The file takes any number of tiles in Landslide4Sense's
-    units. The proposals and heads are not in it: how many boxes they pass on depends on the picture, so no exact graph of them can
-    be traced. Exits with 1, and writes nothing, where onnxruntime and PyTorch differ by more than 1e-4 of 1 + |value|.
+    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. The file takes any number of
+    tiles in Landslide4Sense's units. The proposals and heads are not in it: how many boxes they
+    pass on depends on the picture, so no exact graph of them can be traced. Exits with 1, and
+    writes nothing, where onnxruntime and PyTorch differ by more than 1e-4 of 1 + |value|.
 
     Example: mmlandslide export work_dirs/faster_rcnn_r18 --config configs/det/faster_rcnn_r18.py --format onnx
     """

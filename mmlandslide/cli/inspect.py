@@ -22,9 +22,10 @@ _LONGEST = 200
     help='Write what is shown to this file, too.',
 )
 def command(checkpoint: str, json_path: Path | None) -> None:
-    """Show what a checkpoint holds, without running anything in it: hash, container, record, source, modules, broken values.
+    """Show what a checkpoint holds, without running anything in it.
 
-    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. Exits with 1 where the file is refused.
+    Hash, container, record, source, modules, broken values. CHECKPOINT is a file, a work dir (its
+    latest checkpoint) or a URL. Exits with 1 where the file is refused.
 
     Example: mmlandslide inspect work_dirs/swin_mae_demo --json checkpoint.json
     """

@@ -1,4 +1,7 @@
-"""The command line: one group whose verbs are imported when they run, so that `--help` costs no torch."""
+"""The command line.
+
+One group whose verbs are imported when they run, so that `--help` costs no torch.
+"""
 
 import errno
 import importlib

@@ -71,9 +71,10 @@ def command(
 ) -> None:
     """Check every tile of a Landslide4Sense folder, pack it for fast reading and list its boxes as COCO JSON.
 
-    Training does the packing by itself; this does it beforehand and reports. A second run finds everything done. Files are read
-    in child processes: one that crashes its reader is named like any other fault. Exits with 1 where there is an error, unless
-    --quarantine; a warning is listed and no more.
+    Training does the packing by itself; this does it beforehand and reports. A second run finds
+    everything done. Files are read in child processes: one that crashes its reader is named like
+    any other fault. Exits with 1 where there is an error, unless --quarantine; a warning is listed
+    and no more.
 
     Example: mmlandslide prepare --data-root data/landslide4sense --check --json preflight.json
     """

@@ -1,4 +1,7 @@
-"""`mmlandslide probe`: what frozen features tell of landslides, to judge a pre-training before a detector is trained."""
+"""`mmlandslide probe`.
+
+What frozen features tell of landslides, to judge a pre-training before a detector is trained.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 RANDOM = 'random'
-#: Label -> share of a place above which it is landslide; `None` for the median of the fitting places.
+#: Label -> share of a place above which it is landslide; `None` for the median of the fitting
+#: places.
 LABELS = {'any': 0.0, 'half': 0.5, 'median': None}
 
 
@@ -118,11 +122,12 @@ def command(
 ) -> None:
     """Score frozen features by a linear and a k-nearest-neighbour probe, beside those of random weights.
 
-    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL; several are compared; the word `random` alone probes the
-    untrained backbone. Probes are fitted on one split and scored on another. With `--level tile` a tile is landslide where any
-    pixel is; where every tile has some, `--label median` asks for more of it than half of the fitting tiles have. With
-    `--level cell` each cell of a tile has a label of its own: landslide where more than half of it is. Tiles with VOC boxes count
-    as landslide inside them. Intervals hold 95 % of a bootstrap over tiles.
+    CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL; several are compared; the
+    word `random` alone probes the untrained backbone. Probes are fitted on one split and scored on
+    another. With `--level tile` a tile is landslide where any pixel is; where every tile has some,
+    `--label median` asks for more of it than half of the fitting tiles have. With `--level cell`
+    each cell of a tile has a label of its own: landslide where more than half of it is. Tiles with
+    VOC boxes count as landslide inside them. Intervals hold 95 % of a bootstrap over tiles.
 
     Example: mmlandslide probe work_dirs/swin_mae_tiny --config configs/pretrain/swin_mae_tiny.py --level cell
     """
@@ -175,7 +180,10 @@ def command(
 
 
 def load(encoder: 'FrozenEncoder', checkpoint: str, scored: 'TileView') -> int:
-    """Carry a checkpoint into an encoder and report; return how many of the scored tiles its training saw, and warn of them."""
+    """Carry a checkpoint into an encoder and report.
+
+    Return how many of the scored tiles its training saw, and warn of them.
+    """
     report = encoder.load(checkpoint)
     click.echo(report.render())
     seen = len({*report.lineage.get('tile_ids', ())} & {*scored.tile_ids})

@@ -116,7 +116,8 @@ def anchors_of(config_path: Path) -> anchor_room.Anchors:
     """Return the anchors of a detection config.
 
     Raises:
-        ConfigError: it has none with `octave_base_scale`, `scales_per_octave`, `ratios` and `strides`.
+        ConfigError: it has none with `octave_base_scale`, `scales_per_octave`, `ratios` and
+            `strides`.
     """
     from mmengine.config import Config  # loads torch: seconds
 

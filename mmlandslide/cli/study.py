@@ -1,4 +1,7 @@
-"""`mmlandslide study`: backbones and pre-trainings compared by one command that can be stopped and started at will."""
+"""`mmlandslide study`.
+
+Backbones and pre-trainings compared by one command that can be stopped and started at will.
+"""
 
 import re
 import signal
@@ -84,8 +87,9 @@ def command(
 ) -> None:
     """Train and score every cell of a study through `mim`, then write results.json, tables and report.html.
 
-    What is finished is skipped, what was stopped is resumed, a cell that fails is named and the others go on. Exits with 0 where
-    every cell has a score, with 1 where one failed or is void, with 3 where the budget was spent: start it again to go on.
+    What is finished is skipped, what was stopped is resumed, a cell that fails is named and the
+    others go on. Exits with 0 where every cell has a score, with 1 where one failed or is void,
+    with 3 where the budget was spent: start it again to go on.
 
     Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
     """

@@ -1,7 +1,8 @@
 """How many boxes the anchors of a feature pyramid can reach, and which anchors reach them with least; pure NumPy.
 
-Anchors are MMDetection's `AnchorGenerator`: on a level of stride s, centres stand at multiples of s from 0, and an anchor has area
-(octave_base_scale * 2 ** (i / scales_per_octave) * s) ** 2 and the aspect ratio height / width.
+Anchors are MMDetection's `AnchorGenerator`: on a level of stride s, centres stand at multiples of s
+from 0, and an anchor has area (octave_base_scale * 2 ** (i / scales_per_octave) * s) ** 2 and the
+aspect ratio height / width.
 """
 
 from collections.abc import Sequence
@@ -50,8 +51,8 @@ class Anchors:
 def best_iou(boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int]) -> np.ndarray:
     """Return each box's largest IoU with any anchor where it really stands on its level's grid.
 
-    The overlap in x depends on the anchor's column alone and that in y on its row, and each is largest at the centre nearest to
-    the box's; so one anchor a size and level decides.
+    The overlap in x depends on the anchor's column alone and that in y on its row, and each is
+    largest at the centre nearest to the box's; so one anchor a size and level decides.
 
     Args:
         boxes_xyxy: (N, 4) in px of the detector's input.
@@ -77,7 +78,10 @@ def best_iou(boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int]
 def recall(
     boxes_xyxy: np.ndarray, anchors: Anchors, input_hw: tuple[int, int], iou: float = 0.5
 ) -> float:
-    """Return the share of boxes that some anchor reaches with at least `iou`; not a number where there is no box."""
+    """Return the share of boxes that some anchor reaches with at least `iou`.
+
+    Not a number where there is no box.
+    """
     reached = best_iou(boxes_xyxy, anchors, input_hw) >= iou
     return float(reached.mean()) if len(reached) else float('nan')
 
@@ -99,9 +103,9 @@ def fit(
         iou: that counts as reached.
 
     Returns:
-        Of all base scales, one to three sizes an octave and four sets of ratios: the fewest anchors a position that reach
-        `target_recall`, of those the ones with the largest recall and then the largest mean IoU; where none do, the ones with the
-        largest recall.
+        Of all base scales, one to three sizes an octave and four sets of ratios: the fewest anchors
+        a position that reach `target_recall`, of those the ones with the largest recall and then
+        the largest mean IoU; where none do, the ones with the largest recall.
     """
     grid = [
         Anchors(*choice, tuple(strides)) for choice in product(_BASE_SCALES, (1, 2, 3), _RATIO_SETS)

@@ -1,15 +1,17 @@
-"""Whether the bands of a tile stand where they should, and in stored units: read from the values alone.
+"""Whether the bands of a tile stand where they should, and in stored units.
 
-Two independent witnesses:
+Read from the values alone. Two independent witnesses:
 
-- The divisor. A stored value is a whole number over its band's divisor, and no two bands share one. So the values of a band that
-  was moved after the division fit the other band's divisor exactly, and those of a tile that was normalised fit again once that
-  is undone. This leaves no room for chance.
-- The laws of `LAWS`, for bands that were moved before the division, or values that fit no divisor. Each compares two bands by what
-  no unit changes. Haze lifts short wavelengths, so they vary less around their mean. Bands of 60 m and 20 m pixels, resampled to
-  10 m, and elevation, are smoother. Cirrus absorbs: little light comes back in B10. Smallest margin seen, as a log ratio: 0.46 over
-  8 real and 0.37 over 119 simulated tiles, 0.17 over 5 real scenes partly under cloud, 0.14 over 225 windows of a real one with
-  sea. An alarm needs -0.35.
+- The divisor. A stored value is a whole number over its band's divisor, and no two bands share one.
+  So the values of a band that was moved after the division fit the other band's divisor exactly,
+  and those of a tile that was normalised fit again once that is undone. This leaves no room for
+  chance.
+- The laws of `LAWS`, for bands that were moved before the division, or values that fit no divisor.
+  Each compares two bands by what no unit changes. Haze lifts short wavelengths, so they vary less
+  around their mean. Bands of 60 m and 20 m pixels, resampled to 10 m, and elevation, are smoother.
+  Cirrus absorbs: little light comes back in B10. Smallest margin seen, as a log ratio: 0.46 over 8
+  real and 0.37 over 119 simulated tiles, 0.17 over 5 real scenes partly under cloud, 0.14 over 225
+  windows of a real one with sea. An alarm needs -0.35.
 """
 
 from collections.abc import Callable
@@ -36,8 +38,8 @@ class Law:
     Attributes:
         more: name of a band.
         less: name of another.
-        measure: `spread` (standard deviation over mean), `roughness` (mean step between neighbours over standard deviation) or
-            `level` (median raw value).
+        measure: `spread` (standard deviation over mean), `roughness` (mean step between neighbours
+            over standard deviation) or `level` (median raw value).
         factor: by which it does at least.
     """
 
@@ -67,7 +69,8 @@ LAWS = (
 def normalised_as_published(image: np.ndarray) -> bool:
     """Return whether a tile was normalised with the published mean and standard deviation (see `bands.PUBLISHED_MEAN`).
 
-    Either at least three bands fit their divisors once that is undone, or the lowest slope stands at what they make of 0 degrees.
+    Either at least three bands fit their divisors once that is undone, or the lowest slope stands
+    at what they make of 0 degrees.
 
     Args:
         image: (14, H, W) finite.
@@ -82,7 +85,9 @@ def normalised_as_published(image: np.ndarray) -> bool:
 
 
 def misplaced_by_divisor(image: np.ndarray) -> str:
-    """Return which bands stand in the place of which by their divisors; empty where at most one does.
+    """Return which bands stand in the place of which by their divisors.
+
+    Empty where at most one does.
 
     Args:
         image: (14, H, W) finite.
@@ -124,7 +129,10 @@ def misplaced_by_law(image: np.ndarray) -> str:
 
 
 def _fits(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return (C, D) bool: whether a band's values are whole numbers over a divisor; `values` is (C, N)."""
+    """Return (C, D) bool: whether a band's values are whole numbers over a divisor.
+
+    `values` is (C, N).
+    """
     sample = values[:, :: max(values.shape[1] // _SAMPLES, 1)].astype(np.float64)
     raw = sample[:, None, :] * np.asarray(divisors(LANDSLIDE4SENSE))[None, :, None]  # (C, D, N)
     slack = np.maximum(1e-6, 8 * np.finfo(dtype).eps * np.abs(raw).max(axis=2))

@@ -23,8 +23,9 @@ class BoxRule:
     min_box_area_px2: float = 0.0
 
 
-#: `components` is the default. `study` is the rule of the original study, subawocit/cs291k: `scipy.ndimage.label` and
-#: `find_objects`, boxes under 100 px^2 dropped in the 224 px frame to which its 128 px tiles were resized.
+#: `components` is the default. `study` is the rule of the original study, subawocit/cs291k:
+#: `scipy.ndimage.label` and `find_objects`, boxes under 100 px^2 dropped in the 224 px frame to
+#: which its 128 px tiles were resized.
 RULES: dict[str, BoxRule] = {
     'components': BoxRule(connectivity=8, min_pixels=4),
     'study': BoxRule(connectivity=4, min_box_area_px2=100 * (128 / 224) ** 2),
@@ -52,7 +53,8 @@ def boxes_from_mask(mask: np.ndarray, rule: BoxRule) -> np.ndarray:
         rule: which groups count.
 
     Returns:
-        (N, 4) float32 xyxy, half-open pixel corners in the mask's frame, sorted by top, left, bottom, right.
+        (N, 4) float32 xyxy, half-open pixel corners in the mask's frame, sorted by top, left,
+        bottom, right.
     """
     landslide = (mask != 0).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(landslide, connectivity=rule.connectivity)

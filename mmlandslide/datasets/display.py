@@ -1,7 +1,7 @@
 """Tiles as pictures: composites of bands, boxes with scores, panels.
 
-Pure NumPy and OpenCV. For the eye only: bands are stretched one by one from their 2nd to their 98th percentile, and no number is
-taken from a picture.
+Pure NumPy and OpenCV. For the eye only: bands are stretched one by one from their 2nd to their 98th
+percentile, and no number is taken from a picture.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ import numpy as np
 from mmlandslide import bands as band_table
 from mmlandslide.errors import BandError
 
-#: Title and bands (red, green, blue) of each composite, by kind; the first whose bands a tile has is shown.
+#: Title and bands (red, green, blue) of each composite, by kind; the first whose bands a tile has
+#: is shown.
 COMPOSITES: dict[str, tuple[tuple[str, tuple[str, str, str]], ...]] = {
     'rgb': (
         ('RGB B4 B3 B2', ('B4', 'B3', 'B2')),
@@ -24,7 +25,8 @@ COMPOSITES: dict[str, tuple[tuple[str, tuple[str, str, str]], ...]] = {
         ('DEM, slope, grey', ('mars_DEM', 'mars_slope', 'mars_grey')),
     ),
 }
-#: Cyan and yellow differ for every kind of colour vision and stand out on vegetation in RGB (green) and false colour (red).
+#: Cyan and yellow differ for every kind of colour vision and stand out on vegetation in RGB (green)
+#: and false colour (red).
 TRUTH_RGB, PREDICTION_RGB, INK_RGB = (0, 229, 255), (255, 221, 0), (16, 16, 16)
 STRETCH_PERCENT = (2.0, 98.0)
 _HEADER_PX, _GAP_PX, _FONT, _FONT_SCALE = 20, 4, cv2.FONT_HERSHEY_SIMPLEX, 0.4
@@ -44,7 +46,10 @@ def composite(bands: Sequence[str], which: str = 'rgb') -> tuple[str, tuple[str,
 
 
 def stretch(band: np.ndarray) -> np.ndarray:
-    """Return a band (H, W) as uint8, its 2nd percentile black and its 98th white; a constant band becomes mid-grey."""
+    """Return a band (H, W) as uint8, its 2nd percentile black and its 98th white.
+
+    A constant band becomes mid-grey.
+    """
     finite = band[np.isfinite(band)]
     low, high = np.percentile(finite, STRETCH_PERCENT) if finite.size else (0.0, 0.0)
     if high <= low:
@@ -58,7 +63,8 @@ def to_rgb(image: np.ndarray, bands: Sequence[str], which: str = 'rgb') -> np.nd
     Args:
         image: (C, H, W) in any unit.
         bands: C names.
-        which: `rgb` or `false_color`. A tile without such bands is shown in grey, by its first band.
+        which: `rgb` or `false_color`. A tile without such bands is shown in grey, by its first
+            band.
 
     Returns:
         (H, W, 3) uint8.
@@ -118,7 +124,8 @@ def detection_panel(
         true_boxes: (N, 4) xyxy in the frame of `image`, drawn in cyan.
         pred_boxes: (M, 4) xyxy, drawn in yellow.
         scores: (M,), 0 to 1.
-        zoom: whole factor by which the picture grows, without smoothing, so that a score fits beside a small box.
+        zoom: whole factor by which the picture grows, without smoothing, so that a score fits
+            beside a small box.
 
     Returns:
         (header + zoom * H, W', 3) uint8.
@@ -149,7 +156,10 @@ def zoom_to(shape_hw: Sequence[int], least_px: int = 384) -> int:
 def with_header(
     picture: np.ndarray, texts: Sequence[tuple[str, tuple[int, int, int]]]
 ) -> np.ndarray:
-    """Return a picture under a dark strip with texts, each in its colour, from left to right; cut where they do not fit."""
+    """Return a picture under a dark strip with texts, each in its colour, from left to right.
+
+    Cut where they do not fit.
+    """
     strip = np.full((_HEADER_PX, picture.shape[1], 3), INK_RGB, np.uint8)
     x = 6
     for text, rgb in texts:
@@ -168,7 +178,10 @@ def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
 def _write(
     picture: np.ndarray, text: str, origin_xy: tuple[int, int], rgb: tuple[int, int, int]
 ) -> None:
-    """Write text on a dark label, so that it reads on any ground; `origin_xy` is the lower left of the text."""
+    """Write text on a dark label, so that it reads on any ground.
+
+    `origin_xy` is the lower left of the text.
+    """
     (width, height), below = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
     x, y = origin_xy
     cv2.rectangle(picture, (x, y - height - 1), (x + width, y + below // 2), INK_RGB, cv2.FILLED)

@@ -38,8 +38,8 @@ def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
 def image_tensor(image: np.ndarray) -> torch.Tensor:
     """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array.
 
-    A uint16 image becomes int16 of the same bits: torch before 2.3 has no uint16, and later ones do little with it. The
-    preprocessor knows stored numbers by that dtype.
+    A uint16 image becomes int16 of the same bits: torch before 2.3 has no uint16, and later ones do
+    little with it. The preprocessor knows stored numbers by that dtype.
     """
     if image.dtype == np.uint16:
         return torch.from_numpy(np.require(image, requirements=['C', 'W']).view(np.int16))
@@ -51,7 +51,8 @@ class PackDetection(BaseTransform):
     """Turn a sample into what MMDetection's detectors take.
 
     Args:
-        meta_keys: that travel with the image; `native_boxes_xyxy` and `native_labels` are the truth that a metric reads.
+        meta_keys: that travel with the image; `native_boxes_xyxy` and `native_labels` are the truth
+            that a metric reads.
     """
 
     def __init__(
@@ -84,7 +85,8 @@ class PackTile(BaseTransform):
     """Turn a sample into what MMPretrain's classifiers and self-supervised models take.
 
     Args:
-        meta_keys: that travel with the image; `sample_key` is what a masked autoencoder draws its mask from.
+        meta_keys: that travel with the image; `sample_key` is what a masked autoencoder draws its
+            mask from.
     """
 
     def __init__(self, meta_keys: Sequence[str] = TILE_KEYS) -> None:

@@ -1,6 +1,7 @@
 """Transforms of photographs: what training on ImageNet uses, drawn from the sample's own generator.
 
-A sample is as in `mmlandslide.datasets.transforms`. A photograph has an up and a down, any size and no scale; a tile has neither.
+A sample is as in `mmlandslide.datasets.transforms`. A photograph has an up and a down, any size and
+no scale; a tile has neither.
 """
 
 import numpy as np
@@ -36,7 +37,8 @@ class RandomResizedCrop(BaseTransform):
         size_px: side of the square that the part is resized to.
         scale: range of the part's share of the area.
         ratio: range of its width / height before resizing, drawn evenly on a logarithmic scale.
-        attempts: to draw a part that fits, before the largest central part of a fitting shape is taken.
+        attempts: to draw a part that fits, before the largest central part of a fitting shape is
+            taken.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class CenterCrop(BaseTransform):
 
     Args:
         size_px: side of the square that it is resized to.
-        share: of the shorter side; 224 / 256 is what resizing that side to 256 px and cutting out 224 px leaves.
+        share: of the shorter side; 224 / 256 is what resizing that side to 256 px and cutting out
+            224 px leaves.
     """
 
     def __init__(self, size_px: int = 224, share: float = 224 / 256) -> None:
@@ -113,8 +116,8 @@ class RandomMirror(BaseTransform):
 class ColorJitter(BaseTransform):
     """Change brightness, contrast and saturation of a photograph, in random order.
 
-    Each is multiplied by a factor from [1 - x, 1 + x]: brightness moves all values from black, contrast from their mean
-    brightness, saturation from the brightness of each pixel.
+    Each is multiplied by a factor from [1 - x, 1 + x]: brightness moves all values from black,
+    contrast from their mean brightness, saturation from the brightness of each pixel.
 
     Args:
         brightness: x of the brightness.

@@ -30,7 +30,8 @@ class BandMoments:
 def band_moments(images: Iterable[np.ndarray]) -> BandMoments:
     """Return each band's moments over many tiles, holding one at a time.
 
-    Tiles are merged by Chan, Golub and LeVeque's pairwise update (1979), which keeps its digits where a sum of squares loses them.
+    Tiles are merged by Chan, Golub and LeVeque's pairwise update (1979), which keeps its digits
+    where a sum of squares loses them.
 
     Args:
         images: (C, H, W) each; at least one, all with the same bands, of any size.
@@ -67,8 +68,8 @@ def box_quantiles(boxes_per_tile: Sequence[np.ndarray]) -> dict[str, list[float]
         boxes_per_tile: (N, 4) xyxy each.
 
     Returns:
-        `sqrt_area_px`, `aspect_ratio` (longer over shorter side) over all boxes and `boxes_per_tile` over all tiles; an empty
-        list where there is nothing to measure.
+        `sqrt_area_px`, `aspect_ratio` (longer over shorter side) over all boxes and
+        `boxes_per_tile` over all tiles; an empty list where there is nothing to measure.
     """
     boxes = np.concatenate([np.zeros((0, 4)), *boxes_per_tile])
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]

@@ -1,11 +1,14 @@
-"""Transforms of tiles with any number of bands: image and boxes together, drawn from the sample's own generator.
+"""Transforms of tiles with any number of bands.
 
-A sample is a dict as `mmlandslide.datasets.views.view.TileView` makes it: `img` (C, H, W) float32 in stored units, `gt_bboxes` (N, 4)
-float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`, `gt_bboxes_labels` (N,) int64. No transform draws from global
-state, touches `native_boxes_xyxy`, or writes into the array that it was given.
+Image and boxes together, drawn from the sample's own generator. A sample is a dict as
+`mmlandslide.datasets.views.view.TileView` makes it: `img` (C, H, W) float32 in stored units,
+`gt_bboxes` (N, 4) float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`,
+`gt_bboxes_labels` (N,) int64. No transform draws from global state, touches `native_boxes_xyxy`, or
+writes into the array that it was given.
 
-Where a view sends tiles as stored, `img` is uint16. `RandomFlipRotate` moves such pixels as they are; every other transform may
-compute and turns them into float32 first (`in_units`), whatever it then draws, so that all tiles of a batch are of one kind.
+Where a view sends tiles as stored, `img` is uint16. `RandomFlipRotate` moves such pixels as they
+are; every other transform may compute and turns them into float32 first (`in_units`), whatever it
+then draws, so that all tiles of a batch are of one kind.
 """
 
 import numpy as np
@@ -45,7 +48,10 @@ def replace_boxes(sample: Sample, boxes: np.ndarray, kept: np.ndarray) -> None:
 
 
 def band_statistics(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and std of each band in stored units, (C,) float32: the table's where it knows the band, else the tile's own."""
+    """Return mean and std of each band in stored units, (C,) float32.
+
+    The table's where it knows the band, else the tile's own.
+    """
     image, bands = sample['img'], sample['bands']
     known = [BANDS.get(name) for name in bands]
     mean = [
@@ -63,7 +69,8 @@ def band_statistics(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 class RandomFlipRotate(BaseTransform):
     """Mirror and turn a tile: nothing on the ground tells a satellite tile's left from its right.
 
-    With both, each of the eight symmetries of the square is equally likely. Odd turns swap the sides of a tile that is not square.
+    With both, each of the eight symmetries of the square is equally likely. Odd turns swap the
+    sides of a tile that is not square.
 
     Args:
         flip: mirror each axis with probability 1/2.
@@ -98,7 +105,8 @@ class ResizeTile(BaseTransform):
     """Bring a tile to the detector's input size.
 
     Args:
-        size_px: length of the longer side afterwards; the aspect ratio stays. Give this or `factor`.
+        size_px: length of the longer side afterwards; the aspect ratio stays. Give this or
+            `factor`.
         factor: by which both sides grow.
 
     Raises:
@@ -136,11 +144,12 @@ class ResizeTile(BaseTransform):
 class RandomScaleCrop(BaseTransform):
     """Zoom into or out of a tile; its size stays.
 
-    Zooming in shows a random window. Zooming out puts the whole tile somewhere on a ground of each band's own mean: mirrored edges
-    would show landslides that no box marks.
+    Zooming in shows a random window. Zooming out puts the whole tile somewhere on a ground of each
+    band's own mean: mirrored edges would show landslides that no box marks.
 
     Args:
-        scale: range of the zoom, drawn evenly on a logarithmic scale, so that halving is as likely as doubling.
+        scale: range of the zoom, drawn evenly on a logarithmic scale, so that halving is as likely
+            as doubling.
         min_visible: a box stays where this share of its area is inside.
 
     Raises:
@@ -189,9 +198,10 @@ class RandomScaleCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Mosaic(BaseTransform):
-    """Put windows of four tiles around a random centre: more landslides a step and new surroundings for each.
+    """Put windows of four tiles around a random centre.
 
-    The frame keeps the size of the first tile. For detection: a classification label would not follow.
+    More landslides a step and new surroundings for each. The frame keeps the size of the first
+    tile. For detection: a classification label would not follow.
 
     Args:
         prob: of a mosaic; otherwise the tile stays.
@@ -259,7 +269,8 @@ class Mosaic(BaseTransform):
 class BandDropout(BaseTransform):
     """Blank whole bands, so that no detector leans on one sensor that a scene may lack.
 
-    A blank band holds its mean in stored units, which the preprocessor turns into zero. One band at least always stays.
+    A blank band holds its mean in stored units, which the preprocessor turns into zero. One band at
+    least always stays.
 
     Args:
         prob: that any band is blanked.

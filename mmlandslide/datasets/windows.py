@@ -1,4 +1,7 @@
-"""Windows of multispectral tiles: cut, resample, and clip boxes to them. Pure NumPy and OpenCV, any number of bands."""
+"""Windows of multispectral tiles: cut, resample, and clip boxes to them.
+
+Pure NumPy and OpenCV, any number of bands.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,10 @@ Window = tuple[int, int, int, int]  # x1 y1 x2 y2 px, half-open
 
 
 def resize(image: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
-    """Return (C, H, W) float32 resampled: linear where it grows, area mean where it shrinks, so that nothing aliases."""
+    """Return (C, H, W) float32 resampled.
+
+    Linear where it grows, area mean where it shrinks, so that nothing aliases.
+    """
     shrinks = height_px * width_px < image.shape[1] * image.shape[2]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.stack(
@@ -45,8 +51,8 @@ def clip_boxes(
         min_visible: share of a box's area, 0 to 1, that must lie inside.
 
     Returns:
-        The kept boxes, clipped, in their order and frame, and (N,) bool: True where a box was kept. A box of which nothing
-        is inside is never kept.
+        The kept boxes, clipped, in their order and frame, and (N,) bool: True where a box was kept.
+        A box of which nothing is inside is never kept.
     """
     clipped = np.clip(boxes, np.tile(window[:2], 2), np.tile(window[2:], 2)).astype(np.float32)
     area, visible = (np.prod(found[:, 2:] - found[:, :2], axis=1) for found in (boxes, clipped))

@@ -18,11 +18,12 @@ from mmlandslide.registry import HOOKS
 class CheckpointHook(hooks.CheckpointHook):
     """mmengine's `CheckpointHook`, with all its options, in an order that no kill and no full disk can break.
 
-    The new checkpoint is written whole, then `last_checkpoint` names it, then those go that `max_keep_ckpts` does not keep;
-    likewise the best one of before goes only when the new best stands. mmengine deletes first and then writes.
+    The new checkpoint is written whole, then `last_checkpoint` names it, then those go that
+    `max_keep_ckpts` does not keep; likewise the best one of before goes only when the new best
+    stands. mmengine deletes first and then writes.
 
-    A checkpoint is never written again after the validation that follows it: a resumed run repeats that validation, and so finds
-    the same best, see `loops`.
+    A checkpoint is never written again after the validation that follows it: a resumed run repeats
+    that validation, and so finds the same best, see `loops`.
     """
 
     keep_ckpt_ids: deque[int]
@@ -51,7 +52,8 @@ class CheckpointHook(hooks.CheckpointHook):
         name, kept = self.filename_tmpl.format(step), self._with(step)
         self.last_ckpt = str(Path(self.out_dir, name))
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        if kept:  # those that are about to go among them, so that a run killed before they went lets them go
+        # those that are about to go among them, so that a run killed before they went lets them go
+        if kept:
             runner.message_hub.update_info('keep_ckpt_ids', kept)
         options = {
             'save_optimizer': self.save_optimizer,
@@ -66,7 +68,10 @@ class CheckpointHook(hooks.CheckpointHook):
         self.keep_ckpt_ids = deque(kept)
 
     def _with(self, step: int) -> list[int]:
-        """Return the checkpoints that stand once that of a step is written; none where all are kept."""
+        """Return the checkpoints that stand once that of a step is written.
+
+        None where all are kept.
+        """
         return (
             [each for each in self.keep_ckpt_ids if each != step] + [step]
             if self.max_keep_ckpts > 0
@@ -92,7 +97,10 @@ class CheckpointHook(hooks.CheckpointHook):
 
     @property
     def _best(self) -> dict[str, str | None]:
-        """The best checkpoint by each metric that is watched; by none where one is, whose name may yet be `auto`."""
+        """The best checkpoint by each metric that is watched.
+
+        By none where one is, whose name may yet be `auto`.
+        """
         watched = self.key_indicators
         return (
             {'': self.best_ckpt_path}

@@ -13,7 +13,8 @@ from mmengine.logging import HistoryBuffer
 from mmlandslide.errors import LandslideError, StorageError
 from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
-#: What the system says where a disk is full, a quota used up or a file system read-only, whatever the file.
+#: What the system says where a disk is full, a quota used up or a file system read-only, whatever
+#: the file.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _LOG, _COUNT = 'log_history', 'count_history'
 
@@ -57,7 +58,8 @@ def restore_history(message_hub: dict[str, Any]) -> None:
 def restore_gradients(model: torch.nn.Module, accumulated: Mapping[str, torch.Tensor]) -> None:
     """Give a model the gradients that waited for a step (`accumulative_counts`) when its checkpoint was saved.
 
-    Of several processes, each accumulates its own and the first one's are saved: those resume exactly only after a step.
+    Of several processes, each accumulates its own and the first one's are saved: those resume
+    exactly only after a step.
     """
     for name, parameter in model.named_parameters():
         if name in accumulated:

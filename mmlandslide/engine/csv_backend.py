@@ -37,7 +37,9 @@ class CSVVisBackend(BaseVisBackend):
     def add_scalars(
         self, scalar_dict: dict[str, Any], step: int = 0, file_path: str | None = None, **_: Any
     ) -> None:
-        """Append scalars of one step; `step` among them takes precedence, as in mmengine's own back ends.
+        """Append scalars of one step.
+
+        `step` among them takes precedence, as in mmengine's own back ends.
 
         Args:
             scalar_dict: name to number.

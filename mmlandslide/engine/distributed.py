@@ -1,7 +1,9 @@
-"""Several processes: how they find each other on GPUs and on CPUs, what they average, and which of them reports a failure.
+"""Several processes.
 
-mmengine joins processes on accelerators only: on a CPU its `init_dist` ends in `torch.cuda.set_device`. Here, processes without an
-accelerator are joined with gloo; all others are left to mmengine.
+How they find each other on GPUs and on CPUs, what they average, and which of them reports a
+failure. mmengine joins processes on accelerators only: on a CPU its `init_dist` ends in
+`torch.cuda.set_device`. Here, processes without an accelerator are joined with gloo; all others are
+left to mmengine.
 """
 
 import atexit
@@ -21,7 +23,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import MODEL_WRAPPERS
 
-#: Launcher -> the variables by which torch.distributed knows a process, and the launcher's own names for them.
+#: Launcher -> the variables by which torch.distributed knows a process, and the launcher's own
+#: names for them.
 _PLACES = {
     'pytorch': {'RANK': 'RANK', 'WORLD_SIZE': 'WORLD_SIZE', 'LOCAL_RANK': 'LOCAL_RANK'},
     'slurm': {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'},
@@ -38,8 +41,9 @@ _FAILURES = 'mmlandslide/failures'
 class AveragingDataParallel(MMDistributedDataParallel):
     """mmengine's data parallel model, whose logged losses and running statistics are the mean over all processes.
 
-    mmengine logs the first process's losses, those of its own tiles, and lets the running statistics of batch norm drift apart,
-    so that each process validates another model. Both are averaged after each step in one reduction.
+    mmengine logs the first process's losses, those of its own tiles, and lets the running
+    statistics of batch norm drift apart, so that each process validates another model. Both are
+    averaged after each step in one reduction.
 
     Args:
         module: the model.
@@ -84,10 +88,12 @@ def join(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
 
     Args:
         launcher: `pytorch`, `slurm` or `mpi`.
-        dist_cfg: of the config's `env_cfg`; on CPUs only its `timeout` (s) counts, for the backend is gloo there.
+        dist_cfg: of the config's `env_cfg`; on CPUs only its `timeout` (s) counts, for the backend
+            is gloo there.
 
     Raises:
-        ConfigError: the process was not started by that launcher, or there are more processes than GPUs.
+        ConfigError: the process was not started by that launcher, or there are more processes than
+            GPUs.
     """
     place = _place(launcher)
     if torch.cuda.is_available():

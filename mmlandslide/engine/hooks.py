@@ -16,14 +16,16 @@ from mmlandslide.registry import HOOKS
 
 @HOOKS.register_module()
 class DetectionPanelsHook(Hook):
-    """Draws what a detector finds: a few validation tiles to the visual back ends, test tiles where `--show-dir` or `--show` asks.
+    """Draws what a detector finds.
 
-    Takes the options that `mim test mmdet ... --show --show-dir DIR --wait-time S` sets on `default_hooks.visualization`.
-    MMDetection's own hook reads each image file again as 8-bit RGB; this one has `TileVisualizer` draw the tile that the model
-    was given.
+    A few validation tiles to the visual back ends, test tiles where `--show-dir` or `--show` asks.
+    Takes the options that `mim test mmdet ... --show --show-dir DIR --wait-time S` sets on
+    `default_hooks.visualization`. MMDetection's own hook reads each image file again as 8-bit RGB;
+    this one has `TileVisualizer` draw the tile that the model was given.
 
-    A validation tile keeps its name from epoch to epoch, so that TensorBoard shows how its boxes change. Test panels go to
-    `<work_dir>/<timestamp>/<test_out_dir>/`, one PNG a tile, named by the tile id.
+    A validation tile keeps its name from epoch to epoch, so that TensorBoard shows how its boxes
+    change. Test panels go to `<work_dir>/<timestamp>/<test_out_dir>/`, one PNG a tile, named by the
+    tile id.
 
     Args:
         draw: draw at all.

@@ -1,7 +1,7 @@
 """mmengine's training loops, which go on from a checkpoint at exactly the batch, or the validation, that came after it.
 
-mmengine's own epoch loop begins the checkpoint's epoch anew and leaves its validation out; its iteration loop reads all data since
-the first iteration again.
+mmengine's own epoch loop begins the checkpoint's epoch anew and leaves its validation out; its
+iteration loop reads all data since the first iteration again.
 """
 
 import itertools
@@ -19,8 +19,8 @@ from mmlandslide.errors import ConfigError
 class ResumableLoop(BaseLoop):
     """Knows how far it is in the current pass over the data, and goes on from there.
 
-    A checkpoint is the state before the validation that follows it, so a resumed loop begins with that validation where it is due:
-    a training killed while it validates loses nothing.
+    A checkpoint is the state before the validation that follows it, so a resumed loop begins with
+    that validation where it is due: a training killed while it validates loses nothing.
     """
 
     _iter: int
@@ -47,10 +47,12 @@ class ResumableLoop(BaseLoop):
         """Go on after a checkpoint whose `epoch` and `iter` mmengine has restored.
 
         Args:
-            progress: what `progress` returned; empty for a foreign checkpoint, whose epoch begins anew.
+            progress: what `progress` returned; empty for a foreign checkpoint, whose epoch begins
+                anew.
 
         Raises:
-            ConfigError: the checkpoint lies within a pass over the data, and batches now are of another size.
+            ConfigError: the checkpoint lies within a pass over the data, and batches now are of
+                another size.
         """
         stated = {
             key: value for key, value in progress.items() if isinstance(value, int) and value >= 0
@@ -157,7 +159,8 @@ def resumable(loop_cfg: Mapping[str, Any]) -> dict[str, Any]:
 def batches_after(dataloader: DataLoader[Any], done: int) -> Iterable[Any]:
     """Return a data loader's next pass without its first batches.
 
-    With `TileSampler` the data of those batches are not read; with a sampler of another kind they are read and dropped.
+    With `TileSampler` the data of those batches are not read; with a sampler of another kind they
+    are read and dropped.
 
     Args:
         dataloader: whose sampler knows its epoch.

@@ -23,9 +23,10 @@ _WHITE = (255, 255, 255)
 class ReconstructionPanelsHook(Hook):
     """Draws original | masked | reconstruction of a few tiles while a masked autoencoder trains.
 
-    The first tiles of the training set, as seed 0 and epoch 0 draw them: the same tiles with the same masks each time, also after
-    an interruption, so that the pictures can be compared. Panels go to `<work_dir>/reconstructions/epoch_N.png` and to the visual
-    back ends, from the first process only.
+    The first tiles of the training set, as seed 0 and epoch 0 draw them: the same tiles with the
+    same masks each time, also after an interruption, so that the pictures can be compared. Panels
+    go to `<work_dir>/reconstructions/epoch_N.png` and to the visual back ends, from the first
+    process only.
 
     Args:
         interval: epochs from one picture to the next; the last epoch is always drawn.
@@ -59,7 +60,10 @@ class ReconstructionPanelsHook(Hook):
 
 
 def first_tiles(dataloader: DataLoader[Any], count: int) -> dict[str, Any]:
-    """Return a data loader's first tiles as a batch; a plain position draws as seed 0 and epoch 0 do, so always the same."""
+    """Return a data loader's first tiles as a batch.
+
+    A plain position draws as seed 0 and epoch 0 do, so always the same.
+    """
     dataset: Any = dataloader.dataset
     return dataloader.collate_fn(
         [dataset[position] for position in range(min(count, len(dataset)))]
@@ -89,7 +93,9 @@ def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) 
 
 @HOOKS.register_module()
 class VarianceHook(Hook):
-    """Warns where a masked autoencoder's loss sits at the variance of its target: such a model predicts the mean.
+    """Warns where a masked autoencoder's loss sits at the variance of its target.
+
+    Such a model predicts the mean.
 
     Args:
         window: iterations that are averaged; it does not speak before it has seen so many.

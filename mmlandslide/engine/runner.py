@@ -1,4 +1,7 @@
-"""The runner behind both hosts' train and test scripts: the seam for loading, saving and resuming."""
+"""The runner behind both hosts' train and test scripts.
+
+The seam for loading, saving and resuming.
+"""
 
 import copy
 import sys
@@ -33,7 +36,10 @@ class _CheckpointContentHook(Hook):
     priority = 'LOWEST'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """State how far the pass over the data is; turn all that is about to be written into tensors and plain types."""
+        """State how far the pass over the data is.
+
+        Turn all that is about to be written into tensors and plain types.
+        """
         if isinstance(runner.train_loop, ResumableLoop):
             checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(
                 checkpoint['meta']
@@ -48,7 +54,10 @@ class _CheckpointContentHook(Hook):
         checkpoint.update({key: checkpoints.plain(value) for key, value in checkpoint.items()})
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Turn the plain history back into what mmengine's logging uses; give a resumed training its gradients."""
+        """Turn the plain history back into what mmengine's logging uses.
+
+        Give a resumed training its gradients.
+        """
         checkpoints.restore_history(checkpoint.get('message_hub', {}))
         if runner._resume:
             checkpoints.restore_gradients(bare(runner.model), checkpoint.get('accumulated', {}))
@@ -58,12 +67,12 @@ class _CheckpointContentHook(Hook):
 class LandslideRunner(Runner):
     """mmengine's runner, with what its loading, saving and resuming lack.
 
-    - A checkpoint is read with `weights_only` and nothing that it carries is executed, its config text included; it is written
-      beside and renamed, in tensors and plain types.
+    - A checkpoint is read with `weights_only` and nothing that it carries is executed, its config
+      text included; it is written beside and renamed, in tensors and plain types.
     - A checkpoint that does not fill the model exactly is refused.
     - A fresh training initialises weights (and so resolves `pretrained`); resuming does not.
-    - A checkpoint states the tiles that its training and pre-training saw; testing on one of them is refused unless the config
-      says `allow_overlap = True`.
+    - A checkpoint states the tiles that its training and pre-training saw; testing on one of them
+      is refused unless the config says `allow_overlap = True`.
     - mmengine's training loops are replaced by those that resume at the very batch, see `loops`.
     - A `LandslideError` that nobody catches is one line on stderr, without a traceback.
     """
@@ -83,7 +92,8 @@ class LandslideRunner(Runner):
         """Train; return the model.
 
         Raises:
-            StorageError: the work dir cannot be written to, or the disk is full; the last checkpoint is then whole.
+            StorageError: the work dir cannot be written to, or the disk is full; the last
+                checkpoint is then whole.
             LandslideError: what else a user can cause.
         """
         work_dir = Path(self.work_dir)
@@ -97,14 +107,18 @@ class LandslideRunner(Runner):
             env_cfg: the config's.
 
         Raises:
-            ConfigError: the launcher did not start this process, or there are more processes than GPUs.
+            ConfigError: the launcher did not start this process, or there are more processes than
+                GPUs.
         """
         if self.distributed:
             distributed.join(self.launcher, env_cfg.get('dist_cfg', {}))
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Any) -> Any:
-        """Move the model to its device; of several processes, wrap it so that gradients, logged losses and statistics agree."""
+        """Move the model to its device.
+
+        Of several processes, wrap it so that gradients, logged losses and statistics agree.
+        """
         if self.distributed and not is_model_wrapper(model):
             model_wrapper_cfg = distributed.wrapper_cfg(
                 model_wrapper_cfg, self.cfg.get('find_unused_parameters', False)
@@ -120,7 +134,8 @@ class LandslideRunner(Runner):
         """Build the model.
 
         Raises:
-            ConfigError: its preprocessor and its backbone name other bands; a detector of the host's does not look.
+            ConfigError: its preprocessor and its backbone name other bands; a detector of the
+                host's does not look.
         """
         built = super().build_model(model)
         require_same_bands(built)
@@ -156,7 +171,9 @@ class LandslideRunner(Runner):
         return built
 
     def _init_model_weights(self) -> None:
-        """Initialise weights for a fresh training; a resumed one gets all of them from its checkpoint.
+        """Initialise weights for a fresh training.
+
+        A resumed one gets all of them from its checkpoint.
 
         Raises:
             ConfigError: a part of the model would read a checkpoint past the bridge.
@@ -177,13 +194,19 @@ class LandslideRunner(Runner):
             )
 
     def _settle_resume(self) -> None:
-        """Name the checkpoint that a resumed run goes on from; where there is none yet, it starts afresh."""
+        """Name the checkpoint that a resumed run goes on from.
+
+        Where there is none yet, it starts afresh.
+        """
         if self._resume and self._load_from is None:
             latest = latest_checkpoint(self.work_dir)
             self._load_from, self._resume = (None, False) if latest is None else (str(latest), True)
 
     def load_or_resume(self) -> None:
-        """Load or resume; then refuse a test on tiles that the model has seen, in this process or before."""
+        """Load or resume.
+
+        Then refuse a test on tiles that the model has seen, in this process or before.
+        """
         self._settle_resume()
         super().load_or_resume()
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
@@ -227,7 +250,8 @@ class LandslideRunner(Runner):
 
         Args:
             filename: a file, a work dir or a URL.
-            map_location: not used: the file is read onto the CPU and its tensors are copied to where the model is.
+            map_location: not used: the file is read onto the CPU and its tensors are copied to
+                where the model is.
             strict: not used: a checkpoint that does not fill the model exactly is refused.
             revise_keys: not used: a `module.` prefix is stripped.
 
@@ -266,7 +290,9 @@ class LandslideRunner(Runner):
         meta: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Save a checkpoint: beside, flushed to disk, then renamed, so that no kill leaves half of one.
+        """Save a checkpoint.
+
+        Beside, flushed to disk, then renamed, so that no kill leaves half of one.
 
         Args:
             out_dir: folder.
@@ -276,7 +302,8 @@ class LandslideRunner(Runner):
             kwargs: what mmengine takes.
 
         Raises:
-            StorageError: the disk is full or the folder cannot be written to; an older file is then still as it was.
+            StorageError: the disk is full or the folder cannot be written to; an older file is then
+                still as it was.
         """
         meta, path = {**(meta or {}), 'mmlandslide': self._record()}, Path(out_dir) / filename
         remove_leftovers(path.parent, '*.pth')
@@ -315,7 +342,10 @@ def _backbones(model: Any) -> Iterable[Any]:
 
 
 def _tile_ids(loop: Any) -> list[str]:
-    """Return the tiles of a loop's dataset; none where there is no loop or the dataset knows no ids."""
+    """Return the tiles of a loop's dataset.
+
+    None where there is no loop or the dataset knows no ids.
+    """
     return _tiles_of(_dataset(loop))
 
 
@@ -351,7 +381,10 @@ def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
 def _one_line_excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Show our errors in one line and any other as Python does; of several processes, the first that fails speaks."""
+    """Show our errors in one line and any other as Python does.
+
+    Of several processes, the first that fails speaks.
+    """
     if distributed.failed_before():
         return
     if isinstance(error, LandslideError):

@@ -14,8 +14,9 @@ from mmlandslide.rng import SampleIndex
 class TileSampler(DefaultSampler):
     """mmengine's `DefaultSampler`, handing seed and epoch along with each position.
 
-    Copies of a dataset in persistent workers never learn the epoch, so it travels with the index: a sample's augmentation and
-    mask are then a function of (seed, epoch, tile id) and of nothing else.
+    Copies of a dataset in persistent workers never learn the epoch, so it travels with the index: a
+    sample's augmentation and mask are then a function of (seed, epoch, tile id) and of nothing
+    else.
 
     Args:
         args: what `DefaultSampler` takes.

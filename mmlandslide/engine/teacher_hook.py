@@ -16,9 +16,10 @@ from mmlandslide.weights.lineage import classes_of
 class TeacherHook(Hook):
     """Reads a student's teacher before the training, and warns where it never learned.
 
-    The teacher is tested on the student's validation tiles. One whose accuracy is not above that of giving all tiles the more
-    frequent label, or whose AUROC is at chance, has nothing to say, and the student would learn to say as little. One of more
-    classes than two is not tested, which is said.
+    The teacher is tested on the student's validation tiles. One whose accuracy is not above that of
+    giving all tiles the more frequent label, or whose AUROC is at chance, has nothing to say, and
+    the student would learn to say as little. One of more classes than two is not tested, which is
+    said.
 
     Args:
         least_auroc: at or below which the AUROC counts as chance.
@@ -31,7 +32,8 @@ class TeacherHook(Hook):
         """Read the teacher and test it.
 
         Raises:
-            ConfigError: the teacher was trained on classes of other names than the student's tiles have, or in another order.
+            ConfigError: the teacher was trained on classes of other names than the student's tiles
+                have, or in another order.
             LandslideError: see `DistilledClassifier.read_teacher`.
         """
         model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,4 +1,7 @@
-"""Draws multispectral tiles for MMEngine's visual back ends: local files, TensorBoard, Weights & Biases."""
+"""Draws multispectral tiles for MMEngine's visual back ends.
+
+Local files, TensorBoard, Weights & Biases.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from mmlandslide.registry import VISUALIZERS
 class TileVisualizer(Visualizer):
     """Shows a tile of any bands with its truth and its predictions.
 
-    MMDetection's own visualizer takes 8-bit RGB only. This one draws what `datasets.display.detection_panel` draws.
+    MMDetection's own visualizer takes 8-bit RGB only. This one draws what
+    `datasets.display.detection_panel` draws.
     """
 
     def add_datasample(
@@ -33,13 +37,16 @@ class TileVisualizer(Visualizer):
         pred_score_thr: float = 0.3,
         step: int = 0,
     ) -> None:
-        """Draw one tile; show it, write it to a file, or else hand it to the back ends (which write in the first process only).
+        """Draw one tile.
+
+        Show it, write it to a file, or else hand it to the back ends (which write in the first
+        process only).
 
         Args:
             name: of the picture.
             image: (C, H, W) in stored units, at any scale of the tile.
-            data_sample: with `bands` and `ori_shape`; `native_boxes_xyxy` is the truth and `pred_instances` are the predictions,
-                both in the tile's own frame.
+            data_sample: with `bands` and `ori_shape`; `native_boxes_xyxy` is the truth and
+                `pred_instances` are the predictions, both in the tile's own frame.
             draw_gt: draw the truth.
             draw_pred: draw the predictions.
             show: open a window.

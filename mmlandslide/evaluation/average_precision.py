@@ -22,9 +22,10 @@ class CocoScores:
     """Scores in COCO's sense.
 
     Attributes:
-        metrics: `AP`, `AP50`, `AP75`, one for each threshold asked for that is not COCO's, one a size bin, and AR. Means over
-            classes; NaN where the set (or the bin) has no true box.
-        precision_at: IoU threshold (.5 and .75) -> precision at `RECALL_POINTS`, (101,), mean over classes, NaN without truth.
+        metrics: `AP`, `AP50`, `AP75`, one for each threshold asked for that is not COCO's, one a
+            size bin, and AR. Means over classes; NaN where the set (or the bin) has no true box.
+        precision_at: IoU threshold (.5 and .75) -> precision at `RECALL_POINTS`, (101,), mean over
+            classes, NaN without truth.
     """
 
     metrics: dict[str, float]
@@ -34,8 +35,9 @@ class CocoScores:
 def average_precision(tiles: Sequence[TileResult], rules: Rules, num_classes: int) -> CocoScores:
     """Score tiles as COCO does.
 
-    The result does not depend on the order of the tiles: where scores tie over tiles, which COCO breaks by image order, the
-    order of the tile ids decides. Predictions of one tile that tie stay in their own order.
+    The result does not depend on the order of the tiles: where scores tie over tiles, which COCO
+    breaks by image order, the order of the tile ids decides. Predictions of one tile that tie stay
+    in their own order.
 
     Args:
         tiles: with unique ids.
@@ -132,8 +134,8 @@ def _rows(
 def native_areas(boxes_xyxy: NDArray[np.floating], native_scale: float) -> NDArray[np.float64]:
     """Return box areas in native px^2, (N,), to a thousandth.
 
-    14 px at 224 px are 8 px at 128 px, and (14 * 128 / 224)^2 must then be 64, not one float below it. A thousandth also
-    covers what float32 corners lose (about 2 * 8 px * 8e-6 px).
+    14 px at 224 px are 8 px at 128 px, and (14 * 128 / 224)^2 must then be 64, not one float below
+    it. A thousandth also covers what float32 corners lose (about 2 * 8 px * 8e-6 px).
     """
     wh = boxes_xyxy[:, 2:].astype(np.float64) - boxes_xyxy[:, :2]
     return np.round(wh.prod(axis=1) * native_scale**2, 3)

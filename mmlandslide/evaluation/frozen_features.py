@@ -72,13 +72,14 @@ class FrozenEncoder:
 
     Args:
         cfg: a pre-training or detection config of ours.
-        stage: `all` stages side by side, or the `last` alone. A ResNet and a Swin give their four stages, other backbones the
-            outputs that the config takes.
+        stage: `all` stages side by side, or the `last` alone. A ResNet and a Swin give their four
+            stages, other backbones the outputs that the config takes.
         seed: of the random weights.
         device: to compute on.
 
     Raises:
-        ConfigError: the config has no backbone or no preprocessor of ours, or there is no such device.
+        ConfigError: the config has no backbone or no preprocessor of ours, or there is no such
+            device.
     """
 
     def __init__(
@@ -134,7 +135,8 @@ class FrozenEncoder:
             (B, places, D) float32, rows of places from above.
 
         Raises:
-            ConfigError: several places are asked for and the tiles would be padded, or the backbone has no maps.
+            ConfigError: several places are asked for and the tiles would be padded, or the backbone
+                has no maps.
         """
         batch = self.preprocessor({'inputs': inputs})['inputs']
         outputs = self.backbone(batch)
@@ -142,7 +144,8 @@ class FrozenEncoder:
         if grid_hw != (1, 1):
             _require_places(tuple(inputs.shape[-2:]), tuple(batch.shape[-2:]), outputs)
         maps = [output if output.ndim == 4 else output[..., None, None] for output in outputs]
-        # Averages of whole pixels where a map is finer than the grid, copies of one pixel where it is coarser.
+        # Averages of whole pixels where a map is finer than the grid, copies of one pixel where it
+        # is coarser.
         pooled = torch.cat(
             [F.adaptive_avg_pool2d(each.float(), grid_hw) for each in maps], 1
         )  # (B, D, h, w)
@@ -209,7 +212,9 @@ def places(
 
 
 def landslide_share(view: TileView, position: int, grid: Grid) -> np.ndarray:
-    """Return what part of each place of a tile is landslide: of its mask, or of its boxes where it has no mask.
+    """Return what part of each place of a tile is landslide.
+
+    Of its mask, or of its boxes where it has no mask.
 
     Returns:
         (h, w) float32 in [0, 1].
@@ -251,7 +256,10 @@ def _batches(view: TileView, batch_size: int) -> Iterator[tuple[list[int], torch
 
 
 def _kept(num_places: int, quota: int | None, seed: int, tile_id: str) -> np.ndarray:
-    """Return which places of a tile are kept: all, or as many as the quota by a draw of the tile's own."""
+    """Return which places of a tile are kept.
+
+    All, or as many as the quota by a draw of the tile's own.
+    """
     if quota is None or quota >= num_places:
         return np.arange(num_places)
     return np.sort(rng.generator(seed, 'places', tile_id).choice(num_places, quota, replace=False))
@@ -280,7 +288,10 @@ def _require_places(
 
 
 def _mapped(backbone_cfg: dict[str, Any]) -> dict[str, Any]:
-    """Return a backbone's config; a ViT gives the map of its patches, not a class token or all tokens in a row."""
+    """Return a backbone's config.
+
+    A ViT gives the map of its patches, not a class token or all tokens in a row.
+    """
     return (
         {**backbone_cfg, 'out_type': 'featmap'}
         if backbone_cfg['type'].endswith('VisionTransformer')

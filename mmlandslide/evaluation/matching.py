@@ -11,7 +11,9 @@ from mmlandslide.evaluation.results import TileResult
 
 @dataclass(frozen=True, eq=False)
 class ScoreCurve:
-    """Precision, recall and F1 over the whole set if predictions of at least a score are kept; classes pooled.
+    """Precision, recall and F1 over the whole set if predictions of at least a score are kept.
+
+    Classes pooled.
 
     Attributes:
         score_thrs: (S,) float64, the distinct scores of the set, falling.
@@ -50,8 +52,8 @@ def box_iou(
 def hits(tile: TileResult, iou_thr: float = 0.5) -> NDArray[np.bool_]:
     """Return which predictions of a tile hit a true box, matched as COCO matches them.
 
-    From the highest score down, each prediction takes the true box of its class with the highest IoU among those not yet taken,
-    if that IoU reaches the threshold. Each true box is taken once.
+    From the highest score down, each prediction takes the true box of its class with the highest
+    IoU among those not yet taken, if that IoU reaches the threshold. Each true box is taken once.
 
     Args:
         tile: predictions and truth.
@@ -103,7 +105,10 @@ def score_curve(tiles: Sequence[TileResult], iou_thr: float = 0.5) -> ScoreCurve
 
 
 def best_index(curve: ScoreCurve) -> int | None:
-    """Return where F1 is highest (of equals, the highest threshold); `None` without predictions or without truth."""
+    """Return where F1 is highest (of equals, the highest threshold).
+
+    `None` without predictions or without truth.
+    """
     return int(np.argmax(curve.f1)) if curve.f1.size and not np.isnan(curve.f1).any() else None
 
 

@@ -21,22 +21,26 @@ _TRUTH_KEYS = ('img_id', 'ori_shape', 'native_boxes_xyxy', 'native_labels')
 class LandslideMetric(BaseMetric):
     """COCO's average precision and what else a landslide user reads; writes `metrics.json`.
 
-    Of each data sample it reads `pred_instances` (`bboxes` (N, 4) xyxy in the tile's own pixel frame, `scores` (N,), `labels`
-    (N,)) and the meta keys `img_id`, `ori_shape` (height, width), `native_boxes_xyxy` (M, 4) and `native_labels` (M,). The keys it
-    returns are those that `mmlandslide.evaluation.scoring.evaluate` describes. What the set does not define (the AP of a size bin
-    without true boxes, say) is `float('nan')` in the returned dict and `null` in the file.
+    Of each data sample it reads `pred_instances` (`bboxes` (N, 4) xyxy in the tile's own pixel
+    frame, `scores` (N,), `labels` (N,)) and the meta keys `img_id`, `ori_shape` (height, width),
+    `native_boxes_xyxy` (M, 4) and `native_labels` (M,). The keys it returns are those that
+    `mmlandslide.evaluation.scoring.evaluate` describes. What the set does not define (the AP of a
+    size bin without true boxes, say) is `float('nan')` in the returned dict and `null` in the file.
 
     Args:
-        iou_thrs: IoU thresholds that AP, the APs by size and AR average over; `None` = COCO's .50:.05:.95. One that is not
-            COCO's also gets a key of its own (`AP30`).
-        native_scale: native px per px of the tile, for the size bins; 128/224 for tiles that were enlarged from 128 to 224 px.
+        iou_thrs: IoU thresholds that AP, the APs by size and AR average over; `None` = COCO's
+            .50:.05:.95. One that is not COCO's also gets a key of its own (`AP30`).
+        native_scale: native px per px of the tile, for the size bins; 128/224 for tiles that were
+            enlarged from 128 to 224 px.
         size_edges_px: edges of the size bins, native px.
         max_dets: most predictions a tile and class that the APs look at.
         recall_max_dets: the same for AR, and the number in its key.
-        out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written where that is `None` too.
+        out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written
+            where that is `None` too.
         plots: whether `pr_curve.png` and `f1_confidence.png` are written beside `metrics.json`.
         save_predictions: whether `predictions.json` is, with every box of every tile.
-        prefix: put before each key, with a slash, in what the training loop sees; the file keeps the plain keys.
+        prefix: put before each key, with a slash, in what the training loop sees; the file keeps
+            the plain keys.
 
     Raises:
         ConfigError: an option that has no meaning.
@@ -56,7 +60,8 @@ class LandslideMetric(BaseMetric):
         save_predictions: bool = False,
         prefix: str | None = None,
     ) -> None:
-        # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder that all machines must share.
+        # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder
+        # that all machines must share.
         super().__init__(collect_device='gpu', prefix=prefix)
         self.rules = Rules(iou_thrs, native_scale, size_edges_px, max_dets, recall_max_dets)
         self.out_dir = None if out_dir is None else Path(out_dir)
@@ -80,7 +85,8 @@ class LandslideMetric(BaseMetric):
     def compute_metrics(self, results: list[TileResult]) -> dict[str, float]:
         """Score the gathered results, each tile once, and write the files.
 
-        A distributed sampler repeats tiles so that all processes have the same number; the first result of a tile counts.
+        A distributed sampler repeats tiles so that all processes have the same number; the first
+        result of a tile counts.
 
         Args:
             results: of all processes.

@@ -1,4 +1,7 @@
-"""The two sides of a probe: tiles to fit on and other tiles to score on, as a config of ours names its data."""
+"""The two sides of a probe.
+
+Tiles to fit on and other tiles to score on, as a config of ours names its data.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,12 +33,15 @@ def two_sides(
     """Return the views of the tiles to fit on and of those to score on, without augmentation.
 
     Args:
-        cfg: a pre-training or detection config: its training data fit, its validation data score. Where it has no validation,
-            split `validation` (folder `valid` of VOC tiles) of the training data does.
-        data_root: in the place of the config's. A folder of tiles with masks has a folder a split in it.
+        cfg: a pre-training or detection config: its training data fit, its validation data score.
+            Where it has no validation, split `validation` (folder `valid` of VOC tiles) of the
+            training data does.
+        data_root: in the place of the config's. A folder of tiles with masks has a folder a split
+            in it.
         fit_split: split, or folder of VOC tiles, in the place of the config's.
         score_split: likewise.
-        input_px: longer side at which the encoder sees a tile; where `None`, as the config's validation shows it.
+        input_px: longer side at which the encoder sees a tile; where `None`, as the config's
+            validation shows it.
 
     Raises:
         ConfigError: the config's data are none of ours, or two data sets in one.
@@ -90,7 +96,10 @@ def _other_split(fitting: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _moved(dataset: Mapping[str, Any], data_root: Path | None, split: str | None) -> dict[str, Any]:
-    """Return a data set with another root or split; a list of tiles was made for the old split and is left out."""
+    """Return a data set with another root or split.
+
+    A list of tiles was made for the old split and is left out.
+    """
     key, _ = _SPLITS[_kind(dataset)]
     split_now = split or dataset.get(key, 'train')
     kept = {name: value for name, value in dataset.items() if split is None or name != 'split_file'}

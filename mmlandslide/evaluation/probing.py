@@ -1,7 +1,9 @@
-"""What a classifier as simple as possible makes of frozen features: a linear probe and nearest neighbours, scored with intervals.
+"""What a classifier as simple as possible makes of frozen features.
 
-Both are the usual measures of an encoder that is not fine-tuned (Alain and Bengio 2016, arXiv 1610.01644; Wu et al. 2018, arXiv
-1805.01978). All that is chosen (scale, strength of the regularisation, decision threshold .5) is chosen on the samples that fit.
+A linear probe and nearest neighbours, scored with intervals. Both are the usual measures of an
+encoder that is not fine-tuned (Alain and Bengio 2016, arXiv 1610.01644; Wu et al. 2018, arXiv
+1805.01978). All that is chosen (scale, strength of the regularisation, decision threshold .5) is
+chosen on the samples that fit.
 """
 
 from collections.abc import Iterator
@@ -63,7 +65,8 @@ class Probed:
     def aurocs(self, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.float64]:
         """Return the area under the ROC curve of each bootstrap resample of tiles, not a number where it has one class only.
 
-        Two probes of the same samples and seed are resampled alike, so that their differences are paired.
+        Two probes of the same samples and seed are resampled alike, so that their differences are
+        paired.
 
         Returns:
             (resamples,) in [0, 1].
@@ -89,7 +92,9 @@ class Probed:
 
 
 def linear_probe(fit: Samples, scored: Samples) -> Probed:
-    """Fit a logistic regression to standardised features; its regularisation is chosen by cross-validation over the fit's tiles.
+    """Fit a logistic regression to standardised features.
+
+    Its regularisation is chosen by cross-validation over the fit's tiles.
 
     Args:
         fit: samples to fit and to choose on.
@@ -145,7 +150,9 @@ def nearest_probe(fit: Samples, scored: Samples, neighbours: int = 20) -> Probed
 def auroc(
     score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None
 ) -> NDArray[np.float64]:
-    """Return the area under the ROC curve: the chance that a positive sample scores above a negative one, a tie counting half.
+    """Return the area under the ROC curve.
+
+    The chance that a positive sample scores above a negative one, a tie counting half.
 
     Args:
         score: (N,), larger = landslide.
@@ -194,7 +201,10 @@ def _logistic(strength: float, features: np.ndarray, positive: np.ndarray) -> Lo
 def resampled_tiles(
     samples: Samples, seed: int = 0, resamples: int = RESAMPLES
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each sample counts in resamples of the tiles, (50, N) at a time: a thousand would fill the memory."""
+    """Yield how often each sample counts in resamples of the tiles, (50, N) at a time.
+
+    A thousand would fill the memory.
+    """
     names, tiles = np.unique(samples.tiles, return_inverse=True)
     drawn = rng.generator(seed, 'bootstrap').multinomial(
         len(names), np.full(len(names), 1 / len(names)), resamples

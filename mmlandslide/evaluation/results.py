@@ -40,7 +40,10 @@ class TileResult:
     tile_hw: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would be scored wrongly in silence: an IoU with a NaN passes every threshold of pycocotools."""
+        """Refuse what would be scored wrongly in silence.
+
+        An IoU with a NaN passes every threshold of pycocotools.
+        """
         predicted, true = len(self.scores), len(self.true_labels)
         self._check_shape('boxes_xyxy', self.boxes_xyxy, (predicted, 4))
         self._check_shape('labels', self.labels, (predicted,))
@@ -98,9 +101,12 @@ class Rules:
     """How results are scored.
 
     Attributes:
-        iou_thrs: thresholds that AP, the APs by size and AR average over; `None` = COCO's .50:.05:.95.
-        native_scale: native px per px of the tile; 128/224 for tiles of 128 px that were enlarged to 224 px. Only size bins use it.
-        size_edges_px: edges of the size bins, in native px of sqrt(width * height); a box on an edge belongs to the bin above.
+        iou_thrs: thresholds that AP, the APs by size and AR average over; `None` = COCO's
+            .50:.05:.95.
+        native_scale: native px per px of the tile; 128/224 for tiles of 128 px that were enlarged
+            to 224 px. Only size bins use it.
+        size_edges_px: edges of the size bins, in native px of sqrt(width * height); a box on an
+            edge belongs to the bin above.
         max_dets: most predictions of a tile and class, by score, that the APs look at.
         recall_max_dets: the same for AR.
 
@@ -133,7 +139,10 @@ class Rules:
 
     @property
     def averaged_thrs(self) -> NDArray[np.float64]:
-        """IoU thresholds that are averaged over, (T,); one that is COCO's has the very bits of COCO's."""
+        """IoU thresholds that are averaged over, (T,).
+
+        One that is COCO's has the very bits of COCO's.
+        """
         if self.iou_thrs is None:
             return COCO_IOU_THRS
         asked = np.asarray(self.iou_thrs, dtype=np.float64).reshape(-1)
@@ -144,8 +153,8 @@ class Rules:
     def size_bins(self) -> dict[str, tuple[float, float]]:
         """Name of each size bin -> its range of areas in native px^2, both ends included.
 
-        COCO's evaluation includes both ends, so a box of exactly 8 px would count in two bins of shared ends; here each range ends
-        one float below the next.
+        COCO's evaluation includes both ends, so a box of exactly 8 px would count in two bins of
+        shared ends; here each range ends one float below the next.
         """
         edges = list(self.size_edges_px)
         names = [

@@ -25,7 +25,8 @@ class Evaluation:
 
     Attributes:
         metrics: name -> value, as `evaluate` describes them; NaN = not defined on this set.
-        precision_at: IoU threshold (.5 and .75) -> COCO's precision at 101 recalls 0, .01 ... 1; (101,).
+        precision_at: IoU threshold (.5 and .75) -> COCO's precision at 101 recalls 0, .01 ... 1;
+            (101,).
         curve: precision, recall and F1 at IoU .5 against the score threshold.
     """
 
@@ -41,19 +42,24 @@ def evaluate(
 
     The metrics, in this order:
 
-    - `AP`: COCO's average precision, the mean over classes and `rules.iou_thrs`. `AP50`, `AP75`: at one IoU, whatever
-      `rules.iou_thrs` says. `AP30` and the like: at each IoU asked for that is not one of COCO's.
-    - `AP_lt8px`, `AP_8to16px`, `AP_16to32px`, `AP_ge32px`: AP of boxes by native size sqrt(width * height). As in COCO, true
-      boxes of other sizes, predictions that match them, and unmatched predictions of other sizes count neither for nor against.
-    - `AR100`: COCO's average recall with at most `rules.recall_max_dets` predictions a tile and class.
-    - `precision`, `recall`, `F1`: at IoU .5, classes pooled, of the predictions with a score of at least `score_thr`.
-    - `score_thr`: the score threshold where F1 is highest on this very set, so that these four are what the detector can
-      reach, not an estimate for new tiles.
-    - `fp_per_empty_tile`: predictions with a score of at least `score_thr` on tiles without truth, per such tile.
+    - `AP`: COCO's average precision, the mean over classes and `rules.iou_thrs`. `AP50`, `AP75`: at
+      one IoU, whatever `rules.iou_thrs` says. `AP30` and the like: at each IoU asked for that is
+      not one of COCO's.
+    - `AP_lt8px`, `AP_8to16px`, `AP_16to32px`, `AP_ge32px`: AP of boxes by native size sqrt(width *
+      height). As in COCO, true boxes of other sizes, predictions that match them, and unmatched
+      predictions of other sizes count neither for nor against.
+    - `AR100`: COCO's average recall with at most `rules.recall_max_dets` predictions a tile and
+      class.
+    - `precision`, `recall`, `F1`: at IoU .5, classes pooled, of the predictions with a score of at
+      least `score_thr`.
+    - `score_thr`: the score threshold where F1 is highest on this very set, so that these four are
+      what the detector can reach, not an estimate for new tiles.
+    - `fp_per_empty_tile`: predictions with a score of at least `score_thr` on tiles without truth,
+      per such tile.
 
-    NaN stands for what the set does not define. Without true boxes: every AP, AR, recall, F1 and the threshold (of one size
-    bin: its AP). Without predictions: precision and the threshold. Without empty tiles, or where predictions but no threshold
-    exist: `fp_per_empty_tile`.
+    NaN stands for what the set does not define. Without true boxes: every AP, AR, recall, F1 and
+    the threshold (of one size bin: its AP). Without predictions: precision and the threshold.
+    Without empty tiles, or where predictions but no threshold exist: `fp_per_empty_tile`.
 
     Args:
         tiles: one result a tile, ids unique.

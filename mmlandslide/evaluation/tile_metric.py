@@ -17,16 +17,19 @@ _NEEDED = ('img_id', 'gt_label', 'pred_score')
 
 @METRICS.register_module()
 class TileMetric(BaseMetric):
-    """Accuracy, precision, recall, F1 and AUROC of `any landslide in the tile?`; writes `metrics.json`.
+    """Accuracy, precision, recall, F1 and AUROC of `any landslide in the tile?`.
 
-    Of each data sample it reads `img_id`, `gt_label` (1,) and `pred_score` (2,), whose second entry is the probability of a
-    landslide. The keys it returns are those that `mmlandslide.evaluation.tile_metric.tile_scores` describes. What the set does not
-    define is `float('nan')` in the returned dict and `null` in the file.
+    Writes `metrics.json`. Of each data sample it reads `img_id`, `gt_label` (1,) and `pred_score`
+    (2,), whose second entry is the probability of a landslide. The keys it returns are those that
+    `mmlandslide.evaluation.tile_metric.tile_scores` describes. What the set does not define is
+    `float('nan')` in the returned dict and `null` in the file.
 
     Args:
         score_thr: a tile counts as found where its probability is above it.
-        out_dir: where the file goes; `None` = `work_dir`, which the runner sets; nothing is written where that is `None` too.
-        prefix: put before each key, with a slash, in what the training loop sees; the file keeps the plain keys.
+        out_dir: where the file goes; `None` = `work_dir`, which the runner sets; nothing is written
+            where that is `None` too.
+        prefix: put before each key, with a slash, in what the training loop sees; the file keeps
+            the plain keys.
 
     Raises:
         ConfigError: a threshold outside [0, 1).
@@ -45,7 +48,8 @@ class TileMetric(BaseMetric):
                 'TileMetric',
                 'Give a probability, such as 0.5',
             )
-        # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder that all machines must share.
+        # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder
+        # that all machines must share.
         super().__init__(collect_device='gpu', prefix=prefix)
         self.score_thr = score_thr
         self.out_dir = None if out_dir is None else Path(out_dir)
@@ -66,7 +70,8 @@ class TileMetric(BaseMetric):
     def compute_metrics(self, results: list[tuple[str, int, float]]) -> dict[str, float]:
         """Score the gathered results, each tile once, and write the file.
 
-        A distributed sampler repeats tiles so that all processes have the same number; the first result of a tile counts.
+        A distributed sampler repeats tiles so that all processes have the same number; the first
+        result of a tile counts.
 
         Args:
             results: tile id, label and score, of all processes.
@@ -113,8 +118,9 @@ def tile_scores(
         score_thr: a tile counts as found where its score is above it.
 
     Returns:
-        `accuracy`, `precision`, `recall` and `F1` at the threshold, `AUROC` over all of them, `base_rate` (share of tiles with a
-        landslide) and `majority` (the accuracy of giving all tiles the more frequent label); NaN where the set does not define one.
+        `accuracy`, `precision`, `recall` and `F1` at the threshold, `AUROC` over all of them,
+        `base_rate` (share of tiles with a landslide) and `majority` (the accuracy of giving all
+        tiles the more frequent label); NaN where the set does not define one.
     """
     true, found = labels == 1, scores > score_thr
     hits, num_true, num_found = (int(which.sum()) for which in (true & found, true, found))
@@ -132,8 +138,8 @@ def tile_scores(
 def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
     """Return the area under the receiver operating characteristic, NaN where there is no pair.
 
-    It is the share of pairs of a tile with and one without landslide in which the former scores higher, ties counting half (Hanley
-    and McNeil 1982).
+    It is the share of pairs of a tile with and one without landslide in which the former scores
+    higher, ties counting half (Hanley and McNeil 1982).
 
     Args:
         labels: (N,), 1 or 0.

@@ -7,15 +7,19 @@ from mmlandslide.errors import ConfigError
 
 
 class BatchMixing:
-    """Mix each image of a batch with another one, and their labels in the same share: mixup or CutMix, drawn each step.
+    """Mix each image of a batch with another one, and their labels in the same share.
 
-    Mixup (Zhang et al. 2018, arXiv 1710.09412) blends whole images; CutMix (Yun et al. 2019, arXiv 1905.04899) puts a rectangle of
-    the other image in. MMPretrain's draw from NumPy's global state, which no checkpoint keeps; these draw from torch's, which
-    `StepSeedHook` seeds by (seed, iteration), so that a resumed training mixes as it would have.
+    Mixup or CutMix, drawn each step. Mixup (Zhang et al. 2018, arXiv 1710.09412) blends whole
+    images; CutMix (Yun et al. 2019, arXiv 1905.04899) puts a rectangle of the other image in.
+    MMPretrain's draw from NumPy's global state, which no checkpoint keeps; these draw from torch's,
+    which `StepSeedHook` seeds by (seed, iteration), so that a resumed training mixes as it would
+    have.
 
     Args:
-        mixup: parameter a of the Beta(a, a) from which the share of blended images is drawn; 0 for none of them.
-        cutmix: the same for rectangles. Where both are above 0, each step takes one of them with equal probability.
+        mixup: parameter a of the Beta(a, a) from which the share of blended images is drawn; 0 for
+            none of them.
+        cutmix: the same for rectangles. Where both are above 0, each step takes one of them with
+            equal probability.
 
     Raises:
         ConfigError: a parameter below 0.
@@ -59,7 +63,8 @@ def with_rectangle(
     Args:
         images: (B, C, H, W).
         others: (B, C, H, W).
-        share: of pixels that ought to stay; fewer are covered where the rectangle's random centre lies near an edge.
+        share: of pixels that ought to stay; fewer are covered where the rectangle's random centre
+            lies near an edge.
     """
     height, width = images.shape[-2:]
     side = (1 - share) ** 0.5

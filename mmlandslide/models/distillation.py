@@ -1,4 +1,7 @@
-"""Knowledge distillation: a small classifier learns what a large one, which stands still, says of the same tiles."""
+"""Knowledge distillation.
+
+A small classifier learns what a large one, which stands still, says of the same tiles.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,22 +35,26 @@ def soft_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) 
 class DistilledClassifier(ImageClassifier):
     """A student classifier trained on labels and on a teacher's logits (Hinton et al. 2015, arXiv 1503.02531).
 
-    loss = (1 - w) * cross entropy + w * T^2 * KL. Both terms are logged with their factors, as `loss_hard` and `loss_soft`.
+    loss = (1 - w) * cross entropy + w * T^2 * KL. Both terms are logged with their factors, as
+    `loss_hard` and `loss_soft`.
 
-    The teacher is no part of this module: it is in no state dict, no optimiser and no `train()`, and moves with it from device to
-    device. It is read when weights are initialised, and anew by a resumed training, which refuses another teacher than the one
-    that it began with. A student alone, tested or carried into a detector, needs none. The tiles that the teacher has seen count
+    The teacher is no part of this module: it is in no state dict, no optimiser and no `train()`,
+    and moves with it from device to device. It is read when weights are initialised, and anew by a
+    resumed training, which refuses another teacher than the one that it began with. A student
+    alone, tested or carried into a detector, needs none. The tiles that the teacher has seen count
     as seen by the student.
 
     Args:
-        teacher: `config` of the teacher's training (its file, from the folder of the run), and `checkpoint`: a file, or a work dir
-            for its latest one. Its bands are a subset of the student's, by name.
+        teacher: `config` of the teacher's training (its file, from the folder of the run), and
+            `checkpoint`: a file, or a work dir for its latest one. Its bands are a subset of the
+            student's, by name.
         temperature: T.
         soft_weight: w in [0, 1].
         kwargs: the student, as `ImageClassifier` takes it.
 
     Raises:
-        ConfigError: a temperature that is not positive, a weight outside [0, 1], or `teacher` has other keys.
+        ConfigError: a temperature that is not positive, a weight outside [0, 1], or `teacher` has
+            other keys.
     """
 
     def __init__(
@@ -89,10 +96,10 @@ class DistilledClassifier(ImageClassifier):
         Raises:
             MissingPathError: its config or its checkpoint is not there.
             CheckpointError: the checkpoint cannot be read safely.
-            CheckpointMismatchError: the checkpoint is of another architecture than the config, or of another teacher than that
-                with which this training began.
-            ConfigError: its config is of no classifier; it has other classes than the student, bands that the student does not
-                see, or normalises otherwise.
+            CheckpointMismatchError: the checkpoint is of another architecture than the config, or
+                of another teacher than that with which this training began.
+            ConfigError: its config is of no classifier; it has other classes than the student,
+                bands that the student does not see, or normalises otherwise.
         """
         if not self._read_teacher:
             teacher = Teacher.read(**self.teacher_cfg)
@@ -115,7 +122,10 @@ class DistilledClassifier(ImageClassifier):
         return self
 
     def _inherit(self) -> None:
-        """Add the tiles of the teacher to those that the student has seen; loading a checkpoint states them anew."""
+        """Add the tiles of the teacher to those that the student has seen.
+
+        Loading a checkpoint states them anew.
+        """
         self.backbone.lineage = self._read_teacher[0].join(self.backbone.lineage)
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'DistilledClassifier':

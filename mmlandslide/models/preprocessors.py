@@ -16,23 +16,28 @@ from mmlandslide.registry import MODELS
 class TilePreprocessor(BaseDataPreprocessor):
     """Stack tiles, normalise each band by its own statistics and pad to a multiple.
 
-    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number. Tiles that come as int16 are the bits of a
-    store's uint16 (a view with `wire='stored'`); they are divided and normalised here, on the device, in one subtraction and one
-    multiplication, and agree with tiles that come as float32 within 1e-6 of 1 + |value|.
+    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number. Tiles that
+    come as int16 are the bits of a store's uint16 (a view with `wire='stored'`); they are divided
+    and normalised here, on the device, in one subtraction and one multiplication, and agree with
+    tiles that come as float32 within 1e-6 of 1 + |value|.
 
     Args:
         bands: names or groups, in the order of the input's channels.
-        mean: per band, in stored units; the band table's where `None`; `'published'` for the widely copied values of
-            Landslide4Sense's bands (`bands.PUBLISHED_MEAN`), to compare with work that used them.
+        mean: per band, in stored units; the band table's where `None`; `'published'` for the widely
+            copied values of Landslide4Sense's bands (`bands.PUBLISHED_MEAN`), to compare with work
+            that used them.
         std: likewise.
-        clip_std: limit normalised values to plus and minus this, in standard deviations; `None` for no limit. In real tiles B10
-            (cirrus) reaches 70, and a squared error would see nothing else.
-        pad_size_divisor: height and width of the batch become multiples of this, zeros after normalisation below and right.
+        clip_std: limit normalised values to plus and minus this, in standard deviations; `None` for
+            no limit. In real tiles B10 (cirrus) reaches 70, and a squared error would see nothing
+            else.
+        pad_size_divisor: height and width of the batch become multiples of this, zeros after
+            normalisation below and right.
         non_blocking: copy to the device without waiting.
 
     Raises:
         BandError: a band whose statistics are neither known nor passed.
-        ConfigError: `mean` or `std` of another length than `bands`, or another word than `published`.
+        ConfigError: `mean` or `std` of another length than `bands`, or another word than
+            `published`.
     """
 
     def __init__(
@@ -69,16 +74,17 @@ class TilePreprocessor(BaseDataPreprocessor):
         """Return the batch on the model's device, normalised.
 
         Args:
-            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors, in stored units or int16 as above, padded where
-                sizes differ, and `data_samples`.
+            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors, in stored units or
+                int16 as above, padded where sizes differ, and `data_samples`.
             training: not used; the statistics are fixed.
 
         Returns:
-            `inputs` (B, C, H', W') float32, and `data_samples` with `batch_input_shape` and `pad_shape` set.
+            `inputs` (B, C, H', W') float32, and `data_samples` with `batch_input_shape` and
+            `pad_shape` set.
 
         Raises:
-            ConfigError: the input has another number of bands, a sample states others or another order, or tiles of both forms
-                were stacked.
+            ConfigError: the input has another number of bands, a sample states others or another
+                order, or tiles of both forms were stacked.
         """
         cast = self.cast_data(data)
         inputs, samples = cast['inputs'], cast.get('data_samples')
@@ -108,7 +114,10 @@ class TilePreprocessor(BaseDataPreprocessor):
         return {'inputs': batch, 'data_samples': samples}
 
     def _require_bands(self, samples: Sequence[Any]) -> None:
-        """Refuse tiles that state other bands, or these in another order: they would be normalised by others' statistics."""
+        """Refuse tiles that state other bands, or these in another order.
+
+        They would be normalised by others' statistics.
+        """
         stated = {
             tuple(sample.metainfo['bands'])
             for sample in samples
@@ -140,7 +149,8 @@ def require_same_bands(model: Any) -> None:
     """Refuse a model whose preprocessor and backbone name other bands, or the same in another order.
 
     Args:
-        model: with `data_preprocessor` and `backbone`; where one is not of ours it has no bands and nothing is compared.
+        model: with `data_preprocessor` and `backbone`; where one is not of ours it has no bands and
+            nothing is compared.
 
     Raises:
         ConfigError: they differ.
@@ -188,7 +198,10 @@ def _whole_numbers(images: torch.Tensor) -> torch.Tensor:
 
 
 def _refuse_mixed(samples: Sequence[Any]) -> None:
-    """Raise where torch has stacked int16 with float32: that turns the bits into wrong values without a word."""
+    """Raise where torch has stacked int16 with float32.
+
+    That turns the bits into wrong values without a word.
+    """
     forms = {sample.metainfo.get('wire') for sample in samples}
     if len(forms) > 1:
         raise ConfigError.mismatch(

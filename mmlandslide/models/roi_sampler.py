@@ -1,4 +1,7 @@
-"""Which anchors and proposals a detector is trained on: a pure function of the tile's key, as the masked units of a tile are."""
+"""Which anchors and proposals a detector is trained on.
+
+A pure function of the tile's key, as the masked units of a tile are.
+"""
 
 from typing import Any
 
@@ -15,11 +18,12 @@ from mmlandslide.registry import TASK_UTILS
 class KeyedRandomSampler(RandomSampler):
     """MMDetection's `RandomSampler`, drawing by (seed, epoch, tile id) instead of from the process's generator.
 
-    The draw of a tile then depends neither on its place in the batch nor on the process that has it, so that two processes train
-    as one with twice the batch does. Each candidate has its own noise and the lowest win: one candidate more or less, which
-    rounding can cause, changes one choice and not all. A tile without landslides weighs as much as any other, where MMDetection
-    divides by one sample more than it has, so that a loss of two processes is the mean of theirs. Takes the arguments of
-    MMDetection's class.
+    The draw of a tile then depends neither on its place in the batch nor on the process that has
+    it, so that two processes train as one with twice the batch does. Each candidate has its own
+    noise and the lowest win: one candidate more or less, which rounding can cause, changes one
+    choice and not all. A tile without landslides weighs as much as any other, where MMDetection
+    divides by one sample more than it has, so that a loss of two processes is the mean of theirs.
+    Takes the arguments of MMDetection's class.
     """
 
     def sample(

@@ -14,18 +14,20 @@ from mmlandslide.registry import MODELS
 
 @MODELS.register_module()
 class SimpleFPN(BaseModule):
-    """Make every level of the pyramid from the backbone's last map: no top-down path, no lateral connection.
+    """Make every level of the pyramid from the backbone's last map.
 
-    Finer levels come of 2 x 2 transposed convolutions, each halving the channels, with norm and GELU between two of them; coarser
-    ones of max pooling. Each level then passes a 1 x 1 and a 3 x 3 convolution, both followed by a norm over channels and neither
-    by an activation.
+    No top-down path, no lateral connection. Finer levels come of 2 x 2 transposed convolutions,
+    each halving the channels, with norm and GELU between two of them; coarser ones of max pooling.
+    Each level then passes a 1 x 1 and a 3 x 3 convolution, both followed by a norm over channels
+    and neither by an activation.
 
     Args:
         in_channels: of the map.
         out_channels: of every level.
         in_stride: of the map, a power of two.
         strides: of the levels that are made so, finest first, powers of two.
-        num_outs: levels in all; those beyond `strides` take every second value of the level before, as in MMDetection's FPN.
+        num_outs: levels in all; those beyond `strides` take every second value of the level before,
+            as in MMDetection's FPN.
         init_cfg: mmengine's.
 
     Raises:

@@ -54,9 +54,11 @@ class Teacher(nn.Module):
             checkpoint: a file, or a work dir for its latest one.
 
         Raises:
-            MissingPathError: one of them is not there; where it is the config's own work dir, the error says what makes it.
+            MissingPathError: one of them is not there; where it is the config's own work dir, the
+                error says what makes it.
             ConfigError: the config cannot be read, or is of no classifier of ours.
-            CheckpointError: the checkpoint cannot be read safely, or holds values that are not finite.
+            CheckpointError: the checkpoint cannot be read safely, or holds values that are not
+                finite.
             CheckpointMismatchError: the checkpoint is of another architecture.
         """
         if not Path(config).is_file():
@@ -89,7 +91,8 @@ class Teacher(nn.Module):
             student: a classifier of ours.
 
         Raises:
-            ConfigError: it has other classes than the student, bands that the student does not see, or normalises otherwise.
+            ConfigError: it has other classes than the student, bands that the student does not see,
+                or normalises otherwise.
             CheckpointMismatchError: the student's training began with another teacher.
         """
         ours, theirs = student.head.num_classes, self.classifier.head.num_classes
@@ -209,7 +212,10 @@ def built(config: str) -> ImageClassifier:
 
 
 def normalisation(classifier: Any, bands: Sequence[str]) -> dict[str, Any]:
-    """Return how a classifier normalises bands: mean and standard deviation of each, and the limit."""
+    """Return how a classifier normalises bands.
+
+    Mean and standard deviation of each, and the limit.
+    """
     preprocessor = classifier.data_preprocessor
     at = band_table.positions(bands, preprocessor.bands, 'data_preprocessor')
     mean, std = (

@@ -22,7 +22,9 @@ from mmlandslide.weights.references import resolve
 
 
 class LandslideDetector:
-    """Finds landslides in scenes with a trained detector: `LandslideDetector(config, checkpoint)(scene)`.
+    """Finds landslides in scenes with a trained detector.
+
+    `LandslideDetector(config, checkpoint)(scene)`.
 
     Args:
         config: a detection config.
@@ -68,9 +70,11 @@ class LandslideDetector:
         """Find landslides.
 
         Args:
-            source: what `open_scene` opens, an open scene, or an array (C, H, W) in stored units with the bands of the detector.
-            as_: `geodataframe`, see `vector.to_geodataframe`, or `sample`: the whole source in one look, as MMDetection's
-                `DetDataSample` with `pred_instances` in its own pixels; for tiles.
+            source: what `open_scene` opens, an open scene, or an array (C, H, W) in stored units
+                with the bands of the detector.
+            as_: `geodataframe`, see `vector.to_geodataframe`, or `sample`: the whole source in one
+                look, as MMDetection's `DetDataSample` with `pred_instances` in its own pixels; for
+                tiles.
             options: what the files do not say themselves.
             advance: called with the number of windows that are done since the last call.
             settings: fields of `Settings` that differ from the defaults.
@@ -127,8 +131,10 @@ class LandslideDetector:
         )
 
     def open(
-        self, source: str | Path | np.ndarray | Scene, options: InputOptions = InputOptions()
-    ) -> Scene:  # noqa: B008
+        self,
+        source: str | Path | np.ndarray | Scene,
+        options: InputOptions = InputOptions(),  # noqa: B008
+    ) -> Scene:
         """Open a source with the bands of the detector.
 
         Raises:

@@ -1,4 +1,7 @@
-"""Where a scene lies: its grid of pixels, its place on the map, and how large its pixels are on the ground."""
+"""Where a scene lies.
+
+Its grid of pixels, its place on the map, and how large its pixels are on the ground.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +52,10 @@ class MapFrame:
         )
 
     def same_grid(self, other: 'MapFrame') -> bool:
-        """Return whether both have the same pixels: equal size and map, corners equal to a hundredth of a pixel."""
+        """Return whether both have the same pixels.
+
+        Equal size and map, corners equal to a hundredth of a pixel.
+        """
         shift = np.abs(np.subtract(self.bounds, other.bounds)) / np.hypot(
             self.transform.a, self.transform.e
         )
@@ -60,7 +66,10 @@ class MapFrame:
         )
 
     def inside(self, window: Window) -> Window:
-        """Return the part of a window that lies in the frame; its height or width is 0 where there is none."""
+        """Return the part of a window that lies in the frame.
+
+        Its height or width is 0 where there is none.
+        """
         row, col, height, width = window
         top, left = min(max(row, 0), self.height), min(max(col, 0), self.width)
         bottom, right = (
@@ -72,8 +81,8 @@ class MapFrame:
     def pixel_size_m(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return how wide and how high a pixel is on the ground, row by row.
 
-        The pixel in the middle of each row is measured on the ellipsoid of WGS 84, so degrees, feet and the stretch of Web
-        Mercator all come out in metres.
+        The pixel in the middle of each row is measured on the ellipsoid of WGS 84, so degrees, feet
+        and the stretch of Web Mercator all come out in metres.
 
         Args:
             rows: (N,) indices of rows.
@@ -113,7 +122,10 @@ class MapFrame:
 
     @property
     def gsd_m(self) -> float:
-        """Ground sampling distance in metres: the geometric mean of the middle pixel's sides; 1 without a map."""
+        """Ground sampling distance in metres: the geometric mean of the middle pixel's sides.
+
+        1 without a map.
+        """
         across, along = self.pixel_size_m(np.array([self.height // 2]))
         return float(np.sqrt(across[0] * along[0]))
 
@@ -121,7 +133,10 @@ class MapFrame:
 def project(
     source: CRS, target: CRS, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of one map on another, (N,) each; NaN for all where the maps have no such place in common."""
+    """Return positions of one map on another, (N,) each.
+
+    NaN for all where the maps have no such place in common.
+    """
     try:
         x, y = warp_positions(source, target, x, y)[:2]
     except (
@@ -139,7 +154,8 @@ def require_upright(frame: MapFrame, path: Path) -> None:
         path: of the file, for the error.
 
     Raises:
-        SceneError: no coordinate reference system, or rows and columns that do not run along the axes, north up.
+        SceneError: no coordinate reference system, or rows and columns that do not run along the
+            axes, north up.
     """
     if frame.crs is None:
         remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'

@@ -1,4 +1,7 @@
-"""A predictor is run over a scene: what is found is returned as a layer of the map, or written with the record of the run."""
+"""A predictor is run over a scene.
+
+What is found is returned as a layer of the map, or written with the record of the run.
+"""
 
 import json
 import time
@@ -64,13 +67,14 @@ class SceneDetector:
     ) -> list[Path]:
         """Search a scene and write what is found.
 
-        Finished blocks are kept beside the output until it is written: after a kill, the same call goes on from them. Several
-        processes share the blocks through that folder; the first one writes.
+        Finished blocks are kept beside the output until it is written: after a kill, the same call
+        goes on from them. Several processes share the blocks through that folder; the first one
+        writes.
 
         Args:
             scene: with the bands of the predictor.
-            out: a `.gpkg`, in the scene's reference system; `.geojson` (RFC 7946), `.qml` (style for QGIS), `.png` (quick look),
-                `.stac.json` and `.run.json` are written beside it.
+            out: a `.gpkg`, in the scene's reference system; `.geojson` (RFC 7946), `.qml` (style
+                for QGIS), `.png` (quick look), `.stac.json` and `.run.json` are written beside it.
             settings: how to search.
             overwrite: replace these files where they are there.
             place: of this process.
@@ -82,7 +86,8 @@ class SceneDetector:
             The files; none in a process that does not write.
 
         Raises:
-            ConfigError: a file is there already and must stay, or is read; another run writes there; or a setting cannot be.
+            ConfigError: a file is there already and must stay, or is read; another run writes
+                there; or a setting cannot be.
             StorageError: the disk is full, or nobody may write there; nothing half-written stays.
             LandslideError: as `search`.
         """
@@ -141,7 +146,10 @@ class SceneDetector:
         )
 
     def _begin(self, scene: Scene, out: Path, blocks: BlockFolder) -> float | None:
-        """Clear what killed runs have left; return, and tell, how much of the scene lacks elevation."""
+        """Clear what killed runs have left.
+
+        Return, and tell, how much of the scene lacks elevation.
+        """
         commit.clear_leftovers(out)
         blocks.clear_leftovers()
         gap = run_record.light_without_elevation(scene)

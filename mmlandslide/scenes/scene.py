@@ -38,10 +38,13 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Scene(ABC):
-    """A scene; nothing of it is in memory. It may be sent to other processes and read by several threads at once.
+    """A scene; nothing of it is in memory.
+
+    It may be sent to other processes and read by several threads at once.
 
     Attributes:
-        name: for the files that are made of it, such as `S2A_MSIL1C_20150711T100006_N0204_R122_T33TWM_20150711T100008`.
+        name: for the files that are made of it, such as
+            `S2A_MSIL1C_20150711T100006_N0204_R122_T33TWM_20150711T100008`.
         bands: names, in the order that `read` returns them.
         frame: its grid and place on the map.
         acquired: when it was taken, UTC; `None` where nothing says so.
@@ -85,11 +88,12 @@ class Scene(ABC):
         """Read a window.
 
         Args:
-            window: row, column, height and width in pixels of the scene; it may reach beyond the scene.
+            window: row, column, height and width in pixels of the scene; it may reach beyond the
+                scene.
 
         Returns:
-            (C, h, w) float32 in Landslide4Sense units, 0 where not valid, and (h, w) bool, true where every band has data and no
-            cloud mask covers it.
+            (C, h, w) float32 in Landslide4Sense units, 0 where not valid, and (h, w) bool, true
+            where every band has data and no cloud mask covers it.
 
         Raises:
             SceneError: a file cannot be read there.
@@ -111,7 +115,9 @@ class Scene(ABC):
         return self.bands
 
     def overview(self, bands: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
-        """Return the whole scene in few pixels, for the eye; as written here, of a scene that fits into memory.
+        """Return the whole scene in few pixels, for the eye.
+
+        As written here, of a scene that fits into memory.
 
         Args:
             bands: names, of `pictured`.
@@ -132,7 +138,10 @@ class Scene(ABC):
 
     @abstractmethod
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Read a window that lies in the scene, as `read` does; what is not valid may hold anything."""
+        """Read a window that lies in the scene, as `read` does.
+
+        What is not valid may hold anything.
+        """
 
 
 def _shrunk(band: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

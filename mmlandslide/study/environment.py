@@ -14,7 +14,10 @@ _TIMEOUT_S = 20
 
 
 def revision() -> str:
-    """Return the git revision of the current folder, with `-dirty` where files differ from it; empty outside a repository."""
+    """Return the git revision of the current folder, with `-dirty` where files differ from it.
+
+    Empty outside a repository.
+    """
     return _output('git', 'describe', '--always', '--dirty', '--abbrev=10', '--exclude=*')
 
 

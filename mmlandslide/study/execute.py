@@ -14,7 +14,8 @@ from mmlandslide.study.plan import Cell, Plan, Stage
 from mmlandslide.study.process import MIM, alone, end_orphans, output_end, reason, started
 from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
-#: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that the cell has no score.
+#: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that
+#: the cell has no score.
 SEEN = 'test tiles must be unseen by training and pre-training'
 _POLL_S = 0.1
 
@@ -44,11 +45,13 @@ class Record:
 class Execution:
     """One run of a plan, over as many starts as it takes.
 
-    What is finished is read off the files that a stage leaves, never off `state.json`; that file keeps seconds and errors.
+    What is finished is read off the files that a stage leaves, never off `state.json`; that file
+    keeps seconds and errors.
 
     Attributes:
         plan: that is run.
-        budget_s: seconds after which to stop, at a checkpoint where one comes in time; `None` for no end.
+        budget_s: seconds after which to stop, at a checkpoint where one comes in time; `None` for
+            no end.
         mim: what starts a command in the place of the word `mim`.
         watch: called several times a second with the stage that runs, and when one ends.
         records: stage name -> what became of it.
@@ -76,7 +79,10 @@ class Execution:
         return self.plan.specification.root / 'state.json'
 
     def run(self) -> bool:
-        """Run the plan; return whether every cell was gone through, failed ones among them, before the budget was spent.
+        """Run the plan.
+
+        Return whether every cell was gone through, failed ones among them, before the budget was
+        spent.
 
         Raises:
             ConfigError: another process runs this study.
@@ -88,7 +94,10 @@ class Execution:
             return all(self._go_through(cell) for cell in self.plan.cells)
 
     def _go_through(self, cell: Cell) -> bool:
-        """Run a cell's stages until one fails; return whether the budget lasted. What has a score needs nothing more."""
+        """Run a cell's stages until one fails; return whether the budget lasted.
+
+        What has a score needs nothing more.
+        """
         for stage in cell.stages[-1:] if finished(cell.stages[-1]) else cell.stages:
             status = self._settled.get(stage.name) or self._settle(stage)
             if status == 'stopped':
@@ -162,7 +171,10 @@ class _Checkpoints:
 
 
 def finished(stage: Stage) -> bool:
-    """Return whether a stage has left all its files; each is written in one step, so what stands is whole."""
+    """Return whether a stage has left all its files.
+
+    Each is written in one step, so what stands is whole.
+    """
     return all((stage.work_dir / name).is_file() for name in stage.leaves)
 
 

@@ -79,9 +79,10 @@ class _Training:
 
 
 def files(results: Mapping[str, Any], weights: Mapping[str, Weights]) -> dict[str, str]:
-    """Return the files of the index, name -> YAML: a metafile for each backbone, and last the one that imports them.
+    """Return the files of the index, name -> YAML.
 
-    Scores are those of the published seed, in [0, 1] as in every table of ours.
+    A metafile for each backbone, and last the one that imports them. Scores are those of the
+    published seed, in [0, 1] as in every table of ours.
 
     Args:
         results: as `results.collect` returns them, or as `results.json` holds them.
@@ -209,7 +210,10 @@ def _paper(paper: Paper) -> dict[str, str]:
 
 
 def _listed(names: Any) -> str:
-    """Return names as one text, each once: `model-index` would add a model's list to its collection's."""
+    """Return names as one text, each once.
+
+    `model-index` would add a model's list to its collection's.
+    """
     return ', '.join(dict.fromkeys(name for name in names if name))
 
 

@@ -1,4 +1,7 @@
-"""From what a study compares to the commands that compare it: cells, each a chain of `mim` stages; nothing is run or written."""
+"""From what a study compares to the commands that compare it: cells, each a chain of `mim` stages.
+
+Nothing is run or written.
+"""
 
 import hashlib
 import re
@@ -45,8 +48,8 @@ class Stage:
     """One command.
 
     Attributes:
-        name: its work dir below the study's, which ends with a digest of what the command depends on: another option is another
-            stage.
+        name: its work dir below the study's, which ends with a digest of what the command depends
+            on: another option is another stage.
         kind: `pretrain`, `detect` or `test`.
         command: as a user types it.
         work_dir: of the command.
@@ -87,7 +90,10 @@ class Axes:
 
 @dataclass(frozen=True)
 class Cell:
-    """One detector: its place in the study, its seed and the stages that lead to its score; the last one is the test."""
+    """One detector: its place in the study, its seed and the stages that lead to its score.
+
+    The last one is the test.
+    """
 
     axes: Axes
     seed: int
@@ -101,7 +107,8 @@ class Plan:
     Attributes:
         specification: that it follows.
         cells: in the order in which they run.
-        split_files: path -> text of the split files for parts of the labels, to be written before a stage starts.
+        split_files: path -> text of the split files for parts of the labels, to be written before a
+            stage starts.
     """
 
     specification: Specification
@@ -115,13 +122,16 @@ class Plan:
 
 
 def plan(specification: Specification) -> Plan:
-    """Return the cells of a study: backbone x strategy x protocol x label fraction x seed, where a backbone has a config.
+    """Return the cells of a study.
+
+    Backbone x strategy x protocol x label fraction x seed, where a backbone has a config.
 
     Args:
         specification: of the study.
 
     Raises:
-        ConfigError: a claim of the study compares no two of its cells, or a pre-training has no config for its protocol.
+        ConfigError: a claim of the study compares no two of its cells, or a pre-training has no
+            config for its protocol.
     """
     split_files: dict[Path, str] = {}
     cells = [
@@ -215,7 +225,8 @@ class _Chain:
             'train_dataloader.dataset.split_file': split_file,
             'val_dataloader.dataset.split_file': self.protocol.score_file,
             'train_cfg.val_interval': schedule.epochs,
-            'default_hooks.checkpoint.save_best': None,  # the last checkpoint is scored: to choose one is to tune
+            # the last checkpoint is scored: to choose one is to tune
+            'default_hooks.checkpoint.save_best': None,
             'randomness.seed': self.seed,
             **self._detector_options(),
             **start,
@@ -307,7 +318,10 @@ class _Chain:
         return Stage(name, kind, command, work_dir, leaves, steps)
 
     def _train_split(self) -> tuple[str, int]:
-        """Return the split file of the label fraction and how many tiles it names: parts are nested, and drawn by seed."""
+        """Return the split file of the label fraction and how many tiles it names.
+
+        Parts are nested, and drawn by seed.
+        """
         ids, fraction = self.protocol.train_ids, self.axes.label_fraction
         if fraction == 1:
             return self.protocol.train_file, len(ids)
@@ -345,7 +359,10 @@ def _with_previous(options: Options, previous: Stage | None) -> Options:
 
 
 def _digest(words: Sequence[str], options: Options, ids: object) -> str:
-    """Return what tells stages apart; the work dirs of earlier stages, with their own digests, are among the options."""
+    """Return what tells stages apart.
+
+    The work dirs of earlier stages, with their own digests, are among the options.
+    """
     said = repr((list(words), sorted((key, _word(value)) for key, value in options.items()), ids))
     return hashlib.sha256(said.encode()).hexdigest()[:8]
 

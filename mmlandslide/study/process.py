@@ -1,4 +1,7 @@
-"""One stage as a child process that ends with us: with its whole group, its output in a file, and never twice in one folder."""
+"""One stage as a child process that ends with us.
+
+With its whole group, its output in a file, and never twice in one folder.
+"""
 
 import os
 import re
@@ -18,7 +21,8 @@ from mmlandslide.study.plan import Stage
 LOG = 'study.log'
 #: How a command that begins with `mim` is started: by the Python that runs us, whatever PATH says.
 MIM = (sys.executable, '-m', 'mim')
-#: Between a plea to end and the end; a training loses nothing by it, for it goes on from its last checkpoint.
+#: Between a plea to end and the end; a training loses nothing by it, for it goes on from its last
+#: checkpoint.
 _GRACE_S = 5.0
 _POLL_S = 0.05
 _RAISED = re.compile(r'[\w.]*(Error|Exception|Interrupt)(:|$)')
@@ -50,8 +54,8 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a stage; when the block ends, however it ends, nothing of it runs any more.
 
-    A child that outlived a study that was killed holds a lock on its work dir: it is ended first. The lock file tells its process
-    group, and while the lock is held that number is nobody else's.
+    A child that outlived a study that was killed holds a lock on its work dir: it is ended first.
+    The lock file tells its process group, and while the lock is held that number is nobody else's.
 
     Args:
         stage: whose work dir the process has for itself.
@@ -123,7 +127,9 @@ def output_end(stage: Stage) -> int:
 
 
 def reason(stage: Stage, code: int, since: int = 0) -> str:
-    """Return why a stage failed: its `error: ...` line, else the line that ends its first traceback, else how it ended.
+    """Return why a stage failed.
+
+    Its `error: ...` line, else the line that ends its first traceback, else how it ended.
 
     Args:
         stage: that has ended.

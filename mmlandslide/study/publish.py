@@ -1,4 +1,7 @@
-"""A study's model zoo: the weights of what has finished, without all that only a training needs, and an index of them."""
+"""A study's model zoo.
+
+The weights of what has finished, without all that only a training needs, and an index of them.
+"""
 
 import hashlib
 import json
@@ -44,8 +47,9 @@ class Zoo:
 def publish(plan: Plan, results: Mapping[str, Any], folder: Path) -> Zoo:
     """Write the weights of each finished cell's first seed, of each finished pre-training that it starts from, and the index.
 
-    A file's name holds its digest: what stands from before and is the same is left alone, so that to publish twice changes nothing.
-    The index is written last; files of earlier trainings stay, and are in it no more.
+    A file's name holds its digest: what stands from before and is the same is left alone, so that
+    to publish twice changes nothing. The index is written last; files of earlier trainings stay,
+    and are in it no more.
 
     Args:
         plan: of the study.
@@ -113,7 +117,8 @@ def _write_weights(
     state: State, record: Mapping[str, Any], name: str, folder: Path
 ) -> tuple[str, str]:
     """Write a file of weights; return its name and its SHA-256."""
-    # Its own storage for each: safetensors refuses those that share one. One key of metadata: the order of several is random.
+    # Its own storage for each: safetensors refuses those that share one. One key of metadata: the
+    # order of several is random.
     apart = {
         key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()
     }
@@ -131,7 +136,10 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _record(own: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the file states of itself: the checkpoint's own record without where a training stood, and its classes."""
+    """Return what the file states of itself.
+
+    The checkpoint's own record without where a training stood, and its classes.
+    """
     found = {key: own[key] for key in _STATED if key in own}
     classes = _nested(content, 'meta', 'dataset_meta').get('classes')
     named = {'classes': list(classes)} if isinstance(classes, list | tuple) else {}
@@ -139,7 +147,10 @@ def _record(own: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any
 
 
 def _without_folders(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a lineage whose checkpoints are named by file and work dir alone: the rest is of the machine that trained."""
+    """Return a lineage whose checkpoints are named by file and work dir alone.
+
+    The rest is of the machine that trained.
+    """
     short = {
         key: str(Path(*Path(value).parts[-2:]))
         for key, value in known.items()

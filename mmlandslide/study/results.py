@@ -43,7 +43,10 @@ class Run:
 
     @cached_property
     def resampled(self) -> dict[str, NDArray[np.float64]]:
-        """Score -> its value on each resample; those of equally many tiles are the same resamples."""
+        """Score -> its value on each resample.
+
+        Those of equally many tiles are the same resamples.
+        """
         draws = statistics.draw(len(self.matched.tile_ids), 1, RESAMPLES)
         return statistics.average_precisions(self.matched, draws.counts)
 
@@ -81,7 +84,10 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
 
 
 def _read_runs(plan: Plan) -> tuple[dict[Cell, Run], dict[Cell, str]]:
-    """Return what can be read of the finished cells, and why the others cannot: one of them does not take the rest along."""
+    """Return what can be read of the finished cells, and why the others cannot.
+
+    One of them does not take the rest along.
+    """
     runs: dict[Cell, Run] = {}
     broken: dict[Cell, str] = {}
     for cell in plan.cells:
@@ -128,7 +134,10 @@ def _cell(
 def _outcome(
     cell: Cell, records: Mapping[str, Record], broken: Mapping[Cell, str]
 ) -> dict[str, str]:
-    """Return status and error of a cell: those of the first stage that did not end well, where it has no score."""
+    """Return status and error of a cell.
+
+    Those of the first stage that did not end well, where it has no score.
+    """
     if cell in broken:
         return {'status': 'failed', 'error': broken[cell]}
     for stage in cell.stages if not finished(cell.stages[-1]) else ():

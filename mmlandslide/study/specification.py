@@ -38,7 +38,8 @@ class _UniqueKeys(yaml.SafeLoader):
 #: A config for every protocol, or one for each.
 Configs = str | dict[str, str]
 
-#: What a study sets itself in each training: an option that said otherwise would break how it counts, resumes or scores.
+#: What a study sets itself in each training: an option that said otherwise would break how it
+#: counts, resumes or scores.
 _OWN = (
     'train_cfg.max_epochs',
     'param_scheduler',
@@ -63,7 +64,8 @@ class Protocol:
         score_ids: ids in the second.
         detect_options: of every detector, `--cfg-options` key -> value.
         pretrain_options: of every pre-training.
-        show_tiles: whether the report may show them; it may not where their licence does not let it be published.
+        show_tiles: whether the report may show them; it may not where their licence does not let it
+            be published.
     """
 
     name: str
@@ -115,7 +117,8 @@ class Strategy:
     """How a backbone gets its weights before the detector is trained.
 
     Attributes:
-        pretrain: trainings in their order, the detector starts from the last; none where the config's own start counts.
+        pretrain: trainings in their order, the detector starts from the last; none where the
+            config's own start counts.
         options: of the detector.
     """
 
@@ -140,7 +143,10 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A claim of the study: cells with `of` against the same cells with `over` in its place; axis -> value."""
+    """A claim of the study: cells with `of` against the same cells with `over` in its place.
+
+    Axis -> value.
+    """
 
     of: dict[str, Any]
     over: dict[str, Any]
@@ -172,7 +178,9 @@ class Specification:
 
 
 def read(path: str | Path) -> Specification:
-    """Read and check a study; the files that it names are looked for from the current folder, as `mim` does.
+    """Read and check a study.
+
+    The files that it names are looked for from the current folder, as `mim` does.
 
     Args:
         path: of the YAML file.

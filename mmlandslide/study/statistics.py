@@ -1,8 +1,9 @@
-"""What a study may claim: average precision over resampled tiles and seeds, intervals, and verdicts on differences; pure NumPy.
+"""What a study may claim.
 
-Tiles are resampled, not boxes, for boxes of one tile stand or fall together. Each tile is matched once; a resample only changes how
-often a tile counts, so that one takes a cumulative sum instead of an evaluation (percentile bootstrap: Efron and Tibshirani 1993,
-chapter 13).
+Average precision over resampled tiles and seeds, intervals, and verdicts on differences; pure
+NumPy. Tiles are resampled, not boxes, for boxes of one tile stand or fall together. Each tile is
+matched once; a resample only changes how often a tile counts, so that one takes a cumulative sum
+instead of an evaluation (percentile bootstrap: Efron and Tibshirani 1993, chapter 13).
 """
 
 import hashlib
@@ -29,7 +30,8 @@ class Matched:
 
     Attributes:
         tile_ids: of the set, in order, T of them.
-        tile: (D,) int, position of the tile of each detection; surest detection first, ties by tile, as COCO has them.
+        tile: (D,) int, position of the tile of each detection; surest detection first, ties by
+            tile, as COCO has them.
         hit: (10, D) bool, whether a detection is a hit at each IoU of COCO's.
         num_true: (T,) int, true boxes of each tile.
         truth: digest of the true boxes.
@@ -89,7 +91,8 @@ def average_precisions(
 
     Args:
         matched: of one model.
-        counts: (R, T) int, how often each resample holds each tile; a row of ones is the set itself.
+        counts: (R, T) int, how often each resample holds each tile; a row of ones is the set
+            itself.
 
     Returns:
         `AP` and `AP50`, (R,) each; NaN where a resample holds no true box.
@@ -145,8 +148,8 @@ class Draws:
 def draw(num_tiles: int, num_seeds: int, resamples: int = 1000, seed: int = 0) -> Draws:
     """Draw tiles, and seeds, with replacement.
 
-    Seeds are drawn along, for a second training differs from the first by more than tiles explain; with two or three of them,
-    the part of the spread that they stand for is underestimated.
+    Seeds are drawn along, for a second training differs from the first by more than tiles explain;
+    with two or three of them, the part of the spread that they stand for is underestimated.
 
     Args:
         num_tiles: of the scored set.
@@ -175,16 +178,22 @@ def resampled_means(values: NDArray[np.float64], draws: Draws) -> NDArray[np.flo
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of resampled values; those that are not defined are left out."""
+    """Return the 2.5th and 97.5th percentile of resampled values.
+
+    Those that are not defined are left out.
+    """
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
 def verdict(differences: NDArray[np.float64]) -> str:
-    """Return what a paired bootstrap says: `better` or `worse` where the 95 % interval leaves out 0, else `not distinguishable`.
+    """Return what a paired bootstrap says.
+
+    `better` or `worse` where the 95 % interval leaves out 0, else `not distinguishable`.
 
     Args:
-        differences: (R,) of the first cell's resampled score over the second's, on the same resamples.
+        differences: (R,) of the first cell's resampled score over the second's, on the same
+            resamples.
     """
     low, high = interval(differences)
     return BETTER if low > 0 else WORSE if high < 0 else UNCLEAR

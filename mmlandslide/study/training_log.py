@@ -15,7 +15,9 @@ _MOST_POINTS = 300
 
 
 def steps_done(stage: Stage) -> int:
-    """Return the step that a training has logged last, over all its starts; 0 where it has logged none.
+    """Return the step that a training has logged last, over all its starts.
+
+    0 where it has logged none.
 
     Args:
         stage: a training; a test logs no steps.
@@ -43,14 +45,15 @@ def _last_step(log: Path) -> int:
 def training_loss(work_dir: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the loss that a training has logged, over all its starts.
 
-    A start goes on from a checkpoint: what an earlier start has logged from there on was lost, and the later one counts.
+    A start goes on from a checkpoint: what an earlier start has logged from there on was lost, and
+    the later one counts.
 
     Args:
         work_dir: of the training.
 
     Returns:
-        Steps (N,), rising, and losses (N,); at most 300 points, means over neighbours where there were more. A loss that is not
-        finite is NaN.
+        Steps (N,), rising, and losses (N,); at most 300 points, means over neighbours where there
+        were more. A loss that is not finite is NaN.
     """
     logged: dict[int, float] = {}
     for log in sorted(

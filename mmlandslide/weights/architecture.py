@@ -70,8 +70,8 @@ def named(name: str) -> Cfg:
 def of_name(name: str, found: Mapping[str, torch.Tensor], where: object) -> Cfg:
     """Return the config of a backbone by its name, for tensors that are to be of it.
 
-    What an architecture's name leaves open (window, tile size, taps) is as the tensors have it, so that none is resized or left
-    out. Whether they are of it the bridge tells.
+    What an architecture's name leaves open (window, tile size, taps) is as the tensors have it, so
+    that none is resized or left out. Whether they are of it the bridge tells.
 
     Args:
         name: of `NAMED`.

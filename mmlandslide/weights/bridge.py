@@ -1,6 +1,7 @@
 """The bridge: carry weights from a checkpoint into a backbone, prove that they arrived, and refuse where they did not.
 
-A backbone that silently stayed random is the worst bug this project can have; the study that it re-creates had exactly it.
+A backbone that silently stayed random is the worst bug this project can have; the study that it
+re-creates had exactly it.
 """
 
 import re
@@ -44,11 +45,12 @@ def load_pretrained(
         checkpoint: a file, a work dir (its latest checkpoint) or a URL.
         source: name of a key map, or `auto` to recognise it by its keys.
         stem: rule for bands that the checkpoint does not have, see `weights.stem.adapt`.
-        source_bands: bands of the checkpoint's stem; where `None`, those that the checkpoint states, else red, green, blue for
-            three channels and Landslide4Sense's for fourteen.
-        min_matched: share of backbone values in (0, 1] that suffices; where `None`, every parameter must be carried. What the
-            checkpoint has more than the backbone is refused either way.
-        made_by: config whose training makes the checkpoint, for the error, see `references.resolve`.
+        source_bands: bands of the checkpoint's stem; where `None`, those that the checkpoint
+            states, else red, green, blue for three channels and Landslide4Sense's for fourteen.
+        min_matched: share of backbone values in (0, 1] that suffices; where `None`, every parameter
+            must be carried. What the checkpoint has more than the backbone is refused either way.
+        made_by: config whose training makes the checkpoint, for the error, see
+            `references.resolve`.
         published_at: address of the checkpoint, likewise.
 
     Returns:
@@ -57,7 +59,8 @@ def load_pretrained(
     Raises:
         MissingPathError: there is no such checkpoint.
         CheckpointError: the file cannot be read safely, or holds values that are not finite.
-        CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is of a deeper one.
+        CheckpointMismatchError: a parameter of the backbone would stay random, or the checkpoint is
+            of a deeper one.
         ConfigError: `min_matched` is outside (0, 1], or there is no such source or rule.
     """
     if min_matched is not None and not (
@@ -114,7 +117,10 @@ def carry(
     source_bands: str | Sequence[str] | None = None,
     min_matched: float | None = None,
 ) -> TransferReport:
-    """Carry what `read` returned into a backbone, and refuse where it does not fit; arguments as `load_pretrained`'s."""
+    """Carry what `read` returned into a backbone, and refuse where it does not fit.
+
+    Arguments as `load_pretrained`'s.
+    """
     report = transfer(backbone, translation, str(path), stem_rule, source_bands or own.get('bands'))
     report.lineage = {
         **lineage.inherited(own),
@@ -245,7 +251,10 @@ def _fit(
     target: Sequence[str],
     rule: str,
 ) -> tuple[str, torch.Tensor]:
-    """Return the fate of one tensor and what to copy; `source` are its bands where it is the stem."""
+    """Return the fate of one tensor and what to copy.
+
+    `source` are its bands where it is the stem.
+    """
     if source is not None:
         wide = stem.adapt(theirs, source, target, rule)
         if wide.shape == ours.shape:

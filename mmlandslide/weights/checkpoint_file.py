@@ -15,10 +15,12 @@ from mmlandslide.weights import container_guard
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU without executing anything that it carries.
 
-    A `.safetensors` file gives its tensors; anything else goes through `torch.load(weights_only=True)`. Beside tensors and
-    plain types, exactly the classes are let through that mmengine writes into its checkpoints (`HistoryBuffer`, NumPy arrays
-    and scalars) and MAE's authors into theirs (`Namespace`). There is no fallback to unpickling. What the file claims is looked
-    at first, see `container_guard`: no more memory is taken than a small multiple of the file's size.
+    A `.safetensors` file gives its tensors; anything else goes through
+    `torch.load(weights_only=True)`. Beside tensors and plain types, exactly the classes are let
+    through that mmengine writes into its checkpoints (`HistoryBuffer`, NumPy arrays and scalars)
+    and MAE's authors into theirs (`Namespace`). There is no fallback to unpickling. What the file
+    claims is looked at first, see `container_guard`: no more memory is taken than a small multiple
+    of the file's size.
 
     Args:
         path: of the file.
@@ -28,7 +30,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         MissingPathError: there is no such file.
-        CheckpointError: the file is broken, is no checkpoint, carries code, or claims more than it holds.
+        CheckpointError: the file is broken, is no checkpoint, carries code, or claims more than it
+            holds.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,8 +78,9 @@ def _load(path: Path) -> Any:
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
     """Return the latest checkpoint of a work dir.
 
-    The one that `last_checkpoint` names, by its name alone, so that a work dir may be moved. Where that file is missing, torn or
-    stale (mmengine does not write it in one step), the `epoch_N.pth` of the highest number, else the `iter_N.pth`.
+    The one that `last_checkpoint` names, by its name alone, so that a work dir may be moved. Where
+    that file is missing, torn or stale (mmengine does not write it in one step), the `epoch_N.pth`
+    of the highest number, else the `iter_N.pth`.
 
     Args:
         work_dir: of a training.
@@ -118,7 +122,10 @@ def _reason(error: Exception) -> str:
 
 
 def _allowed_globals() -> AbstractContextManager[Any]:
-    """Return a context in which `torch.load` lets through what mmengine writes; nothing more on torch before 2.5."""
+    """Return a context in which `torch.load` lets through what mmengine writes.
+
+    Nothing more on torch before 2.5.
+    """
     import torch
 
     safe_globals = getattr(torch.serialization, 'safe_globals', None)
@@ -130,7 +137,10 @@ def _mmengine_globals() -> Iterator[Any]:
     from mmengine.logging import HistoryBuffer
 
     class Array(np.ndarray):
-        """Stands in for `numpy.ndarray`: a pickle makes it empty, and its state then holds what the file holds."""
+        """Stands in for `numpy.ndarray`.
+
+        A pickle makes it empty, and its state then holds what the file holds.
+        """
 
         def __new__(cls, *args: Any) -> 'Array':
             return super().__new__(cls, 0)
@@ -161,7 +171,10 @@ def _under(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _statistic(owner: Any, name: str) -> Any:
-    """Stand in for `getattr`: a pickled `HistoryBuffer` names its statistics by it, and nothing else may."""
+    """Stand in for `getattr`.
+
+    A pickled `HistoryBuffer` names its statistics by it, and nothing else may.
+    """
     from mmengine.logging import HistoryBuffer
 
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):

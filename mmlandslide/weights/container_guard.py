@@ -1,9 +1,10 @@
 """What a checkpoint file claims, looked at before anything is allocated and without running anything.
 
-`weights_only` keeps a checkpoint from running code. It does not keep it from filling the memory (a compressed record, a
-`bytearray` of 10^12, an array of 10^12 objects), from crashing the process (a dict key nested a million deep overflows C's stack
-when it is hashed) or from sending control characters to the terminal of whoever prints its keys. So a pickle's opcodes are
-disassembled first, and what was read is looked at before it is used.
+`weights_only` keeps a checkpoint from running code. It does not keep it from filling the memory (a
+compressed record, a `bytearray` of 10^12, an array of 10^12 objects), from crashing the process (a
+dict key nested a million deep overflows C's stack when it is hashed) or from sending control
+characters to the terminal of whoever prints its keys. So a pickle's opcodes are disassembled first,
+and what was read is looked at before it is used.
 """
 
 import pickletools
@@ -17,7 +18,8 @@ from mmlandslide.errors import CheckpointError
 
 TORCH_ZIP, TORCH_LEGACY, SAFETENSORS = 'torch zip', 'torch legacy', 'safetensors'
 
-#: Bytes of a pickle or of a safetensors header; a detector of 300 M parameters with its optimiser has 0.3 MB.
+#: Bytes of a pickle or of a safetensors header; a detector of 300 M parameters with its optimiser
+#: has 0.3 MB.
 MAX_INDEX_BYTES = 2**26
 #: Each is an object of up to 216 bytes.
 MAX_OPCODES = 2_000_000
@@ -34,7 +36,8 @@ _LEGACY_PICKLES = (
 )
 _BUILTINS = ('builtins', '__builtin__')  # Python 2 wrote the latter
 _NUMPY = ('numpy._core.multiarray', 'numpy.core.multiarray')
-#: What a pickle may name, as (module, name). Less than torch lets through: nothing here allocates what the file does not hold.
+#: What a pickle may name, as (module, name). Less than torch lets through: nothing here allocates
+#: what the file does not hold.
 _NAMES = {
     ('collections', 'OrderedDict'),
     ('collections', 'Counter'),
@@ -85,8 +88,9 @@ def refuse_bombs(path: Path) -> None:
         path: of a file of any of the three kinds.
 
     Raises:
-        CheckpointError: the file is of no kind; a record is compressed or of a size that the file does not have; the index is
-            absurdly long; a pickle names something that no state dict needs, or nests tuples absurdly.
+        CheckpointError: the file is of no kind; a record is compressed or of a size that the file
+            does not have; the index is absurdly long; a pickle names something that no state dict
+            needs, or nests tuples absurdly.
         OSError, zipfile.BadZipFile, ValueError: the file is broken.
     """
     form = kind(path)
@@ -106,8 +110,9 @@ def refuse_claims(content: Mapping[str, Any], path: Path) -> None:
         path: of its file.
 
     Raises:
-        CheckpointError: absurdly many keys, a key that is absurdly long or holds control characters, a tensor of more values
-            than its storage, or storages of more bytes than the file.
+        CheckpointError: absurdly many keys, a key that is absurdly long or holds control
+            characters, a tensor of more values than its storage, or storages of more bytes than the
+            file.
     """
     held: dict[int, int] = {}
     for part in parts(content):
@@ -149,7 +154,10 @@ def _start(path: Path, count: int) -> bytes:
 
 
 def _refuse_header(path: Path) -> None:
-    """Refuse a safetensors file whose header is absurdly long; its reader checks every shape against the file's size."""
+    """Refuse a safetensors file whose header is absurdly long.
+
+    Its reader checks every shape against the file's size.
+    """
     claimed = int.from_bytes(_start(path, 8), 'little')
     if claimed > min(MAX_INDEX_BYTES, path.stat().st_size):
         raise _mismatch('have a header that it holds', f'one of {claimed} bytes', path)
@@ -186,7 +194,10 @@ def _zip_index(path: Path) -> bytes:
 
 
 def _refuse_opcodes(stream: BytesIO, path: Path) -> None:
-    """Disassemble one pickle; follow only which tuples hold which, for that decides what hashing one costs."""
+    """Disassemble one pickle.
+
+    Follow only which tuples hold which, for that decides what hashing one costs.
+    """
     stack: list[Any] = []
     memo: dict[int, int] = {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
@@ -206,7 +217,10 @@ def _refuse_opcodes(stream: BytesIO, path: Path) -> None:
 
 
 def _named(argument: str) -> bool:
-    """Return whether a pickle may name `module name`: a storage or a dtype of torch, or one of `_NAMES`."""
+    """Return whether a pickle may name `module name`.
+
+    A storage or a dtype of torch, or one of `_NAMES`.
+    """
     import torch
 
     module, _, name = argument.partition(' ')
@@ -250,7 +264,10 @@ def _refuse_keys(mapping: Mapping[Any, Any], path: Path) -> None:
 
 
 def _foreign(named: str, path: Path) -> Exception:
-    """Return the error of what a pickle may not name: a kind of tensor that few can read, or code."""
+    """Return the error of what a pickle may not name.
+
+    A kind of tensor that few can read, or code.
+    """
     if not named.startswith('torch._utils._rebuild_'):
         return _mismatch('hold tensors and plain types only', repr(f'GLOBAL {named}'), path)
     remedy = 'Cast sparse, quantised, float8 and similar tensors to dense float32 and save again'

@@ -23,9 +23,10 @@ def inspect(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        `path`, `sha256`, `bytes`, `container`, `holds` (its own keys), `epoch`, `iter`, `meta` (keys), `record` (what our runner
-        states), `source` (of `keymaps`, `None` where not known), `architecture`, `tensors`, `parameters` (values in them),
-        `dtypes` (values of each), `modules` (first part of the key -> tensors and parameters) and `not_finite` (key -> NaN and
+        `path`, `sha256`, `bytes`, `container`, `holds` (its own keys), `epoch`, `iter`, `meta`
+        (keys), `record` (what our runner states), `source` (of `keymaps`, `None` where not known),
+        `architecture`, `tensors`, `parameters` (values in them), `dtypes` (values of each),
+        `modules` (first part of the key -> tensors and parameters) and `not_finite` (key -> NaN and
         infinite values).
 
     Raises:
@@ -67,8 +68,8 @@ def architecture(state: Mapping[str, torch.Tensor], keymap: keymaps.KeyMap) -> d
         keymap: of that source.
 
     Returns:
-        `width` (channels after the stem), `in_channels` (of all stems, where each group of bands has its own) and `depths`
-        (blocks of each stage), as far as they are known.
+        `width` (channels after the stem), `in_channels` (of all stems, where each group of bands
+        has its own) and `depths` (blocks of each stage), as far as they are known.
     """
     rename = keymaps.renamer(keymap)
     shapes = {

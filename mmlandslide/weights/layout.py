@@ -50,7 +50,10 @@ def translate(state: State, keymap: KeyMap) -> Translation:
 
 
 def _parted(found: State, keymap: KeyMap) -> State:
-    """Take a table apart whose rows we hold apart; one of another number of rows stays as it is, for the bridge to refuse."""
+    """Take a table apart whose rows we hold apart.
+
+    One of another number of rows stays as it is, for the bridge to refuse.
+    """
     out = dict(found)
     for name, rows in keymap.rows.items():
         if name in out and out[name].ndim == 3 and out[name].shape[1] == len(rows):

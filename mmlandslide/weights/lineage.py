@@ -1,6 +1,7 @@
 """What a checkpoint states of itself, and what its weights have seen. Pure: no torch here.
 
-A checkpoint may come from anybody: what is not of the form that our runner writes counts as not stated.
+A checkpoint may come from anybody: what is not of the form that our runner writes counts as not
+stated.
 """
 
 import json
@@ -41,7 +42,8 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         checkpoint: as `checkpoint_file.read_checkpoint` returns it.
 
     Returns:
-        What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text and `lineage` is a dict.
+        What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text and
+        `lineage` is a dict.
     """
     meta = checkpoint.get('meta')
     found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
@@ -64,7 +66,9 @@ def tiles_seen(own: Mapping[str, Any]) -> set[str]:
 
 
 def inherited(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lineage of a model that starts from a checkpoint: `tile_ids` seen before it, and the `config` of its training.
+    """Return the lineage of a model that starts from a checkpoint.
+
+    `tile_ids` seen before it, and the `config` of its training.
 
     Args:
         own: what `record` returned.

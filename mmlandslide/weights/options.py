@@ -19,7 +19,8 @@ def require_options(
         given: parameters that do not come from the config.
 
     Raises:
-        ConfigError: they are no mapping, one is not known, or one that must be given is no text or is missing.
+        ConfigError: they are no mapping, one is not known, or one that must be given is no text or
+            is missing.
     """
     parameters = {
         name: each for name, each in signature(reader).parameters.items() if name not in given
@@ -41,7 +42,9 @@ def require_options(
 
 
 def refuse_host_weights(init_cfg: object, where: str) -> None:
-    """Refuse an `init_cfg` of mmengine's that reads a checkpoint: it loads what happens to fit and goes on with a warning.
+    """Refuse an `init_cfg` of mmengine's that reads a checkpoint.
+
+    It loads what happens to fit and goes on with a warning.
 
     Args:
         init_cfg: a dict or several, or nothing.

@@ -27,10 +27,11 @@ def resolve(
     """Return the file that a reference names.
 
     Args:
-        checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder) or
-            `package://<import name>/<path in it>`, a file of an installed package, which is not imported.
-        made_by: config whose training makes the checkpoint, for the error; it counts while `checkpoint` has the name of that
-            config's work dir, wherever that lies.
+        checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder)
+            or `package://<import name>/<path in it>`, a file of an installed package, which is not
+            imported.
+        made_by: config whose training makes the checkpoint, for the error; it counts while
+            `checkpoint` has the name of that config's work dir, wherever that lies.
         published_at: address of the file in `data/weights/`, for the error.
         subject: what is asked for, for the error.
 
@@ -60,14 +61,16 @@ def resolve(
 def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint for mmengine's `CheckpointLoader`, and so for `init_detector`, `get_model` and every inferencer.
 
-    mmengine unpickles freely on torch before 2.6, and its inferencers run the config text that a checkpoint carries where they
-    are given no config. `registry` puts this in the place of its loaders: the file is read as `read_checkpoint` does, and what
-    it carries as config text is left out, so that an inferencer without a config says that it has found none. What a
-    `.safetensors` file states in its metadata stands in `meta`, as in any other checkpoint.
+    mmengine unpickles freely on torch before 2.6, and its inferencers run the config text that a
+    checkpoint carries where they are given no config. `registry` puts this in the place of its
+    loaders: the file is read as `read_checkpoint` does, and what it carries as config text is left
+    out, so that an inferencer without a config says that it has found none. What a `.safetensors`
+    file states in its metadata stands in `meta`, as in any other checkpoint.
 
     Args:
         checkpoint: as `resolve` takes it; `~` is the user's home.
-        map_location: not used: the file is read onto the CPU and its tensors are copied to where the model is.
+        map_location: not used: the file is read onto the CPU and its tensors are copied to where
+            the model is.
 
     Raises:
         LandslideError: as `resolve`; or the file cannot be read safely.
@@ -86,7 +89,10 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def _meta(own: dict[str, Any]) -> dict[str, Any]:
-    """Return where a host looks for a record and for the names of classes; without them MMDetection takes COCO's."""
+    """Return where a host looks for a record and for the names of classes.
+
+    Without them MMDetection takes COCO's.
+    """
     named = {'dataset_meta': {'classes': own['classes']}} if own.get('classes') else {}
     return {lineage.METADATA_KEY: own, **named}
 
@@ -144,6 +150,9 @@ def _fetch(url: str) -> Path:
 
 
 def cache_name(url: str) -> str:
-    """Return the name of a URL's local copy: a digest of the whole URL, so that no two share one, and the file's own name."""
+    """Return the name of a URL's local copy.
+
+    A digest of the whole URL, so that no two share one, and the file's own name.
+    """
     digest = hashlib.blake2b(url.encode(), digest_size=4).hexdigest()
     return f'{digest}-{Path(unquote(urlsplit(url).path)).name or "checkpoint.pth"}'

@@ -16,9 +16,12 @@ class TransferReport:
         path: of the checkpoint.
         numel: of each parameter and running statistic of the backbone.
         fate: of each of them: `matched`, `resized`, `widened`, `new by design` or `missing`.
-        dropped: keys of the checkpoint that are no part of a backbone, such as its classifier, by the source's list.
-        spare: parameters of the source that ours needs none of, such as the norm of a tap, by the source's list.
-        unexpected: keys of the checkpoint's backbone that ours has no place for and no list accounts for.
+        dropped: keys of the checkpoint that are no part of a backbone, such as its classifier, by
+            the source's list.
+        spare: parameters of the source that ours needs none of, such as the norm of a tap, by the
+            source's list.
+        unexpected: keys of the checkpoint's backbone that ours has no place for and no list
+            accounts for.
         wrong_shape: for keys present with an unusable shape: theirs and ours.
         lineage: what the weights have seen: `tile_ids`, `config`, `checkpoint`.
     """

@@ -32,7 +32,10 @@ def _bias_table(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor | None
 
 
 def _positions(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor | None:
-    """Return position embeddings (1, extra + h * w, D) for another square grid; the class token's stays as it is, or goes."""
+    """Return position embeddings (1, extra + h * w, D) for another square grid.
+
+    The class token's stays as it is, or goes.
+    """
     if theirs.ndim != 3 or theirs.shape[2] != ours.shape[2]:
         return None
     (extra, side), (wanted_extra, wanted) = _grid(theirs.shape[1]), _grid(ours.shape[1])
@@ -47,7 +50,10 @@ def _positions(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor | None:
 
 
 def _grid(tokens: int) -> tuple[int, int | None]:
-    """Return the tokens beside a square grid, one or none, and the grid's side; `None` where there is no such grid."""
+    """Return the tokens beside a square grid, one or none, and the grid's side.
+
+    `None` where there is no such grid.
+    """
     sides = ((extra, round(max(tokens - extra, 0) ** 0.5)) for extra in (1, 0))
     return next(
         ((extra, side) for extra, side in sides if side and side**2 + extra == tokens), (0, None)

@@ -21,8 +21,9 @@ _NESTS = (
 _DEEPEST = 3
 #: What `DistributedDataParallel` and `torch.compile` put before every name.
 _WRAPPERS = re.compile(r'(?:module\.|_orig_mod\.)+')
-#: What stands before a backbone's names inside a whole model: MMPretrain's and MMDetection's, then open_clip's, then HuggingFace's.
-#: The student of a distillation is the one that has learned, as is the query encoder of MoCo (v1 and v2, then v3).
+#: What stands before a backbone's names inside a whole model: MMPretrain's and MMDetection's, then
+#: open_clip's, then HuggingFace's. The student of a distillation is the one that has learned, as is
+#: the query encoder of MoCo (v1 and v2, then v3).
 _WHOLES = (
     'student.',
     'encoder_q.',

@@ -17,8 +17,9 @@ def source_bands(
 
     Args:
         count: of its channels.
-        stated: names or groups; where `None`, three channels are red, green, blue, thirteen all of Sentinel-2 L1C's in their
-            order (as in SSL4EO-S12 and TorchGeo), and fourteen Landslide4Sense's.
+        stated: names or groups; where `None`, three channels are red, green, blue, thirteen all of
+            Sentinel-2 L1C's in their order (as in SSL4EO-S12 and TorchGeo), and fourteen
+            Landslide4Sense's.
         where: the stem is, for the error.
 
     Raises:
@@ -44,7 +45,9 @@ def _check_count(count: int, source: Sequence[str], where: object = 'the checkpo
 
 
 def counterparts(source: Sequence[str], target: Sequence[str]) -> list[int | None]:
-    """Return for each target band the source band that shows the same: the same name, else the same colour.
+    """Return for each target band the source band that shows the same.
+
+    The same name, else the same colour.
 
     Args:
         source: band names of the weights.
@@ -74,13 +77,14 @@ def adapt(
 
     A band with a counterpart takes its weights as they are (but for `mean`). The others, by rule:
 
-    - `rgb`: the mean over the source bands, divided by the number of bands that take it, so that together they weigh as much
-      as one band of the source.
+    - `rgb`: the mean over the source bands, divided by the number of bands that take it, so that
+      together they weigh as much as one band of the source.
     - `zero`: nothing, so that the features equal those of the source bands alone.
-    - `nearest`: the source band of the nearest wavelength, divided by the number that take that band; a band that is not light
-      starts at zero.
-    - `mean`: every band, counterpart or not, takes the mean over the source bands times source bands / target bands
-      (the inflation of Carreira and Zisserman 2017, section 2.4.1, along the bands).
+    - `nearest`: the source band of the nearest wavelength, divided by the number that take that
+      band; a band that is not light starts at zero.
+    - `mean`: every band, counterpart or not, takes the mean over the source bands times source
+      bands / target bands (the inflation of Carreira and Zisserman 2017, section 2.4.1, along the
+      bands).
 
     Args:
         weight: (O, B, h, w).

@@ -53,7 +53,8 @@ def fill(
 
     Raises:
         CheckpointError: `state` does not hold tensors.
-        CheckpointMismatchError: keys or shapes differ from the model's; the model is then as it was.
+        CheckpointMismatchError: keys or shapes differ from the model's; the model is then as it
+            was.
     """
     if not isinstance(state, dict) or not all(
         isinstance(value, torch.Tensor) for value in state.values()

@@ -10,7 +10,10 @@ from mmlandslide.cli.main import main
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Write the work dir of a small training, one value of whose weights is lost; its record would write to the terminal."""
+    """Write the work dir of a small training, one value of whose weights is lost.
+
+    Its record would write to the terminal.
+    """
     state = {
         'backbone.conv1.weight': torch.ones(2, 14, 3, 3),
         'backbone.layer1.0.conv1.weight': torch.ones(2, 2),

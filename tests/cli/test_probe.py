@@ -82,7 +82,8 @@ def test_cells_are_labelled_by_the_mask(place):
     result = probe('random', '--level', 'cell', '--stage', 'last', '--json', 'probe.json')
     assert result.exit_code == 0, result.output
     found = json.loads((place / 'probe.json').read_text())
-    # 8 px are a quarter of a 16 px cell; 40 px fill 2 x 2 cells and exactly half of 4 more, which is not over half.
+    # 8 px are a quarter of a 16 px cell; 40 px fill 2 x 2 cells and exactly half of 4 more, which
+    # is not over half.
     assert found['scored'] == {'tiles': 6, 'samples': 96, 'base_rate': 3 * 4 / 96}
     assert found['fit']['samples'] == 192
 

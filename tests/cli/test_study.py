@@ -1,4 +1,7 @@
-"""`mmlandslide study` as a user meets it; its stages are not run here, see tests/study/test_execute.py."""
+"""`mmlandslide study` as a user meets it.
+
+Its stages are not run here, see tests/study/test_execute.py.
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""`mmlandslide study --publish` as a user meets it; what the files hold is in tests/study/test_publish.py."""
+"""`mmlandslide study --publish` as a user meets it.
+
+What the files hold is in tests/study/test_publish.py.
+"""
 
 import modelindex
 import pytest

@@ -1,4 +1,7 @@
-"""What the values of a tile say of the order of its bands: simulated tiles, shuffled before and after the division."""
+"""What the values of a tile say of the order of its bands.
+
+Simulated tiles, shuffled before and after the division.
+"""
 
 import factories
 import numpy as np

@@ -14,7 +14,10 @@ FIVE = ('a', 'b', 'c', 'd', 'e')
 
 
 def paint(boxes, height=64, width=64, bands=band_table.LANDSLIDE4SENSE):
-    """Return an image that is 0 but for the pixels of its (whole-numbered) boxes: 1 + the box's index, in all bands."""
+    """Return an image that is 0 but for the pixels of its (whole-numbered) boxes.
+
+    1 + the box's index, in all bands.
+    """
     image = np.zeros((len(bands), height, width), np.float32)
     for index, (x1, y1, x2, y2) in enumerate(np.asarray(boxes, int)):
         image[:, y1:y2, x1:x2] = 1 + index

@@ -17,7 +17,10 @@ BEST = {**ONE, 'save_best': 'AP50', 'rule': 'greater'}
 
 @pytest.fixture(autouse=True, scope='module')
 def quiet():
-    """Keep what a runner sets for the whole process; do not ask compilers and drivers for their versions."""
+    """Keep what a runner sets for the whole process.
+
+    Do not ask compilers and drivers for their versions.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LandslideRunner, '_log_env', lambda self, env_cfg: None)
         patch.setattr(sys, 'excepthook', sys.excepthook)

@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def launched(tmp_path_factory):
-    """Start two gloo processes by mim's own launcher; return what each found and how the launcher ended."""
+    """Start two gloo processes by mim's own launcher.
+
+    Return what each found and how the launcher ended.
+    """
     out = tmp_path_factory.mktemp('two')
     factories.write_dataset(out / 'l4s', {'train': 5})
     launcher = [

@@ -21,7 +21,10 @@ EACH_STEP = {'by_epoch': False, 'interval': 1}
 
 @pytest.fixture(autouse=True, scope='module')
 def quiet():
-    """Keep what a runner sets for the whole process; do not ask compilers and drivers for their versions."""
+    """Keep what a runner sets for the whole process.
+
+    Do not ask compilers and drivers for their versions.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LandslideRunner, '_log_env', lambda self, env_cfg: None)
         patch.setattr(sys, 'excepthook', sys.excepthook)
@@ -40,7 +43,10 @@ def whole(tmp_path_factory, quiet):
 
 
 def resumed(whole, tmp_path, kind, step, **options):
-    """Resume a training that was killed after a step; return its work dir and what was seen of it."""
+    """Resume a training that was killed after a step.
+
+    Return its work dir and what was seen of it.
+    """
     folder = killed(whole[kind][0], tmp_path / 'killed', f'iter_{step}.pth')
     cfg = EPOCH if kind == 'epoch' else ITER
     return folder, train(

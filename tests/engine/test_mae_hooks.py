@@ -79,7 +79,10 @@ def test_other_models_are_let_be():
 
 
 class Reconstructing(torch.nn.Module):
-    """Stands for a masked autoencoder: returns the batch it is given and notes whether it was training."""
+    """Stands for a masked autoencoder.
+
+    Returns the batch it is given and notes whether it was training.
+    """
 
     def __init__(self):
         super().__init__()

@@ -99,7 +99,10 @@ def trained(data_root, tmp_path_factory):
 
 
 def begun(trained, work_dir, change=None):
-    """Return a work dir whose training was killed after its first epoch; `change` edits the checkpoint."""
+    """Return a work dir whose training was killed after its first epoch.
+
+    `change` edits the checkpoint.
+    """
     checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
     if change:
         change(checkpoint)

@@ -1,4 +1,7 @@
-"""Classifiers and students in the training and test loops: the teacher is looked at, and what both have seen is known."""
+"""Classifiers and students in the training and test loops.
+
+The teacher is looked at, and what both have seen is known.
+"""
 
 import json
 import logging

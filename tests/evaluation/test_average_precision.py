@@ -120,7 +120,8 @@ def test_one_of_two_found_scores_51_of_101_points(tile):
 
 
 def test_a_loose_box_counts_only_at_ious_below_its_own(tile):
-    # 20 x 20 px moved by 4 px: 320 / (400 + 400 - 320) = 2/3, a hit at .50 .55 .60 .65 of the ten thresholds.
+    # 20 x 20 px moved by 4 px: 320 / (400 + 400 - 320) = 2/3, a hit at .50 .55 .60 .65 of the ten
+    # thresholds.
     metrics = average_precision(
         [tile('a', [[44, 40, 64, 60]], [0.9], [MIDDLE])], Rules(), 1
     ).metrics
@@ -165,7 +166,8 @@ def test_a_box_belongs_to_exactly_one_size_bin(tile, side_px, native_scale, name
 
 
 def test_other_sizes_count_neither_for_nor_against_a_bin(tile):
-    # In the bin below 8 px, the surer hit and the surer false alarm, both of 20 px or more, are ignored; the miss of 48 px too.
+    # In the bin below 8 px, the surer hit and the surer false alarm, both of 20 px or more, are
+    # ignored; the miss of 48 px too.
     tiles = [tile('a', [MIDDLE, [90, 0, 110, 20], SMALL], [0.9, 0.8, 0.7], [SMALL, MIDDLE, LARGE])]
     assert average_precision(tiles, Rules(), 1).metrics['AP_lt8px'] == pytest.approx(1.0)
 
@@ -191,7 +193,8 @@ def test_a_class_without_truth_does_not_lower_the_mean(tile):
     tiles = [
         tile('a', [SMALL, LARGE], [0.9, 0.8], [SMALL, LARGE], labels=[0, 1], true_labels=[0, 0])
     ]
-    # Class 0: one of two found, 51/101 at every IoU; class 1 has no truth, its false alarm is not part of the mean.
+    # Class 0: one of two found, 51/101 at every IoU; class 1 has no truth, its false alarm is not
+    # part of the mean.
     scores = average_precision(tiles, Rules(), num_classes=2)
     assert scores.metrics['AP'] == pytest.approx(51 / 101)
     assert scores.precision_at[0.5].sum() == pytest.approx(51)

@@ -47,7 +47,8 @@ def test_a_box_of_another_class_is_no_hit(tile):
 
 
 def test_the_curve_has_one_point_for_each_distinct_score(tile):
-    # Kept from .9: 1 hit of 1. From .5: both of equal score, 1 hit of 3. From .2: 2 hits of 4. Truth: 2.
+    # Kept from .9: 1 hit of 1. From .5: both of equal score, 1 hit of 3. From .2: 2 hits of 4;
+    # there are two true boxes.
     tiles = [tile('a', [BOX, FAR], [0.9, 0.5], [BOX]), tile('b', [BOX, FAR], [0.2, 0.5], [BOX])]
     curve = score_curve(tiles)
     assert curve.score_thrs == pytest.approx([0.9, 0.5, 0.2])

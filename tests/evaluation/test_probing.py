@@ -93,7 +93,8 @@ def test_the_scale_of_a_feature_does_not_matter():
 
 
 def test_neighbours_vote_by_angle():
-    # Standardised, the two classes point up and down; both scored samples lie far out but on one side each.
+    # Standardised, the two classes point up and down; both scored samples lie far out but on one
+    # side each.
     fit = samples([[0.0, 1.0], [0.1, 1.2], [0.0, -1.0], [-0.1, -1.2]], [1, 1, 0, 0])
     found = nearest_probe(fit, samples([[0.0, 50.0], [0.0, -0.5]], [1, 0]), neighbours=2)
     assert found.probability.tolist() == [1.0, 0.0]
@@ -107,7 +108,8 @@ def test_three_neighbours_of_four_give_thirds():
 
 
 def test_the_bootstrap_draws_tiles_and_not_cells():
-    # 100 cells of one tile right, 100 of another wrong: a resample of two tiles has none, half or all of it right.
+    # 100 cells of one tile right, 100 of another wrong: a resample of two tiles has none, half or
+    # all of it right.
     scored = samples(np.zeros(200), [True] * 200, np.repeat([7, 9], 100))
     found = Probed(np.repeat([0.9, 0.1], 100), scored, {}).numbers()
     assert (found['accuracy'], found['accuracy_95'], found['auroc_95']) == (0.5, [0.0, 1.0], [])

@@ -27,7 +27,8 @@ def test_the_keys_are_these_in_this_order(tile):
 
 
 def test_a_threshold_of_its_own_has_a_key_of_its_own(tile):
-    # IoU 40 / 100 = .4: a hit at .3 alone of [.3, .5]; AP is the mean of 1 and 0, AP75 is there all the same.
+    # IoU 40 / 100 = .4: a hit at .3 alone of [.3, .5]; AP is the mean of 1 and 0, AP75 is there all
+    # the same.
     metrics = evaluate(
         [tile('a', [[0, 0, 10, 4]], [0.9], [BOX])], Rules(iou_thrs=[0.5, 0.3])
     ).metrics
@@ -38,13 +39,15 @@ def test_a_threshold_of_its_own_has_a_key_of_its_own(tile):
 
 
 def test_the_threshold_is_the_one_of_the_best_f1(tile):
-    # From .95: 0 hits. From .9: 1 hit of 2 kept, F1 = 2 * 1 / (2 + 1). From .2: 1 hit of 3 kept, 2 / 4. Empty tiles: 2, 1 alarm.
+    # From .95: 0 hits. From .9: 1 hit of 2 kept, F1 = 2 * 1 / (2 + 1). From .2: 1 hit of 3 kept, 2
+    # / 4. Empty tiles: 2, 1 alarm.
     tiles = [tile('a', [BOX], [0.9], [BOX]), tile('b', [BOX, FAR], [0.95, 0.2]), tile('c')]
     assert operating_point(tiles) == pytest.approx([1 / 2, 1, 2 / 3, np.float32(0.9), 1 / 2])
 
 
 def test_classes_are_pooled_at_the_operating_point(tile):
-    # Class 0: 1 hit; class 1: 1 hit and 1 miss; no false alarm. Precision 2 / 2, recall 2 / 3, F1 = 4 / 5.
+    # Class 0: 1 hit; class 1: 1 hit and 1 miss; no false alarm. Precision 2 / 2, recall 2 / 3, F1 =
+    # 4 / 5.
     tiles = [
         tile('a', [BOX, FAR], [0.9, 0.8], [BOX, FAR, BOX], labels=[0, 1], true_labels=[0, 1, 1])
     ]

@@ -1,4 +1,7 @@
-"""A foreign model beside ours: how each is built, how the foreign one is published, and what to compare."""
+"""A foreign model beside ours.
+
+How each is built, how the foreign one is published, and what to compare.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -23,7 +23,10 @@ def official_swin(key):
 
 
 def swin_mae(key):
-    """Return Swin-MAE's name of a parameter of torchvision's Swin: its encoder has neither last norm nor head."""
+    """Return Swin-MAE's name of a parameter of torchvision's Swin.
+
+    Its encoder has neither last norm nor head.
+    """
     return None if key.startswith(('norm.', 'head.')) else official_swin(key)
 
 

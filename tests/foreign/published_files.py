@@ -1,4 +1,7 @@
-"""Files that a config starts from and that must be downloaded: random weights in their full size, under their published keys."""
+"""Files that a config starts from and that must be downloaded.
+
+Random weights in their full size, under their published keys.
+"""
 
 import open_clip
 

@@ -1,4 +1,7 @@
-"""SatMAE over groups of bands: a small model under the published keys, written from the paper's words."""
+"""SatMAE over groups of bands.
+
+A small model under the published keys, written from the paper's words.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +15,10 @@ BANDS = tuple(name for group in GROUPS for name in group)
 
 
 class SatMae(Mae):
-    """Its encoder, with the decoder of a pre-training's file beside it: to a token, position and group are added side by side."""
+    """Its encoder, with the decoder of a pre-training's file beside it.
+
+    To a token, position and group are added side by side.
+    """
 
     def __init__(
         self, width=16, depth=2, heads=2, hidden=32, patch=8, grid=4, channel=4, decoder=8

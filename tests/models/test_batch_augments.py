@@ -34,7 +34,8 @@ def test_without_mixing_nothing_changes():
 @pytest.mark.parametrize('seed', range(5))
 def test_an_image_and_its_label_are_mixed_in_the_same_share(options, seed):
     images, targets = drawn(seed, **options)
-    # Image k holds k, so the mean of a mixed image is the mean of the numbers by their shares: just what its target says.
+    # Image k holds k, so the mean of a mixed image is the mean of the numbers by their shares: just
+    # what its target says.
     torch.testing.assert_close(images.mean((1, 2, 3)), targets @ torch.arange(4.0))
     torch.testing.assert_close(targets.sum(1), torch.ones(4))
 

@@ -15,7 +15,8 @@ def test_the_loss_is_the_cross_entropy_of_its_logits():
 
 
 def test_both_classes_weigh_the_same_whatever_their_share():
-    # Three of four tiles hold a landslide: each weighs .5 / .75, the other one .5 / .25. Chance, log 2 a tile, stays log 2.
+    # Three of four tiles hold a landslide: each weighs .5 / .75, the other one .5 / .25. Chance,
+    # log 2 a tile, stays log 2.
     model, (inputs, labelled) = classifier(head={'loss': balanced(0.75)}), batch(1, 1, 1, 0)
     torch.nn.init.zeros_(model.head.fc.weight)
     model.loss(inputs, labelled)['loss'].backward()

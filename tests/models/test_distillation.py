@@ -17,7 +17,8 @@ def taught(tmp_path, **options):
 
 
 def test_the_soft_loss_of_two_tiles_is_that_worked_out_by_hand():
-    # T = 2: of logits log 3 and 0 the student makes sqrt(3) : 1, the teacher 1 : 1; over the second tile they agree.
+    # T = 2: of logits log 3 and 0 the student makes sqrt(3) : 1, the teacher 1 : 1; over the second
+    # tile they agree.
     ours, theirs = torch.tensor([[3.0, 1.0], [5.0, 5.0]]).log(), torch.zeros(2, 2)
     p = 3**0.5 / (3**0.5 + 1)
     kl = 0.5 * (torch.tensor(0.5 / p).log() + torch.tensor(0.5 / (1 - p)).log())

@@ -120,7 +120,10 @@ def test_normalised_values_are_limited_to_the_clip():
 
 
 def every_code():
-    """Return every uint16 in each of the 14 bands: as stored, and in units as float32 holds them; (1, 14, 256, 256)."""
+    """Return every uint16 in each of the 14 bands: as stored, and in units as float32 holds them.
+
+    (1, 14, 256, 256).
+    """
     codes = np.arange(2**16, dtype=np.uint16).reshape(1, 1, 256, 256).repeat(14, axis=1)
     return image_tensor(codes), torch.from_numpy(
         store_file.in_units(codes[0], divisors(LANDSLIDE4SENSE))

@@ -42,7 +42,8 @@ def test_an_array_a_file_and_an_open_scene_give_the_same(detector, tmp_path):
     assert from_file.equals(from_scene)
     assert (from_file.crs.to_epsg(), from_array.crs) == (32633, None)
     np.testing.assert_allclose(from_array['score'], from_file['score'], atol=1e-6)
-    # Pixels of 10 m from (500000, 5000000), rows downwards; the file's elevation is rounded to float32 metres on the way.
+    # Pixels of 10 m from (500000, 5000000), rows downwards; the file's elevation is rounded to
+    # float32 metres on the way.
     corners = from_file.bounds[['minx', 'maxy']].to_numpy()
     in_px = np.stack([(corners[:, 0] - 500000) / 10, (5000000 - corners[:, 1]) / 10], axis=1)
     nearest = (

@@ -34,8 +34,8 @@ def test_pixels_of_utm_are_as_wide_as_they_say_but_for_the_scale_of_the_meridian
 
 
 def test_pixels_of_degrees_narrow_with_latitude():
-    # At 60 degrees north one degree is 55 800 m of longitude and 111 412 m of latitude (WGS 84, National Geospatial-Intelligence
-    # Agency); at the equator 111 320 and 110 574 m.
+    # At 60 degrees north one degree is 55 800 m of longitude and 111 412 m of latitude (WGS 84,
+    # National Geospatial-Intelligence Agency); at the equator 111 320 and 110 574 m.
     for latitude, east_m, north_m in ((60.0, 55800.0, 111412.0), (0.0, 111320.0, 110574.0)):
         frame = MapFrame(2, 2, from_origin(10.0, latitude + 1e-4, 1e-4, 1e-4), CRS.from_epsg(4326))
         width_m, height_m = frame.pixel_size_m(np.array([0, 1]))
@@ -44,7 +44,8 @@ def test_pixels_of_degrees_narrow_with_latitude():
 
 
 def test_web_mercator_is_not_taken_at_its_word():
-    # It stretches by 1 / cos(latitude): 2 at y = 8399737.89 m, 60 degrees north (and 0.3 % of ellipsoid).
+    # It stretches by 1 / cos(latitude): 2 at y = 8399737.89 m, 60 degrees north (and 0.3 % of
+    # ellipsoid).
     frame = MapFrame(1, 1, from_origin(0.0, 8399737.89, 10.0, 10.0), CRS.from_epsg(3857))
     assert frame.gsd_m == pytest.approx(5.0, rel=5e-3)
 

@@ -1,4 +1,7 @@
-"""Simulated terrain with scars at known places: what is found lies on the map where the scars are."""
+"""Simulated terrain with scars at known places.
+
+What is found lies on the map where the scars are.
+"""
 
 import geopandas as gpd
 import numpy as np

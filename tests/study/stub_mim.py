@@ -1,4 +1,7 @@
-"""Stands in for `mim`: leaves the files that a training or a test leaves, in a moment, from a chain of digests."""
+"""Stands in for `mim`.
+
+Leaves the files that a training or a test leaves, in a moment, from a chain of digests.
+"""
 
 import hashlib
 import json

@@ -107,7 +107,10 @@ def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypa
 
 
 def kill_within_a_training(seconds):
-    """Start the study, and kill it so long after a training has begun; the stage that runs outlives it."""
+    """Start the study, and kill it so long after a training has begun.
+
+    The stage that runs outlives it.
+    """
     begun = len(
         list(Path().glob('work_dirs/studies/study/*/2030*'))
     )  # the stand-in makes such a folder first of all

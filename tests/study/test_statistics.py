@@ -51,7 +51,8 @@ def test_a_resample_scores_as_the_metric_does_on_copies_of_the_tiles(random_tile
 
 
 def test_a_set_by_hand(tile):
-    # a: hit .9; b: false alarm .8, hit .7. Set: precision 1 at recalls up to 1/2 (51 points), 2/3 beyond (50 points).
+    # a: hit .9; b: false alarm .8, hit .7. Set: precision 1 at recalls up to 1/2 (51 points), 2/3
+    # beyond (50 points).
     tiles = [tile('a', [BOX], [0.9], [BOX]), tile('b', [FAR, BOX], [0.8, 0.7], [BOX])]
     found = average_precisions(match(tiles), np.array([[1, 1], [2, 0], [0, 2], [0, 0]]))
     assert found['AP50'] == pytest.approx([(51 + 50 * 2 / 3) / 101, 1, 1 / 2, np.nan], nan_ok=True)

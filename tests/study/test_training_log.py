@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from mmlandslide.study.training_log import training_loss
 

@@ -1,4 +1,7 @@
-"""The table at the end of the run: every source that was proven, and how much of a backbone it carried."""
+"""The table at the end of the run.
+
+Every source that was proven, and how much of a backbone it carried.
+"""
 
 import pytest
 

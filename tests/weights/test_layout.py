@@ -22,7 +22,8 @@ def test_a_query_without_its_value_stays_apart():
 
 
 def test_merging_becomes_channel_major():
-    # Two channels at (0,0) (1,0) (0,1) (1,1), as 10 * place + channel; ours has each channel's (0,0) (0,1) (1,0) (1,1).
+    # Two channels at (0,0) (1,0) (0,1) (1,1), as 10 * place + channel; ours has each channel's
+    # (0,0) (0,1) (1,0) (1,1).
     value = torch.tensor([0.0, 1.0, 10.0, 11.0, 20.0, 21.0, 30.0, 31.0])
     found = translate(
         {'stages.0.downsample.norm.weight': value}, KeyMap('nobody', (), merging=True)

@@ -1,6 +1,7 @@
 from mmlandslide.weights.report import TransferReport
 
-# 1000 values: 600 matched, 200 resized, 100 widened, 100 missing; 24 more are new by design and count nowhere.
+# 1000 values: 600 matched, 200 resized, 100 widened, 100 missing; 24 more are new by design and
+# count nowhere.
 NUMEL = {'a': 400, 'b': 200, 'c': 200, 'd': 100, 'e': 100, 'norm0.weight': 24}
 FATE = {
     'a': 'matched',

@@ -61,7 +61,8 @@ def test_rgb_shares_the_mean_among_the_bands_without_a_counterpart():
 
 
 def test_nearest_shares_a_source_band_among_its_takers_and_gives_terrain_nothing():
-    # 442.7 nm is nearest to blue at 492.4; 704.1 and 832.8 to red at 664.6, which they share: 6 / 2.
+    # 442.7 nm is nearest to blue at 492.4; 704.1 and 832.8 to red at 664.6, which they share: 6 /
+    # 2.
     assert columns(
         adapt(weight(6, 9, 12), PHOTOGRAPH, ('B1', 'B4', 'B5', 'B8', 'slope'), 'nearest')
     ) == [12, 6, 3, 3, 0]

@@ -1,4 +1,7 @@
-"""Weights that are wrong, broken or hostile: each is refused by one sentence that names the file, wherever it is read."""
+"""Weights that are wrong, broken or hostile.
+
+Each is refused by one sentence that names the file, wherever it is read.
+"""
 
 import os
 import pickle
@@ -88,7 +91,8 @@ def torn(suffix):
     return write
 
 
-#: Name -> suffix, how the file is written, what it is loaded into, other arguments, and what the first sentence says.
+#: Name -> suffix, how the file is written, what it is loaded into, other arguments, and what the
+#: first sentence says.
 WRONG = {
     'Swin into a ViT': (
         '.pth', saved(official_swin_t), VIT_CFG, {}, r"must be of a VisionTransformer, got 0\.00% of it from 'official Swin'",
@@ -158,7 +162,10 @@ def wrong(request, tmp_path):
 
 
 def sentence(message):
-    """Return the first line of a message, or the only one that a verb calls an error; it must be in the house form."""
+    """Return the first line of a message, or the only one that a verb calls an error.
+
+    It must be in the house form.
+    """
     lines = message.splitlines()
     errors = [
         line.removeprefix('error: ') for line in lines if line.startswith('error: ')

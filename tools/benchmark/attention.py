@@ -1,7 +1,8 @@
-"""Time attention with a bias that needs gradients: torch's scaled dot-product attention against three plain operations, in turn.
+"""Time attention with a bias that needs gradients.
 
-The shapes are those of Swin-T's stages at 128 px, batch 24, and of 256 visible tokens in one piece.
-Example: python tools/benchmark/attention.py --rounds 7
+Torch's scaled dot-product attention against three plain operations, in turn. The shapes are those
+of Swin-T's stages at 128 px, batch 24, and of 256 visible tokens in one piece. Example: python
+tools/benchmark/attention.py --rounds 7
 """
 
 import statistics

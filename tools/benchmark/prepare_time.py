@@ -1,7 +1,8 @@
 """Run `mmlandslide prepare` and print its seconds and the peak memory of all its processes together (Linux).
 
-Memory is the proportional set size, sampled five times a second: pages that processes share count once. CPU seconds say how long
-it would take alone on a machine that others use, too: divide them by the number of cores.
+Memory is the proportional set size, sampled five times a second: pages that processes share count
+once. CPU seconds say how long it would take alone on a machine that others use, too: divide them by
+the number of cores.
 
 Example: python tools/benchmark/prepare_time.py --data-root data/landslide4sense
 """

@@ -1,7 +1,9 @@
-"""Time reading: the packed store against HDF5, its raw bytes against memcpy, and both wire forms through a data loader.
+"""Time reading.
 
-One thread, warm page cache, sides in turn: CPU time of the one process, wall time for the loader's two workers. HDF5 and store end
-in the same normalised float32 (14, 128, 128): the script stops where they differ by more than 1e-6 (1 + |value|).
+The packed store against HDF5, its raw bytes against memcpy, and both wire forms through a data
+loader. One thread, warm page cache, sides in turn: CPU time of the one process, wall time for the
+loader's two workers. HDF5 and store end in the same normalised float32 (14, 128, 128): the script
+stops where they differ by more than 1e-6 (1 + |value|).
 """
 
 import tempfile

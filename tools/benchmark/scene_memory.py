@@ -1,7 +1,8 @@
-"""Search a whole Sentinel-2 scene (10980 x 10980 px, 14 bands) without a model: peak memory, time a window.
+"""Search a whole Sentinel-2 scene (10980 x 10980 px, 14 bands) without a model.
 
-The scene is a simulated part, written once as GeoTIFF and repeated by a VRT. What is found are connected
-groups of pixels, so the numbers are those of reading, cutting, merging and writing alone.
+Peak memory, time a window. The scene is a simulated part, written once as GeoTIFF and repeated by a
+VRT. What is found are connected groups of pixels, so the numbers are those of reading, cutting,
+merging and writing alone.
 
 Example: python tools/benchmark/scene_memory.py --side-px 10980
 """

@@ -1,9 +1,11 @@
 """Time a scene of simulated terrain through a detector against the detector alone, and against SAHI's slicing of the same detector.
 
-The detector alone is its forward pass over the same windows in the same batches, cut and zoomed beforehand and not timed. The
-scene's time holds everything: reading, cutting, zooming, merging, writing. SAHI (pip install sahi) gets the scene as an array in
-memory. Weights are random: the head works as hard as ever, and the score threshold leaves about five boxes a window. All take
-turns, so that a busy machine slows all alike; the seconds of the processor are less disturbed than those of the clock.
+The detector alone is its forward pass over the same windows in the same batches, cut and zoomed
+beforehand and not timed. The scene's time holds everything: reading, cutting, zooming, merging,
+writing. SAHI (pip install sahi) gets the scene as an array in memory. Weights are random: the head
+works as hard as ever, and the score threshold leaves about five boxes a window. All take turns, so
+that a busy machine slows all alike; the seconds of the processor are less disturbed than those of
+the clock.
 
 Example: python tools/benchmark/scene_time.py configs/det/faster_rcnn_r18.py --side-px 2048
 """
@@ -147,7 +149,10 @@ def sliced(values: np.ndarray, predictor: ModelPredictor, score_thr: float) -> n
 @click.option('--sahi/--no-sahi', default=False, show_default=True)
 @click.option('--device', default='cpu', show_default=True)
 def main(config: Path, side_px: int, rounds: int, sahi: bool, device: str) -> None:
-    """Print the median seconds of each and their ratios; exit with 1 where the scene takes more than 1.10 times the model."""
+    """Print the median seconds of each and their ratios.
+
+    Exit with 1 where the scene takes more than 1.10 times the model.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_scene(folder, side_px, 1)

@@ -1,7 +1,8 @@
 """Time Swin-MAE's training step with all tokens and with visible ones alone, and window 8 against window 7, in turn in one run.
 
-Beside each ratio stands what the multiply-adds of the linear layers allow: 12 C^2 a token and block, which is the most of it.
-Peak memory is that of a process which takes two steps of one variant: resident memory on a CPU, CUDA's own on a GPU.
+Beside each ratio stands what the multiply-adds of the linear layers allow: 12 C^2 a token and
+block, which is the most of it. Peak memory is that of a process which takes two steps of one
+variant: resident memory on a CPU, CUDA's own on a GPU.
 
 Example: python tools/benchmark/swin_mae_time.py --arch base --batch 24 --steps 5 --json times.json
 """
@@ -27,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 CONFIG = Path(__file__).parents[2] / 'configs' / 'pretrain' / 'swin_mae.py'
 LIGHT = {'decoder_expandings': 1, 'decoder_depth': 1}
 SHALLOW = {'decoder_depth': 1}
-#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster. Decoders: the paper's; one block a stage;
-#: one stage of one block.
+#: Variant -> options of the model; the second of each pair of `RATIOS` is the faster. Decoders: the
+#: paper's; one block a stage; one stage of one block.
 VARIANTS = {
     'all': {'encoder': 'all'},
     'visible': {'encoder': 'visible'},
@@ -56,7 +57,10 @@ def build(arch: str, variant: str, device: str) -> torch.nn.Module:
 
 
 def step_seconds(model: torch.nn.Module, inputs: torch.Tensor, step: int) -> float:
-    """Return the wall seconds of one forward and backward pass, in bfloat16 on a GPU; every step masks anew."""
+    """Return the wall seconds of one forward and backward pass, in bfloat16 on a GPU.
+
+    Every step masks anew.
+    """
     samples = [
         DataSample(metainfo={'sample_key': 1000 * step + tile}) for tile in range(len(inputs))
     ]

@@ -1,7 +1,8 @@
 """Train one config twice through mim, as one process of batch 2 B and as two gloo processes of batch B, and compare the losses.
 
-Both see the same tiles with the same augmentations and masks in the same steps, so the losses are equal up to rounding: a mean of
-two means instead of one. Rounding grows from step to step as the weights drift apart; the tolerance leaves room for that.
+Both see the same tiles with the same augmentations and masks in the same steps, so the losses are
+equal up to rounding: a mean of two means instead of one. Rounding grows from step to step as the
+weights drift apart; the tolerance leaves room for that.
 """
 
 import csv
@@ -98,7 +99,10 @@ def main(
     every: int,
     given: tuple[str, ...],
 ) -> None:
-    """Print the losses of both trainings; exit with 1 where a step differs by more than the tolerance."""
+    """Print the losses of both trainings.
+
+    Exit with 1 where a step differs by more than the tolerance.
+    """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_dataset(root / 'tiles', {'train': tiles}, seed=0)

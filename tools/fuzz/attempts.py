@@ -35,14 +35,19 @@ class Outcome:
 
     @property
     def signature(self) -> str:
-        """Return what a defect has in common with others of its sort: its message without what follows from the one input."""
+        """Return what a defect has in common with others of its sort.
+
+        Its message without what follows from the one input.
+        """
         return re.sub(r"\d+|'.*|\".*", '', self.detail)[:90]
 
 
 def outcomes(
     children: Readers, name: str, inputs: Iterable[bytes], folder: Path
 ) -> Iterator[Outcome]:
-    """Yield what became of each input, read in a child process; what kills a child, or hangs it, is told of that input.
+    """Yield what became of each input, read in a child process.
+
+    What kills a child, or hangs it, is told of that input.
 
     Args:
         children: one process that reads.
@@ -117,7 +122,10 @@ def _watched(name: str, folder: Path, content: bytes) -> Outcome:
 
 @cache
 def _begun(name: str) -> int:
-    """Hide what C libraries print of broken files and forget the peak of memory, once a reader; return the count of open files."""
+    """Hide what C libraries print of broken files and forget the peak of memory, once a reader.
+
+    Return the count of open files.
+    """
     with Path(os.devnull).open('w') as null:
         os.dup2(null.fileno(), 2)
     logging.disable(logging.CRITICAL)

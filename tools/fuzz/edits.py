@@ -1,4 +1,7 @@
-"""Changes that know a format: they keep its frame (lengths, checksums) whole, so that the reader gets to the field they set."""
+"""Changes that know a format.
+
+They keep its frame (lengths, checksums) whole, so that the reader gets to the field they set.
+"""
 
 import hashlib
 import io
@@ -189,7 +192,10 @@ def edit_pickle(data: bytes, rng: Random) -> bytes:
 
 
 def edit_zip(data: bytes, rng: Random) -> bytes:
-    """Change a member of an archive, or its name, leave it out, repeat or compress it; checksums are made right."""
+    """Change a member of an archive, or its name, leave it out, repeat or compress it.
+
+    Checksums are made right.
+    """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
     pickles = [index for index, (name, _) in enumerate(members) if name.endswith('.pkl')]
@@ -215,7 +221,10 @@ def edit_zip(data: bytes, rng: Random) -> bytes:
 
 
 def edit_hdf5(data: bytes, rng: Random) -> bytes:
-    """Change a field that looks like a size, a count or an address: HDF5 keeps them as small little-endian numbers."""
+    """Change a field that looks like a size, a count or an address.
+
+    HDF5 keeps them as small little-endian numbers.
+    """
     for _ in range(64):
         place = rng.randrange(0, max(len(data) - 8, 1))
         width = rng.choice((2, 4, 8))

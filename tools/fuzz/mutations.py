@@ -1,4 +1,7 @@
-"""Changes to bytes: blind ones here, those that know a format in `edits`; all drawn from the generator that they are given."""
+"""Changes to bytes: blind ones here, those that know a format in `edits`.
+
+All drawn from the generator that they are given.
+"""
 
 import struct
 import zipfile
@@ -32,11 +35,14 @@ LOST = (
 
 
 def mutated(seeds: Sequence[bytes], edit: Edit, tokens: Sequence[bytes], rng: Random) -> bytes:
-    """Return a seed after one to eight changes: half of them by what knows the format, a tenth splices with another seed.
+    """Return a seed after one to eight changes.
+
+    Half of them by what knows the format, a tenth splices with another seed.
 
     Args:
         seeds: valid files of one format.
-        edit: change that knows the format; what it does not recognise any more it may refuse with one of `LOST`.
+        edit: change that knows the format; what it does not recognise any more it may refuse with
+            one of `LOST`.
         tokens: words of the format, to be set in anywhere.
         rng: drawn from; the same state gives the same bytes.
 

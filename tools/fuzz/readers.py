@@ -132,7 +132,8 @@ class Reader:
     Attributes:
         name: in the table, and of its seeds.
         file_name: under which it is given its input.
-        read: reads the file and checks what was accepted; a refusal is a `LandslideError`, anything else a defect.
+        read: reads the file and checks what was accepted; a refusal is a `LandslideError`, anything
+            else a defect.
         form: of `edits.EDITS`.
         share: of all inputs, relative to the others.
     """
@@ -273,7 +274,10 @@ def read_quarantine(path: Path) -> None:
 
 
 def read_index(path: Path) -> None:
-    """List a folder of hostile names by each of the package's three ways to find tiles; refuse only if all of them do."""
+    """List a folder of hostile names by each of the package's three ways to find tiles.
+
+    Refuse only if all of them do.
+    """
     root = path.with_name('tree')
     planted(root, path.read_bytes().split(b'\n'))
     refusals = []
@@ -308,7 +312,10 @@ def _annotated(root: Path) -> list[Path]:
 
 
 def read_pointer(path: Path) -> None:
-    """Find the latest checkpoint of a work dir: the first line is its pointer, the others are its files."""
+    """Find the latest checkpoint of a work dir.
+
+    The first line is its pointer, the others are its files.
+    """
     root = path.with_name('tree')
     pointer, *names = path.read_bytes().split(b'\n')
     planted(root, names)
@@ -321,7 +328,10 @@ def read_pointer(path: Path) -> None:
 
 
 def planted(root: Path, lines: list[bytes]) -> None:
-    """Make a folder anew with what the lines name: `file`, `folder/`, `link -> target`; what cannot be made is left out."""
+    """Make a folder anew with what the lines name: `file`, `folder/`, `link -> target`.
+
+    What cannot be made is left out.
+    """
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     for line in lines[:40]:

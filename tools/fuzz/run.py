@@ -1,6 +1,7 @@
-"""Feed the package's readers mutated files, in child processes; what is neither accepted nor refused by a typed error is a defect.
+"""Feed the package's readers mutated files, in child processes.
 
-Example: python tools/fuzz/run.py --inputs 100000 --seed 0 --out work_dirs/fuzz
+What is neither accepted nor refused by a typed error is a defect. Example: python tools/fuzz/run.py
+--inputs 100000 --seed 0 --out work_dirs/fuzz
 """
 
 import multiprocessing

@@ -192,7 +192,10 @@ def _zipped() -> list[bytes]:
 
 
 def _legacy() -> list[bytes]:
-    """Return checkpoints of one storage each: torch names storages by their address, which is replaced here."""
+    """Return checkpoints of one storage each.
+
+    Torch names storages by their address, which is replaced here.
+    """
     flat = torch.arange(12.0)
     content = {
         'meta': checkpoint()['meta'],
@@ -256,7 +259,10 @@ def _quarantine() -> list[bytes]:
 
 
 def _index() -> list[bytes]:
-    """Return listings: a line is a file, a folder where it ends in `/`, a link where it holds `->`; see `readers.planted`."""
+    """Return listings: a line is a file, a folder where it ends in `/`, a link where it holds `->`.
+
+    See `readers.planted`.
+    """
     return [
         b'TrainData/img/image_1.h5\nTrainData/img/image_2.h5\nTrainData/mask/mask_1.h5\nTrainData/mask/mask_2.h5',
         b'images/train/image_1.h5\nimages/train/image_02.h5\nimages/validation/image_3.h5\nannotations/train/mask_1.h5',

@@ -10,7 +10,9 @@ PASSES, TRIES = 30, 100
 
 
 def shrunk(children: Readers, name: str, content: bytes, defect: Outcome, folder: Path) -> bytes:
-    """Return an input without blocks that its defect does not need: first halves of it, then ever smaller ones.
+    """Return an input without blocks that its defect does not need.
+
+    First halves of it, then ever smaller ones.
 
     Args:
         children: one process that reads each try.

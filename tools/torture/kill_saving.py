@@ -1,11 +1,13 @@
-"""Kill a process with SIGKILL at random moments of its checkpoint writes; fill its disk; close its folder.
+"""Kill a process with SIGKILL at random moments of its checkpoint writes; fill its disk.
 
-    OMP_NUM_THREADS=1 python tools/torture/kill_saving.py --kills 200 --seed 0
+Close its folder. OMP_NUM_THREADS=1 python tools/torture/kill_saving.py --kills 200 --seed 0
 
-Each life is a fork that trains a linear model through our runner, loop and hook: a checkpoint of 8 MB after each step, one kept.
-After each kill the last checkpoint must load, be the one that `last_checkpoint` names, and be no older than before.
-Then, while a life saves, its disk is filled (a tmpfs of 64 MB; where mounting is not permitted, files are limited to 4 MB) and its
-folder closed (`chattr +i` for root, else `chmod`): exit code 1, one `error:` line, no traceback, and the last checkpoint as above.
+Each life is a fork that trains a linear model through our runner, loop and hook: a checkpoint of 8
+MB after each step, one kept. After each kill the last checkpoint must load, be the one that
+`last_checkpoint` names, and be no older than before. Then, while a life saves, its disk is filled
+(a tmpfs of 64 MB; where mounting is not permitted, files are limited to 4 MB) and its folder closed
+(`chattr +i` for root, else `chmod`): exit code 1, one `error:` line, no traceback, and the last
+checkpoint as above.
 """
 
 import os
@@ -135,7 +137,10 @@ def left(work_dir: Path) -> str:
 
 
 def step_of_last(work_dir: Path) -> int:
-    """Return the step of the last checkpoint, which must load and be the one that is pointed to; 0 where none is yet."""
+    """Return the step of the last checkpoint, which must load and be the one that is pointed to.
+
+    0 where none is yet.
+    """
     pointer, latest = work_dir / 'last_checkpoint', latest_checkpoint(work_dir)
     if latest is None:
         return 0
@@ -203,7 +208,10 @@ def fail(
     spoil: Callable[[], str],
     prepare: Callable[[], object] = lambda: None,
 ) -> tuple[str, str, bool]:
-    """Spoil a life's storage while it saves; return how, what it said last, and whether all is as it must be."""
+    """Spoil a life's storage while it saves.
+
+    Return how, what it said last, and whether all is as it must be.
+    """
     pid = born(work_dir, log, prepare)
     while not (work_dir / 'last_checkpoint').exists() and not ended(pid):
         time.sleep(0.002)
@@ -243,7 +251,10 @@ def full_disk(folder: Path) -> tuple[str, str, bool]:
 @click.option('--kills', default=200, show_default=True, help='Lives that are killed.')
 @click.option('--seed', default=0, show_default=True, help='Of the moments.')
 def main(kills: int, seed: int) -> None:
-    """Kill, fill and close; print the tables; the exit code is 1 where something is not as it must be."""
+    """Kill, fill and close; print the tables.
+
+    The exit code is 1 where something is not as it must be.
+    """
     console, began = Console(), time.monotonic()
     torch.set_num_threads(1)
     collect_env()  # what a runner imports, once, before any fork

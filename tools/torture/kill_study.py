@@ -1,7 +1,8 @@
 """Run a study undisturbed, then once more while it is killed at random moments, and compare what both leave in results.json.
 
-SIGKILL leaves the study no moment to clean up, and what it has started outlives it. Both run in the same folder, one after the
-other, for the commands in results.json name it; the undisturbed one is moved aside.
+SIGKILL leaves the study no moment to clean up, and what it has started outlives it. Both run in the
+same folder, one after the other, for the commands in results.json name it; the undisturbed one is
+moved aside.
 
 Example: python tools/torture/kill_study.py studies/kill.yaml --kills 5
 """

@@ -2,10 +2,12 @@
 
     python tools/torture/kill_training.py --kills 10 --seed 0
 
-Four cases, the demo's pre-training and detection with 0 and 2 workers: 3 epochs of 12 steps with drop path, a checkpoint every 3
-steps, a validation each epoch. The whole training runs as `mim train`; the killed one as the same script of MMPretrain or
-MMDetection, in forks of one process that has imported them, which saves 20 s a life. Equal means: the same sha256 over weights,
-optimiser and schedules of the last checkpoint, and one value of every logged scalar at every step, in whichever life it was logged.
+Four cases, the demo's pre-training and detection with 0 and 2 workers: 3 epochs of 12 steps with
+drop path, a checkpoint every 3 steps, a validation each epoch. The whole training runs as `mim
+train`; the killed one as the same script of MMPretrain or MMDetection, in forks of one process that
+has imported them, which saves 20 s a life. Equal means: the same sha256 over weights, optimiser and
+schedules of the last checkpoint, and one value of every logged scalar at every step, in whichever
+life it was logged.
 """
 
 import hashlib
@@ -84,7 +86,10 @@ def arguments(stage: str, workers: int, data: Path, work_dir: Path) -> list[str]
 
 
 def live(host: str, options: list[str], log: Path, steps: float, chance: random.Random) -> bool:
-    """Train in a fork; kill it and its workers at some moment after so many lines of its log; return whether that came to be."""
+    """Train in a fork; kill it and its workers at some moment after so many lines of its log.
+
+    Return whether that came to be.
+    """
     log.unlink(missing_ok=True)
     pid = os.fork()
     if pid == 0:

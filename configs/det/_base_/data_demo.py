@@ -1,4 +1,7 @@
-"""Simulated tiles where `make demo` writes them, seen at 192 px in batches of four; otherwise as `data_l4s.py`."""
+"""Simulated tiles where `make demo` writes them, seen at 192 px in batches of four.
+
+Otherwise as `data_l4s.py`.
+"""
 
 _base_ = './data_l4s.py'
 _pipeline = [

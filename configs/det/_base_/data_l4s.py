@@ -1,4 +1,7 @@
-"""Landslide4Sense, 14 bands, 128 px tiles seen at 256 px; splits train, validation, test; negatives in."""
+"""Landslide4Sense, 14 bands, 128 px tiles seen at 256 px; splits train, validation, test.
+
+Negatives in.
+"""
 
 _pipeline = [
     dict(type='mmlandslide.ResizeTile', size_px=256),

@@ -1,4 +1,7 @@
-"""Landslide4Sense as 8-bit RGB with VOC boxes, seen at its own 224 px; trained on `train`, measured on `valid`."""
+"""Landslide4Sense as 8-bit RGB with VOC boxes, seen at its own 224 px.
+
+Trained on `train`, measured on `valid`.
+"""
 
 _base_ = './data_l4s.py'
 _tiles = dict(

@@ -1,4 +1,7 @@
-"""Multimodal Martian landslides, 7 bands, 128 px tiles with masks seen at 256 px; trained on `train`, measured on `validation`."""
+"""Multimodal Martian landslides, 7 bands, 128 px tiles with masks seen at 256 px.
+
+Trained on `train`, measured on `validation`.
+"""
 
 _base_ = './data_l4s.py'
 _tiles = dict(

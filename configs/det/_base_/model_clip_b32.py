@@ -1,6 +1,7 @@
 """The same detector on open_clip's ViT-B/32 image tower (LAION-2B, arXiv 2212.07143): GELU.
 
-Its stride stays 32, for the tokens of its pre-training (7 x 7 at 224 px) and a quarter of the cost; the pyramid starts from there.
+Its stride stays 32, for the tokens of its pre-training (7 x 7 at 224 px) and a quarter of the cost;
+the pyramid starts from there.
 """
 
 _base_ = './model_vit.py'

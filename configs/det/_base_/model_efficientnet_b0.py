@@ -1,4 +1,7 @@
-"""The same detector on EfficientNet-B0, tapped where the stride is about to double: layers 2 to 5."""
+"""The same detector on EfficientNet-B0, tapped where the stride is about to double.
+
+Layers 2 to 5.
+"""
 
 _base_ = './model_r18.py'
 model = dict(

@@ -1,4 +1,7 @@
-"""The same detector on MobileNetV2, tapped where the stride is about to double: after layers 2, 3, 5 and 7."""
+"""The same detector on MobileNetV2, tapped where the stride is about to double.
+
+After layers 2, 3, 5 and 7.
+"""
 
 _base_ = './model_r18.py'
 model = dict(

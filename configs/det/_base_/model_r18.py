@@ -1,12 +1,14 @@
 """Faster R-CNN, ResNet-18 and a feature pyramid over stages 1-4, sized for tiles that hold 4 boxes and not for COCO.
 
-Anchors: base scale 3 and two octave scales on strides 4-64, five ratios; `mmlandslide stats --config` measures their recall. Head:
-128 RoIs and 256 wide. A training step takes 1.05 s, with MMDetection's 512 and 1024 1.92 s (tools/benchmark/step_time.py
-configs/det/faster_rcnn_r18.py --batch 4 --steps 3, 256 px, 14 bands, 2 CPU cores, 2026-11-22).
+Anchors: base scale 3 and two octave scales on strides 4-64, five ratios; `mmlandslide stats
+--config` measures their recall. Head: 128 RoIs and 256 wide. A training step takes 1.05 s, with
+MMDetection's 512 and 1024 1.92 s (tools/benchmark/step_time.py configs/det/faster_rcnn_r18.py
+--batch 4 --steps 3, 256 px, 14 bands, 2 CPU cores, 2026-11-22).
 
-No stage is frozen and batch norms learn, here and in the other convolutional backbones: ImageNet's statistics are those of
-photographs, a norm that does not learn would stop a training from scratch, and a batch of 8 tiles still gives 512 values a channel
-at stride 32. With one or two tiles a GPU, `--cfg-options model.backbone.norm_eval=True`.
+No stage is frozen and batch norms learn, here and in the other convolutional backbones: ImageNet's
+statistics are those of photographs, a norm that does not learn would stop a training from scratch,
+and a batch of 8 tiles still gives 512 values a channel at stride 32. With one or two tiles a GPU,
+`--cfg-options model.backbone.norm_eval=True`.
 """
 
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'

@@ -1,6 +1,7 @@
-"""The same detector on SatMAE's ViT-B over groups of bands, the terrain a fourth; B1, B9 and B10 are in none and are not looked at.
+"""The same detector on SatMAE's ViT-B over groups of bands, the terrain a fourth.
 
-Tokens cover 16 px of a tile that is seen at 256 px, so the encoder sees its own 128 px, 10 m a pixel as in its pre-training.
+B1, B9 and B10 are in none and are not looked at. Tokens cover 16 px of a tile that is seen at 256
+px, so the encoder sees its own 128 px, 10 m a pixel as in its pre-training.
 """
 
 _base_ = './model_r18.py'

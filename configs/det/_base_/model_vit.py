@@ -1,4 +1,7 @@
-"""The same detector on a plain ViT under ViTDet's simple pyramid (arXiv 2203.16527): ViT-T, 16 x 16 tokens of 16 px at 256 px."""
+"""The same detector on a plain ViT under ViTDet's simple pyramid (arXiv 2203.16527).
+
+ViT-T, 16 x 16 tokens of 16 px at 256 px.
+"""
 
 _base_ = './model_r18.py'
 model = dict(

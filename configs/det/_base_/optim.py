@@ -1,4 +1,7 @@
-"""AdamW 2e-4 at batch 8 and a cosine over 36 epochs, one of them warm-up; validation every epoch."""
+"""AdamW 2e-4 at batch 8 and a cosine over 36 epochs, one of them warm-up.
+
+Validation every epoch.
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

@@ -1,4 +1,7 @@
-"""AdamW at a higher rate and a short cosine, for what two CPU cores do in minutes; no validation on the way."""
+"""AdamW at a higher rate and a short cosine, for what two CPU cores do in minutes.
+
+No validation on the way.
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

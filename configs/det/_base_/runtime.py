@@ -1,4 +1,7 @@
-"""What every detector runs with: as a pre-training does, and validation, with the best AP50 kept."""
+"""What every detector runs with.
+
+As a pre-training does, and validation, with the best AP50 kept.
+"""
 
 _base_ = '../../pretrain/_base_/runtime.py'
 default_scope = 'mmdet'

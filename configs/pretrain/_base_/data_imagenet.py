@@ -1,4 +1,7 @@
-"""ImageNet-1k as `data/imagenet/{train,val}/<class>/*.JPEG`, 224 px, red, green and blue; trained on `train`, measured on `val`."""
+"""ImageNet-1k as `data/imagenet/{train,val}/<class>/*.JPEG`, 224 px, red, green and blue.
+
+Trained on `train`, measured on `val`.
+"""
 
 _dataset = dict(type='mmlandslide.ImageFolderDataset', data_root='data/imagenet')
 _pipeline = [dict(type='mmlandslide.CenterCrop', size_px=224), dict(type='mmlandslide.PackTile')]

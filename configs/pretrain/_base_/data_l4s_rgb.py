@@ -1,4 +1,7 @@
-"""Landslide4Sense training tiles as 8-bit RGB, 224 px, without their boxes; sees folder `train` only."""
+"""Landslide4Sense training tiles as 8-bit RGB, 224 px, without their boxes.
+
+Sees folder `train` only.
+"""
 
 _base_ = './data_l4s.py'
 train_dataloader = dict(

@@ -1,4 +1,7 @@
-"""The classifier of `model_supervised_convnet.py` on ImageNet: 1000 classes of photographs, labels smoothed by .1."""
+"""The classifier of `model_supervised_convnet.py` on ImageNet.
+
+1000 classes of photographs, labels smoothed by .1.
+"""
 
 _base_ = './model_supervised_convnet.py'
 model = dict(

@@ -1,6 +1,7 @@
-"""A classifier of tiles (any landslide?) on ResNet-18, 14 bands: the mean of the last map, one linear layer, classes balanced.
+"""A classifier of tiles (any landslide?) on ResNet-18, 14 bands.
 
-58.7 % of the training tiles hold a landslide.
+The mean of the last map, one linear layer, classes balanced. 58.7 % of the training tiles hold a
+landslide.
 """
 
 _base_ = []

@@ -1,4 +1,7 @@
-"""The same classifier on ViT-Tiny, patch 16: the mean of its patch tokens, which the detector reads, and not the class token."""
+"""The same classifier on ViT-Tiny, patch 16.
+
+The mean of its patch tokens, which the detector reads, and not the class token.
+"""
 
 _base_ = './model_supervised_convnet.py'
 model = dict(

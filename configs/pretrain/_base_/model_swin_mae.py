@@ -1,6 +1,7 @@
-"""Swin-MAE, 14 bands, window 8, units of 16 px, 75 % masked (arXiv 2212.13805); the encoder computes visible tokens alone.
+"""Swin-MAE, 14 bands, window 8, units of 16 px, 75 % masked (arXiv 2212.13805).
 
-`encoder='all'` is the paper's own form; what the choice costs and gives is in docs/pretraining.md.
+The encoder computes visible tokens alone. `encoder='all'` is the paper's own form; what the choice
+costs and gives is in docs/pretraining.md.
 """
 
 model = dict(

@@ -1,4 +1,7 @@
-"""The recipe of `optim_mae.py`, cut to what two CPU cores do in minutes: batch 16, so a lower rate (1e-3 collapses to the mean)."""
+"""The recipe of `optim_mae.py`, cut to what two CPU cores do in minutes.
+
+Batch 16, so a lower rate (1e-3 collapses to the mean).
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

@@ -1,4 +1,7 @@
-"""AdamW 1e-3 at batch 256 and a cosine over 100 epochs, 5 of them warm-up; validation every epoch."""
+"""AdamW 1e-3 at batch 256 and a cosine over 100 epochs, 5 of them warm-up.
+
+Validation every epoch.
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

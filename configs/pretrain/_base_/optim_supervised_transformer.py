@@ -1,4 +1,7 @@
-"""AdamW 2.5e-4 at batch 64 and a cosine over 200 epochs, 20 of them warm-up: attention starts later than convolution."""
+"""AdamW 2.5e-4 at batch 64 and a cosine over 200 epochs, 20 of them warm-up.
+
+Attention starts later than convolution.
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

@@ -1,4 +1,7 @@
-"""What every masked autoencoder runs with: panels of its reconstructions, and its loss beside the variance of the target."""
+"""What every masked autoencoder runs with.
+
+Panels of its reconstructions, and its loss beside the variance of the target.
+"""
 
 _base_ = './runtime.py'
 default_hooks = dict(

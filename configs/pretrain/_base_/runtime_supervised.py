@@ -1,4 +1,7 @@
-"""What every classifier of tiles runs with: as any pre-training does, and validation, with the best AUROC kept."""
+"""What every classifier of tiles runs with.
+
+As any pre-training does, and validation, with the best AUROC kept.
+"""
 
 _base_ = './runtime.py'
 default_hooks = dict(checkpoint=dict(save_best='AUROC', rule='greater'))

@@ -43,7 +43,8 @@ class Examiner:
 
         Args:
             pairings: split -> its files.
-            targets: split -> a store that is up to date, with its findings; a writer that takes the sound tiles; or nothing.
+            targets: split -> a store that is up to date, with its findings; a writer that takes the
+                sound tiles; or nothing.
         """
         asked = {
             split: pairing
@@ -98,7 +99,10 @@ class Examiner:
         return report
 
     def _blame(self, ref: TileRef, reason: str) -> list[Finding]:
-        """Return a finding for the file that a reader died of: read one by one, or both where neither does it alone."""
+        """Return a finding for the file that a reader died of.
+
+        Read one by one, or both where neither does it alone.
+        """
         keyed = [
             (path, key)
             for path, key in ((ref.image_path, 'img'), (ref.mask_path, 'mask'))
@@ -153,7 +157,10 @@ def _take(
     report: SplitReport,
     writer: store.StoreWriter | None,
 ) -> None:
-    """Enter what came of a tile into the report, and the tile into its store; `lone` where it lacks its mask."""
+    """Enter what came of a tile into the report, and the tile into its store.
+
+    `lone` where it lacks its mask.
+    """
     report.findings += outcome.findings
     if outcome.tile is None or lone:
         if outcome.digest is not None:

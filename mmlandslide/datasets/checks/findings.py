@@ -20,7 +20,8 @@ class SplitReport:
         entries: the sound tiles.
         findings: faults of its files, warnings included, in the order of the tiles.
         packed: whether its store stands on disk and is up to date.
-        faulty_digests: tile id -> digest of the bands of a faulty tile that can be read all the same.
+        faulty_digests: tile id -> digest of the bands of a faulty tile that can be read all the
+            same.
     """
 
     split: str
@@ -119,7 +120,9 @@ class Report:
         }
 
     def as_json(self, rule_name: str) -> dict[str, Any]:
-        """Return all of it in plain types: `splits`, `faults` (every code, found or not) and `quarantined`.
+        """Return all of it in plain types.
+
+        `splits`, `faults` (every code, found or not) and `quarantined`.
 
         Args:
             rule_name: of the boxes that are counted.

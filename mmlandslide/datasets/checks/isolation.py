@@ -1,7 +1,8 @@
 """Work on files in child processes, so that a crash, a hang or a memory blow-up in a C library kills only the child.
 
-Each child has a pipe of its own and one item at a time: a child that dies, dies of that item, and no other child shares what it
-may have broken. (A `ProcessPoolExecutor` breaks as a whole and cannot say which item did it.)
+Each child has a pipe of its own and one item at a time: a child that dies, dies of that item, and
+no other child shares what it may have broken. (A `ProcessPoolExecutor` breaks as a whole and cannot
+say which item did it.)
 """
 
 import multiprocessing
@@ -21,7 +22,8 @@ Result = TypeVar('Result')
 
 #: Reading a tile takes milliseconds; a network drive that wakes up takes seconds.
 TIMEOUT_S = 60.0
-#: On top of what a child has mapped at its start; the largest array that the readers take has 512 MiB.
+#: On top of what a child has mapped at its start; the largest array that the readers take has 512
+#: MiB.
 MEMORY_BYTES = 2 * 2**30
 _AHEAD = 16
 #: The heavy imports that every child needs; a fork server makes them once.
@@ -87,7 +89,8 @@ class Readers:
 
     Args:
         timeout_s: for one item.
-        memory_bytes: that a child may map beyond what it starts with (Linux only; elsewhere there is no such limit).
+        memory_bytes: that a child may map beyond what it starts with (Linux only; elsewhere there
+            is no such limit).
         num_workers: processes; `None` for one a core.
     """
 

@@ -16,7 +16,8 @@ from mmlandslide.errors import LandslideError, TileError
 Read = Callable[[Path, str], np.ndarray]
 Said = Iterator[tuple[str, str, str, object]]  # fault, subject, what it must, what it is
 
-#: Raw values that a unit allows. Reflectance of 3 is beyond what the sensor records; land lies between the Dead Sea and Everest.
+#: Raw values that a unit allows. Reflectance of 3 is beyond what the sensor records; land lies
+#: between the Dead Sea and Everest.
 ALLOWED_RAW: dict[str, tuple[float, float]] = {
     '1e-4 top-of-atmosphere reflectance': (0, 30_000),
     'degree': (0, 90),
@@ -117,7 +118,10 @@ def _image(
 def _mask(
     ref: TileRef, shape_hw: tuple[int, ...] | None, read: Read
 ) -> tuple[np.ndarray | None, list[Finding]]:
-    """Return the mask (H, W) uint8, `None` where there is none, and its faults; with a fault it is of no use."""
+    """Return the mask (H, W) uint8, `None` where there is none, and its faults.
+
+    With a fault it is of no use.
+    """
     if ref.mask_path is None:
         return None, []
     mask, findings = _array(ref.tile_id, ref.mask_path, 'mask', read)
@@ -217,7 +221,8 @@ def _with_order(
     """Add what the values of a finite image (C, H, W) say of order and units.
 
     Args:
-        findings: so far; values out of their units are left out where they follow from what is found here.
+        findings: so far; values out of their units are left out where they follow from what is
+            found here.
         ref: of the tile.
         image: (C, H, W).
         is_exact: each band is known to fit its divisor.

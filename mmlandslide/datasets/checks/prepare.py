@@ -37,12 +37,14 @@ def prepare(
     Args:
         data_root: folder in either published layout.
         check: read every file, write nothing.
-        allow_quarantine: go on without the faulty tiles and keep a list of them, so that training leaves out the same.
+        allow_quarantine: go on without the faulty tiles and keep a list of them, so that training
+            leaves out the same.
         rule_name: of the boxes in the COCO files.
         bands: names in the order of the tile files.
         progress: called with split, tiles done and tiles in all.
         configs: config files to look for published statistics in.
-        readers: child processes that read; ended on return. `None` for one a core with the limits of `isolation`.
+        readers: child processes that read; ended on return. `None` for one a core with the limits
+            of `isolation`.
         read: returns the dataset of one file, or raises a `LandslideError`; importable by name.
 
     Returns:
@@ -85,8 +87,8 @@ def coco(entries: Sequence[Entry], rule_name: str) -> dict[str, Any]:
         rule_name: of the boxes.
 
     Returns:
-        One category, `landslide`, with id 1; an image's `file_name` is its tile id; `bbox` is x, y, width, height in the tile's
-        own px and `area` that of the box. No segmentation.
+        One category, `landslide`, with id 1; an image's `file_name` is its tile id; `bbox` is x, y,
+        width, height in the tile's own px and `area` that of the box. No segmentation.
     """
     images = [
         {

@@ -1,7 +1,9 @@
-"""Simulated land cover: what grows and lies on simulated terrain, and what Sentinel-2 would see of it.
+"""Simulated land cover.
 
-River gravel, roads, harvested fields and bare soil look nearly like fresh scars; they differ by where they lie and by their
-shape. The spectra are rounded values as they occur in real Landslide4Sense tiles, without the path radiance that `sensed` adds.
+What grows and lies on simulated terrain, and what Sentinel-2 would see of it. River gravel, roads,
+harvested fields and bare soil look nearly like fresh scars; they differ by where they lie and by
+their shape. The spectra are rounded values as they occur in real Landslide4Sense tiles, without the
+path radiance that `sensed` adds.
 """
 
 import math
@@ -10,7 +12,8 @@ import numpy as np
 
 from mmlandslide.datasets.simulation.terrain import Grid, Terrain, course, fractal, illumination
 
-# Surface part of the top-of-atmosphere reflectance in level sunlight, 1e-4, for B1..B8, B9, B10, B11, B12.
+# Surface part of the top-of-atmosphere reflectance in level sunlight, 1e-4, for B1..B8, B9, B10,
+# B11, B12.
 SPECTRA: dict[str, tuple[float, ...]] = {
     'forest': (70, 90, 190, 130, 410, 1500, 2000, 2020, 790, 1, 1000, 400),
     'grass': (120, 170, 350, 340, 730, 1750, 2150, 2250, 880, 1, 1600, 800),
@@ -47,7 +50,8 @@ def abundances(rng: np.random.Generator, ground: Terrain, scar_cover: Grid) -> G
         scar_cover: share of each pixel that shows a fresh scar, (H, W).
 
     Returns:
-        float32 (K, H, W) in the order of `SPECTRA`; sums to 1 over K before the texture that multiplies it.
+        float32 (K, H, W) in the order of `SPECTRA`; sums to 1 over K before the texture that
+        multiplies it.
     """
     size_hw = (ground.dem_m.shape[0], ground.dem_m.shape[1])
     patches = fractal(rng, size_hw, 1.2, shortest_px=2.0, longest_px=50.0)
@@ -76,7 +80,9 @@ def abundances(rng: np.random.Generator, ground: Terrain, scar_cover: Grid) -> G
 
 
 def sensed(rng: np.random.Generator, ground: Terrain, shares: Grid) -> Grid:
-    """Return what the satellite's 12 bands see: spectra under the sun of one day, haze and at times thin cloud, without noise.
+    """Return what the satellite's 12 bands see.
+
+    Spectra under the sun of one day, haze and at times thin cloud, without noise.
 
     Args:
         rng: where the draws come from.
@@ -119,7 +125,10 @@ def _soft(distance: Grid, width: float) -> Grid:
 
 
 def _river(rng: np.random.Generator, ground: Terrain) -> tuple[Grid, Grid]:
-    """Draw gravel and water along the valley in about two thirds of the scenes; the gravel comes and goes as bars do."""
+    """Draw gravel and water along the valley in about two thirds of the scenes.
+
+    The gravel comes and goes as bars do.
+    """
     size_hw = (ground.dem_m.shape[0], ground.dem_m.shape[1])
     if rng.random() > 0.65:
         nothing = np.zeros(size_hw, np.float32)
@@ -180,7 +189,10 @@ def _rectangle(
 
 
 def _roads(rng: np.random.Generator, ground: Terrain) -> Grid:
-    """Draw up to three roads, narrower than a pixel or two: one may follow the valley, others cross the scene."""
+    """Draw up to three roads, narrower than a pixel or two.
+
+    One may follow the valley, others cross the scene.
+    """
     size_hw = (ground.dem_m.shape[0], ground.dem_m.shape[1])
     share = np.zeros(size_hw, np.float32)
     for number in range(int(rng.choice((0, 1, 2, 3), p=(0.25, 0.4, 0.25, 0.1)))):

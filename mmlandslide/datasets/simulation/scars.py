@@ -1,4 +1,7 @@
-"""Simulated landslide scars: they break out on steep ground, run downhill and leave bare ground behind."""
+"""Simulated landslide scars.
+
+They break out on steep ground, run downhill and leave bare ground behind.
+"""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +12,8 @@ from scipy import ndimage
 
 from mmlandslide.datasets.simulation.terrain import Grid, Terrain, fractal
 
-# Slope at which most rainfall- and earthquake-triggered slides of this kind break out, and below which debris comes to rest.
+# Slope at which most rainfall- and earthquake-triggered slides of this kind break out, and below
+# which debris comes to rest.
 START_SLOPE_DEG = 29.0
 REST_SLOPE_DEG = 11.0
 # Components of fewer pixels are not labelled.
@@ -22,7 +26,8 @@ class Scars:
 
     Attributes:
         cover: share of each pixel that shows fresh ground, in [0, 1], soft at the edges, (H, W).
-        mask: 1 where a labeller saw a landslide, else 0: the scars with slightly wrong edges, uint8 (H, W).
+        mask: 1 where a labeller saw a landslide, else 0: the scars with slightly wrong edges, uint8
+            (H, W).
     """
 
     cover: Grid
@@ -30,7 +35,10 @@ class Scars:
 
 
 def num_scars(rng: np.random.Generator, num_px: int) -> int:
-    """Draw how many scars a scene that has any holds: at least 1, 8 on average for a tile of 128 x 128 px, half of them under 5."""
+    """Draw how many scars a scene that has any holds.
+
+    At least 1, 8 on average for a tile of 128 x 128 px, half of them under 5.
+    """
     per_tile = min(rng.gamma(0.5, 14.0), 60)
     return 1 + int(per_tile * num_px / 128**2)
 
@@ -41,7 +49,8 @@ def scars(rng: np.random.Generator, ground: Terrain, count: int) -> Scars:
     Args:
         rng: where the draws come from.
         ground: the terrain.
-        count: how many scars to start; those that touch one another grow together. 0 gives an empty mask.
+        count: how many scars to start; those that touch one another grow together. 0 gives an empty
+            mask.
 
     Returns:
         Cover and mask; at least one pixel is labelled where `count` > 0.
@@ -75,14 +84,20 @@ def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _size_px(rng: np.random.Generator) -> float:
-    """Draw the size of a scar, about the square root of its box's area: median 11, 5 % under 6, 5 % above 40."""
+    """Draw the size of a scar, about the square root of its box's area.
+
+    Median 11, 5 % under 6, 5 % above 40.
+    """
     if rng.random() < 0.2:
         return float(rng.uniform(24, 76))
     return float(np.clip(rng.lognormal(math.log(11), 0.36), 6, 76))
 
 
 def _starts(rng: np.random.Generator, ground: Terrain, count: int) -> NDArray[np.int64]:
-    """Draw where scars break out, (count, 2) row and column: on steep ground, in clusters as a storm or earthquake leaves them."""
+    """Draw where scars break out, (count, 2) row and column.
+
+    On steep ground, in clusters as a storm or earthquake leaves them.
+    """
     shape = ground.broad_slope_deg.shape
     steepest = float(np.percentile(ground.broad_slope_deg, 90))
     # Ground without steep slopes fails where it is steepest.
@@ -102,7 +117,10 @@ def _tracks(
     length_px: float,
     half_width_px: float,
 ) -> list[tuple[Grid, Grid]]:
-    """Return the tracks of one scar as points (N, 2) and half widths (N,): the main one and at times a fork."""
+    """Return the tracks of one scar as points (N, 2) and half widths (N,).
+
+    The main one and at times a fork.
+    """
     points = _descend(rng, ground, (float(start_rc[0]), float(start_rc[1])), length_px)
     run = np.linspace(0, 1, len(points), dtype=np.float32)
     # A track that soon came to rest has not spread far either.
@@ -129,7 +147,8 @@ def _descend(
 ) -> Grid:
     """Follow the slope downhill pixel by pixel with the inertia of moving debris, (N, 2) row and column.
 
-    It ends after `length_px`, at the edge of the scene, or a little after the ground has become gentle.
+    It ends after `length_px`, at the edge of the scene, or a little after the ground has become
+    gentle.
     """
     height, width = ground.dem_m.shape
     row, col = start_rc
@@ -158,7 +177,10 @@ def _descend(
 def _stamp(
     cover: Grid, label: Grid, points: Grid, half_widths: Grid, edge: Grid, freshness: float
 ) -> None:
-    """Draw one track into cover and label, in place: discs along the points, roughened by the edge noise."""
+    """Draw one track into cover and label, in place.
+
+    Discs along the points, roughened by the edge noise.
+    """
     reach = float(half_widths.max()) + 2.5
     top, left = np.maximum(np.floor(points.min(0) - reach), 0).astype(int)
     bottom, right = (np.ceil(points.max(0) + reach) + 1).astype(int)

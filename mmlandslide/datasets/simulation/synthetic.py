@@ -1,7 +1,8 @@
 """Simulated Landslide4Sense tiles, for the demo, tests and benchmarks where the real ones are not at hand.
 
-The tiles have the real files' layout, bands, units and rounding, and about their statistics. They are made to be learnt from,
-not to stand in for real data: a score on them says that the chain works, nothing about landslides.
+The tiles have the real files' layout, bands, units and rounding, and about their statistics. They
+are made to be learnt from, not to stand in for real data: a score on them says that the chain
+works, nothing about landslides.
 """
 
 import os
@@ -44,8 +45,9 @@ def simulate_tile(
         size_px: height and width.
 
     Returns:
-        Image (H, W, 14), float64, bands in the order of `LANDSLIDE4SENSE` in stored units (whole raw values / divisor, so that
-        `round(image * divisor) / divisor` is the image bit for bit), and mask (H, W), uint8, 1 = landslide.
+        Image (H, W, 14), float64, bands in the order of `LANDSLIDE4SENSE` in stored units (whole
+        raw values / divisor, so that `round(image * divisor) / divisor` is the image bit for bit),
+        and mask (H, W), uint8, 1 = landslide.
     """
     raw, mask = simulate(rng.generator(seed, 'synth', tile_id), (size_px, size_px))
     return raw.transpose(1, 2, 0) / _DIVISORS, mask
@@ -61,8 +63,8 @@ def simulate(
         size_hw: height and width in pixels, at least 16.
 
     Returns:
-        Raw values (14, H, W), uint16: reflectance in 1e-4, slope in whole degrees, elevation in whole metres; and the mask
-        (H, W), uint8, 1 = landslide. 41 % of the scenes hold none.
+        Raw values (14, H, W), uint16: reflectance in 1e-4, slope in whole degrees, elevation in
+        whole metres; and the mask (H, W), uint8, 1 = landslide. 41 % of the scenes hold none.
     """
     empty = draws.random() < EMPTY_SHARE
     # Ground without landslides is partly as steep as ground with them.
@@ -77,7 +79,10 @@ def simulate(
 
 
 def _sampled(draws: np.random.Generator, radiance: Grid) -> Grid:
-    """Return what the sensor makes of each band: noise, and the coarser pixels of the 20 m and 60 m bands, resampled to 10 m."""
+    """Return what the sensor makes of each band.
+
+    Noise, and the coarser pixels of the 20 m and 60 m bands, resampled to 10 m.
+    """
     noise = draws.standard_normal(radiance.shape, dtype=np.float32)
     for band, seen in enumerate(radiance):
         seen += noise[band] * (np.float32(0.012) * seen + np.float32(0.3 if band == 9 else 5.0))
@@ -95,17 +100,20 @@ def write_dataset(
     progress: Callable[[int], None] | None = None,
     num_workers: int | None = None,
 ) -> None:
-    """Write simulated tiles as the official Landslide4Sense files: `TrainData/img/image_N.h5`, `TrainData/mask/mask_N.h5`, ...
+    """Write simulated tiles as the official Landslide4Sense files.
 
-    Tile N of a split is `simulate_tile(seed, f'{split}/{N}')`, N from 1, whatever the number of workers. `README.txt` is written
-    last, so a folder without it is not complete.
+    `TrainData/img/image_N.h5`, `TrainData/mask/mask_N.h5`, ... Tile N of a split is
+    `simulate_tile(seed, f'{split}/{N}')`, N from 1, whatever the number of workers. `README.txt` is
+    written last, so a folder without it is not complete.
 
     Args:
         out: data root, made if absent.
-        counts: number of tiles for each of `train`, `validation` and `test`; a split left out or 0 is not written.
+        counts: number of tiles for each of `train`, `validation` and `test`; a split left out or 0
+            is not written.
         seed: names the data set.
         progress: called with the number of tiles written so far.
-        num_workers: processes; `None` takes one a core, and the calling process alone for few tiles.
+        num_workers: processes; `None` takes one a core, and the calling process alone for few
+            tiles.
 
     Raises:
         DatasetError: `out` already holds a split, a count is negative or a split is unknown.

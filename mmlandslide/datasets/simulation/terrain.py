@@ -1,7 +1,8 @@
 """Simulated terrain: the ground that simulated scars, rivers, roads and fields lie on.
 
-Fractal relief by spectral synthesis (Musgrave, Kolb and Mace 1989, section 2; Turcotte 1997, chapter 7), cut by one valley. All
-is float32 NumPy on grids of any height and width, 10 m a pixel, so that a tile and a whole scene come from the same functions.
+Fractal relief by spectral synthesis (Musgrave, Kolb and Mace 1989, section 2; Turcotte 1997,
+chapter 7), cut by one valley. All is float32 NumPy on grids of any height and width, 10 m a pixel,
+so that a tile and a whole scene come from the same functions.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ class Terrain:
     Attributes:
         dem_m: elevation in whole metres, at least 0, (H, W).
         slope_deg: slope of `dem_m` in degrees, not rounded, (H, W).
-        broad_slope_deg: slope of the elevation smoothed over about 50 m, which gullies and rounding do not disturb, (H, W).
-        uphill_rc: gradient of the smoothed elevation along rows and columns, metres a metre, (2, H, W).
+        broad_slope_deg: slope of the elevation smoothed over about 50 m, which gullies and rounding
+            do not disturb, (H, W).
+        uphill_rc: gradient of the smoothed elevation along rows and columns, metres a metre, (2, H,
+            W).
         valley_px: distance from the valley's axis in pixels, with a sign for the side, (H, W).
     """
 
@@ -69,15 +72,18 @@ def fractal(
     Args:
         rng: where the draws come from.
         size_hw: height and width in pixels.
-        roughness: amplitude grows as wavelength to this power: 0 is white noise, about 1.8 bare mountains, more is smoother.
+        roughness: amplitude grows as wavelength to this power: 0 is white noise, about 1.8 bare
+            mountains, more is smoother.
         shortest_px: waves much shorter than this are damped away.
-        longest_px: waves longer than this grow no further, so that patches keep their size in a larger scene.
+        longest_px: waves longer than this grow no further, so that patches keep their size in a
+            larger scene.
 
     Returns:
         float32 (H, W).
     """
     height, width = size_hw
-    # A transform wraps around: draw a quarter more than needed and cut, so that opposite edges differ.
+    # A transform wraps around: draw a quarter more than needed and cut, so that opposite edges
+    # differ.
     padded_hw = (
         fft.next_fast_len(height * 5 // 4, real=True),
         fft.next_fast_len(width * 5 // 4, real=True),
@@ -101,7 +107,8 @@ def course(
         wander_px: by how much the line leaves a straight one.
 
     Returns:
-        Distance from the line (with a sign for the side) and distance along it, in pixels, each (H, W).
+        Distance from the line (with a sign for the side) and distance along it, in pixels, each (H,
+        W).
     """
     height, width = size_hw
     rows, cols = np.ogrid[:height, :width]
@@ -133,7 +140,9 @@ def slope_deg(dem_m: NDArray[np.floating], gsd_m: float = GSD_M) -> Grid:
 
 
 def illumination(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float) -> Grid:
-    """Return the direct light that the ground receives, relative to level ground: 1 there, 0 where it faces away.
+    """Return the direct light that the ground receives, relative to level ground.
+
+    1 there, 0 where it faces away.
 
     Args:
         terrain: the ground.

@@ -1,4 +1,7 @@
-"""What can be wrong with a data set: one table of named faults, each with what it means and what to do about it."""
+"""What can be wrong with a data set.
+
+One table of named faults, each with what it means and what to do about it.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +14,8 @@ class Fault:
 
     Attributes:
         code: its stable name, in tables and in JSON.
-        severity: `error` (exit code 1; the tile can be quarantined) or `warning` (listed, packed all the same).
+        severity: `error` (exit code 1; the tile can be quarantined) or `warning` (listed, packed
+            all the same).
         meaning: what is wrong, without a subject.
         remedy: what the user does about it.
     """

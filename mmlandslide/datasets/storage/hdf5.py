@@ -1,7 +1,8 @@
 """What makes it unsafe to read the values of an HDF5 dataset, found out before they are read.
 
-HDF5 loads a filter that it does not know from a plugin folder and runs it, and it inflates a chunk to the end of its stream,
-however long that is. So only HDF5's own filters pass, once each, and a chunk must inflate to what the dataset says.
+HDF5 loads a filter that it does not know from a plugin folder and runs it, and it inflates a chunk
+to the end of its stream, however long that is. So only HDF5's own filters pass, once each, and a
+chunk must inflate to what the dataset says.
 """
 
 import math
@@ -26,8 +27,9 @@ _MAX_HEAPS = 64  # they hold texts of any length, such as attributes; each has 4
 def is_virtual(path: Path) -> bool:
     """Return whether a file holds a virtual dataset, from its bytes alone.
 
-    HDF5 2.0 crashes or hangs as it opens one whose list of sources is broken, before it can be asked what it is. A dataset's
-    layout names its class, 3 for virtual, and then the address of the global heap that holds the list.
+    HDF5 2.0 crashes or hangs as it opens one whose list of sources is broken, before it can be
+    asked what it is. A dataset's layout names its class, 3 for virtual, and then the address of the
+    global heap that holds the list.
 
     Args:
         path: of an HDF5 file, not empty.
@@ -59,7 +61,10 @@ def hazard(dataset: h5py.Dataset) -> str | None:
 
 
 def _chunk_hazard(dataset: h5py.Dataset, position: int) -> str | None:
-    """Say what is wrong with a compressed dataset's chunks; `position` is the compression's among the filters."""
+    """Say what is wrong with a compressed dataset's chunks.
+
+    `position` is the compression's among the filters.
+    """
     count = math.prod(
         -(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True)
     )
@@ -79,7 +84,10 @@ def _chunk_hazard(dataset: h5py.Dataset, position: int) -> str | None:
 def _overflows(
     dataset: h5py.Dataset, offset: tuple[int, ...], position: int, whole_bytes: int
 ) -> bool:
-    """Return whether a gzip chunk inflates to more than it should; lzf grows by its nature to 90 times at most."""
+    """Return whether a gzip chunk inflates to more than it should.
+
+    Lzf grows by its nature to 90 times at most.
+    """
     if dataset.compression != 'gzip':
         return False
     skipped, stored = dataset.id.read_direct_chunk(offset)

@@ -10,7 +10,8 @@ from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 
 SPLITS = ('train', 'validation', 'test')
 _ALIASES = {'val': 'validation', 'valid': 'validation'}
-#: Layout A is the challenge's own (and Kaggle's), layout B that of HuggingFace `ibm-nasa-geospatial/Landslide4sense`.
+#: Layout A is the challenge's own (and Kaggle's), layout B that of HuggingFace
+#: `ibm-nasa-geospatial/Landslide4sense`.
 LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
     'A': {
         split: (f'{folder}/img', f'{folder}/mask')
@@ -18,7 +19,8 @@ LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
     },
     'B': {split: (f'images/{split}', f'annotations/{split}') for split in SPLITS},
 }
-#: Environment variable: folders, separated as in `PATH`, that links inside a data root may lead into.
+#: Environment variable: folders, separated as in `PATH`, that links inside a data root may lead
+#: into.
 LINKS_INTO = 'MMLANDSLIDE_LINKS_INTO'
 #: A split file of all 4844 tiles has 80 kB.
 MAX_SPLIT_BYTES = 2**24
@@ -195,8 +197,9 @@ def unpaired_error(path: Path, count: int = 1) -> DatasetError:
 def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None:
     """Refuse a folder, or a file in it, that a link leads out of the data root, and a name that would write to the terminal.
 
-    The root itself may be a link, and links may lead from place to place within it. Those that lead elsewhere, such as into a
-    download cache, must be allowed by naming that place in the environment variable `LINKS_INTO`.
+    The root itself may be a link, and links may lead from place to place within it. Those that lead
+    elsewhere, such as into a download cache, must be allowed by naming that place in the
+    environment variable `LINKS_INTO`.
 
     Args:
         root: that a user has named.
@@ -204,7 +207,8 @@ def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None
         files: in the folder.
 
     Raises:
-        DatasetError: a link leads to a place that is not allowed, or a file's name holds what cannot be printed.
+        DatasetError: a link leads to a place that is not allowed, or a file's name holds what
+            cannot be printed.
     """
     allowed = [root, *map(Path, filter(None, os.environ.get(LINKS_INTO, '').split(os.pathsep)))]
     homes = [home.resolve() for home in allowed]
@@ -240,12 +244,13 @@ def select(refs: Iterable[TileRef], split_file: Path) -> list[TileRef]:
 
     Args:
         refs: to choose from.
-        split_file: text, one tile id a line; `#` starts a comment. It names tiles only; nothing in it is opened as a path.
+        split_file: text, one tile id a line; `#` starts a comment. It names tiles only; nothing in
+            it is opened as a path.
 
     Raises:
         MissingPathError: no such file.
-        DatasetError: an id that is not among `refs` or stands there twice, no id at all, a file that is not UTF-8 or absurdly
-            large, or a link that leads out of its folder.
+        DatasetError: an id that is not among `refs` or stands there twice, no id at all, a file
+            that is not UTF-8 or absurdly large, or a link that leads out of its folder.
     """
     known = {ref.tile_id: ref for ref in refs}
     return [known[tile_id] for tile_id in read_split(split_file, known)]

@@ -1,7 +1,8 @@
-"""What `prepare` remembers beside the stores: the faulty tiles that a user chose to go on without, and what it warned of.
+"""What `prepare` remembers beside the stores.
 
-An entry of the list holds only as long as its files stay as they were: a tile that is repaired comes back by itself. The warnings
-of a split hold as long as its store does.
+The faulty tiles that a user chose to go on without, and what it warned of. An entry of the list
+holds only as long as its files stay as they were: a tile that is repaired comes back by itself. The
+warnings of a split hold as long as its store does.
 """
 
 import json
@@ -68,7 +69,9 @@ def text_of(findings: Iterable[Finding], pairings: Iterable[Pairing]) -> str:
 
 
 def warnings_of(folder: Path, split: str, fingerprint: str) -> list[Finding] | None:
-    """Return what was warned of when a split was packed; `None` where these checks have not seen this very store.
+    """Return what was warned of when a split was packed.
+
+    `None` where these checks have not seen this very store.
 
     Args:
         folder: of the stores.
@@ -86,7 +89,10 @@ def warnings_of(folder: Path, split: str, fingerprint: str) -> list[Finding] | N
 
 
 def warnings_text(warnings: Mapping[str, tuple[str, Sequence[Finding]]]) -> str:
-    """Return the warnings as JSON; `warnings` is split -> fingerprint of its store and what was found."""
+    """Return the warnings as JSON.
+
+    `warnings` is split -> fingerprint of its store and what was found.
+    """
     splits = {
         split: {
             'version': CHECKS_VERSION,

@@ -1,8 +1,10 @@
-"""Builds packed tile stores: one memory-mapped file for one list of tiles, made on first use by one process, under a lock.
+"""Builds packed tile stores.
 
-A Landslide4Sense value is a whole number divided by a fixed divisor, so `round(value * divisor)` in uint16 brings it back bit for
-bit at a quarter of the size. That is checked for every tile; a tile for which it does not hold is kept as float32. A store is
-written beside its name and renamed, so that it is either whole or absent.
+One memory-mapped file for one list of tiles, made on first use by one process, under a lock. A
+Landslide4Sense value is a whole number divided by a fixed divisor, so `round(value * divisor)` in
+uint16 brings it back bit for bit at a quarter of the size. That is checked for every tile; a tile
+for which it does not hold is kept as float32. A store is written beside its name and renamed, so
+that it is either whole or absent.
 """
 
 import hashlib
@@ -208,7 +210,10 @@ def packed(
 def pack_all(
     refs: Iterable[TileRef], bands: Sequence[str], divisors: Sequence[float]
 ) -> Iterator[PackedTile | LandslideError]:
-    """Pack tiles in threads and yield them in order, an error in the place of a faulty one; a few tiles are in memory at a time."""
+    """Pack tiles in threads and yield them in order, an error in the place of a faulty one.
+
+    A few tiles are in memory at a time.
+    """
 
     def attempt(ref: TileRef) -> PackedTile | LandslideError:
         try:
@@ -233,8 +238,9 @@ def fingerprint(refs: Iterable[TileRef], bands: Sequence[str], divisors: Sequenc
 def fresh(path: Path, expected_fingerprint: str) -> TileStore | None:
     """Return the store at `path` where it was built from the same files and every byte is as it was written, else `None`.
 
-    This is where checksums are verified: once a process, when it takes a store up, and never at a read. About a second a gigabyte;
-    it leaves the tiles in the page cache, where the first epoch wants them.
+    This is where checksums are verified: once a process, when it takes a store up, and never at a
+    read. About a second a gigabyte; it leaves the tiles in the page cache, where the first epoch
+    wants them.
     """
     try:
         store = TileStore.open(path)
@@ -282,7 +288,8 @@ def ensure_store(data_root: Path, split: str, bands: Sequence[str] = LANDSLIDE4S
     Raises:
         MissingPathError: no data there.
         DatasetError: no tile, a faulty pairing, or nowhere to write.
-        TileError: the first faulty tile's; tiles that `prepare --quarantine` put aside are left out.
+        TileError: the first faulty tile's; tiles that `prepare --quarantine` put aside are left
+            out.
     """
     refs = usable_tiles(data_root, split)
     divisors = divisors_of(bands)
@@ -350,7 +357,8 @@ def locked(folder: Path) -> FileLock:
 def writable(folder: Path) -> bool:
     """Make a folder where it is not there; return whether files can be written in it.
 
-    A link that leads out of the data set, which may be a stranger's, is not followed unless `index.require_inside` allows it.
+    A link that leads out of the data set, which may be a stranger's, is not followed unless
+    `index.require_inside` allows it.
     """
     try:
         require_inside(folder.parent, folder)

@@ -1,7 +1,8 @@
 """The packed tile store's file: what it looks like and how it is read.
 
-File: tiles, each aligned to `ALIGN` bytes (bands, then the mask at one bit a pixel); the index as JSON; a trailer of magic, length
-and digest of the index. Bands are uint16 (stored value = uint16 / divisor) or float32; `store.py` decides and writes.
+File: tiles, each aligned to `ALIGN` bytes (bands, then the mask at one bit a pixel); the index as
+JSON; a trailer of magic, length and digest of the index. Bands are uint16 (stored value = uint16 /
+divisor) or float32; `store.py` decides and writes.
 """
 
 import hashlib
@@ -64,7 +65,9 @@ class Entry:
 
 
 class TileStore:
-    """Reads a packed store. Cheap to pickle: a worker process opens the file again when it first reads.
+    """Reads a packed store. Cheap to pickle.
+
+    A worker process opens the file again when it first reads.
 
     Args:
         path: of the file.
@@ -138,8 +141,8 @@ class TileStore:
             positions: of the bands asked for among `bands`; `None` for all.
 
         Returns:
-            (C, H, W) uint16 (see `in_units`) or float32, read-only: the file's own memory, without a copy. Only positions that are
-            not evenly spaced, such as 7, 3, 2, need one.
+            (C, H, W) uint16 (see `in_units`) or float32, read-only: the file's own memory, without
+            a copy. Only positions that are not evenly spaced, such as 7, 3, 2, need one.
         """
         entry = self.entry(tile_id)
         bands = np.ndarray(entry.shape, entry.dtype, self._map, entry.offset)
@@ -167,7 +170,10 @@ class TileStore:
         )
 
     def mask(self, tile_id: str) -> np.ndarray | None:
-        """Return a tile's landslide mask, (H, W) uint8, 1 = landslide; `None` where it is not labelled."""
+        """Return a tile's landslide mask, (H, W) uint8, 1 = landslide.
+
+        `None` where it is not labelled.
+        """
         entry = self.entry(tile_id)
         if entry.mask_digest is None:
             return None
@@ -178,7 +184,10 @@ class TileStore:
         return np.unpackbits(bits, count=height * width).reshape(height, width)
 
     def boxes(self, tile_id: str, rule: BoxRule) -> np.ndarray:
-        """Return a tile's boxes, (N, 4) float32 xyxy in its own frame; none where it is not labelled."""
+        """Return a tile's boxes, (N, 4) float32 xyxy in its own frame.
+
+        None where it is not labelled.
+        """
         entry = self.entry(tile_id)
         for name, stored in self._header['rules'].items():
             if stored == asdict(rule):
@@ -247,8 +256,8 @@ def in_units(raw: np.ndarray, divisors: tuple[float, ...]) -> np.ndarray:
 def _decoder(divisors: tuple[float, ...]) -> tuple[np.ufunc, np.ndarray]:
     """Return how uint16 becomes the source's float32 bit for bit, with one factor (C, 1, 1) a band.
 
-    That is a float64 division rounded once; float32 arithmetic misses a quarter of the values. Multiplication by the reciprocal is
-    quicker and taken where it agrees for every uint16.
+    That is a float64 division rounded once; float32 arithmetic misses a quarter of the values.
+    Multiplication by the reciprocal is quicker and taken where it agrees for every uint16.
     """
     divisor = np.asarray(divisors)[:, None, None]
     codes = np.arange(2**16)

@@ -1,8 +1,9 @@
-"""One reader for one tile: HDF5, GeoTIFF, `.npy` or an image file -> (C, H, W), and its mask -> (H, W).
+"""One reader for one tile.
 
-Nothing that a file carries is executed or followed: no pickled array, no HDF5 soft or external link, external storage or virtual
-dataset, no HDF5 filter out of a plugin, no GDAL driver but GeoTIFF and none of its side files. Shape, type and compression are
-looked at before the values are read.
+HDF5, GeoTIFF, `.npy` or an image file -> (C, H, W), and its mask -> (H, W). Nothing that a file
+carries is executed or followed: no pickled array, no HDF5 soft or external link, external storage
+or virtual dataset, no HDF5 filter out of a plugin, no GDAL driver but GeoTIFF and none of its side
+files. Shape, type and compression are looked at before the values are read.
 """
 
 import math
@@ -62,18 +63,23 @@ def read_image(path: Path, bands: Sequence[str], key: str = 'img') -> np.ndarray
     """Read and check the image of one tile.
 
     Args:
-        path: an HDF5 file with dataset `key` (H, W, C), a GeoTIFF, an `.npy` array (C, H, W), or a PNG, JPEG, BMP or WebP.
+        path: an HDF5 file with dataset `key` (H, W, C), a GeoTIFF, an `.npy` array (C, H, W), or a
+            PNG, JPEG, BMP or WebP.
         bands: names of the bands, in the order of the file.
         key: of the HDF5 dataset.
 
     Returns:
-        (C, H, W) in the type of the file and native byte order; a view with the memory order of the file, maybe not contiguous.
+        (C, H, W) in the type of the file and native byte order; a view with the memory order of the
+        file, maybe not contiguous.
 
     Raises:
         MissingPathError: no such file.
-        UnreadableTileError: cut off, not of its format, without `key`, or with values that lie outside the file.
-        TileShapeError: not three dimensions, not as many bands as named, empty, or more than `MAX_ELEMENTS` values.
-        TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other formats), nor any number at all.
+        UnreadableTileError: cut off, not of its format, without `key`, or with values that lie
+            outside the file.
+        TileShapeError: not three dimensions, not as many bands as named, empty, or more than
+            `MAX_ELEMENTS` values.
+        TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other
+            formats), nor any number at all.
         NonFiniteTileError: NaN or infinite values.
     """
     array = read_array(path, key)
@@ -122,7 +128,8 @@ def read_mask(path: Path, key: str = 'mask', shape_hw: tuple[int, int] | None = 
         UnreadableTileError: as in `read_image`.
         TileShapeError: more than `MAX_ELEMENTS` values.
         TileDtypeError: an HDF5 dataset of anything but numbers.
-        MaskError: not one band, another size than the image, or values other than 0 and 1 (an image file may hold 0 and 255).
+        MaskError: not one band, another size than the image, or values other than 0 and 1 (an image
+            file may hold 0 and 255).
     """
     array = read_array(path, key)
     if array.ndim == 3 and array.shape[0] == 1 and path.suffix.lower() in (*TIFF, *NUMPY):
@@ -148,7 +155,10 @@ def read_mask(path: Path, key: str = 'mask', shape_hw: tuple[int, int] | None = 
 
 
 def _again(path: Path) -> str:
-    """Return what to do about a broken file; `prepare` lists those of Landslide4Sense, which are HDF5."""
+    """Return what to do about a broken file.
+
+    `prepare` lists those of Landslide4Sense, which are HDF5.
+    """
     check = ', or run `mmlandslide prepare --check` for a list of all such files'
     return f'Get the file again{check if path.suffix.lower() in HDF5 else ""}'
 
@@ -162,7 +172,8 @@ def read_array(path: Path, key: str) -> np.ndarray:
 
     Raises:
         MissingPathError: no such file.
-        UnreadableTileError: as in `read_image`; `TileKeyError` where an HDF5 file has no dataset `key`.
+        UnreadableTileError: as in `read_image`; `TileKeyError` where an HDF5 file has no dataset
+            `key`.
         TileShapeError: more than `MAX_ELEMENTS` values.
     """
     suffix = path.suffix.lower()

@@ -20,11 +20,13 @@ from mmlandslide.registry import DATASETS
 class ImageFolderDataset(TileView):
     """Photographs `<folder>/<class>/<name>.JPEG`, labelled by the folder that they lie in.
 
-    Written for ImageNet-1k (Russakovsky et al. 2015): 1 281 167 training and 50 000 validation photographs of 1000 classes, whose
-    folders are named by synsets, `data/imagenet/train/n01440764/n01440764_18.JPEG`. 8 bit, any size; grey and CMYK ones become RGB.
+    Written for ImageNet-1k (Russakovsky et al. 2015): 1 281 167 training and 50 000 validation
+    photographs of 1000 classes, whose folders are named by synsets,
+    `data/imagenet/train/n01440764/n01440764_18.JPEG`. 8 bit, any size; grey and CMYK ones become
+    RGB.
 
-    Classes are numbered in the order of their names in `class_folder`, whichever folder is read: a validation folder that lacks
-    one would otherwise shift all others.
+    Classes are numbered in the order of their names in `class_folder`, whichever folder is read: a
+    validation folder that lacks one would otherwise shift all others.
 
     Args:
         data_root: that holds the folders.
@@ -36,7 +38,8 @@ class ImageFolderDataset(TileView):
 
     Raises:
         MissingPathError: no such folder.
-        DatasetError: no class, no photograph, a class that `class_folder` lacks, or a link that leads out of the data root.
+        DatasetError: no class, no photograph, a class that `class_folder` lacks, or a link that
+            leads out of the data root.
         TileError: a broken photograph.
         BandError: a band that photographs do not have.
     """

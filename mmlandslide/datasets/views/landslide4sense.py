@@ -22,11 +22,12 @@ WIRES = ('float32', 'stored')
 class Landslide4SenseView(TileView):
     """Landslide4Sense tiles out of their packed store, which the first use builds.
 
-    Sensor: Sentinel-2 L1C (12 bands: B8A is left out, B10 is in) with slope and elevation from ALOS PALSAR. Tile: 128 x 128 px of
-    about 10 m. Values: raw value / a fixed divisor a band, see `mmlandslide.bands`. Files: `image_N.h5` with `img`
-    (128, 128, 14) float64, `mask_N.h5` with `mask` (128, 128) uint8, 0 = no landslide, 1 = landslide. Counts: 3799 training,
-    245 validation and 800 test tiles; 58.7 % of the training tiles hold a landslide, on about 2 % of all pixels. Published as
-    Zenodo record 10463239.
+    Sensor: Sentinel-2 L1C (12 bands: B8A is left out, B10 is in) with slope and elevation from ALOS
+    PALSAR. Tile: 128 x 128 px of about 10 m. Values: raw value / a fixed divisor a band, see
+    `mmlandslide.bands`. Files: `image_N.h5` with `img` (128, 128, 14) float64, `mask_N.h5` with
+    `mask` (128, 128) uint8, 0 = no landslide, 1 = landslide. Counts: 3799 training, 245 validation
+    and 800 test tiles; 58.7 % of the training tiles hold a landslide, on about 2 % of all pixels.
+    Published as Zenodo record 10463239.
 
     Args:
         data_root: folder in either published layout (see `mmlandslide.datasets.storage.index`).
@@ -34,9 +35,10 @@ class Landslide4SenseView(TileView):
         bands: names or groups to load, such as `'all'` or `('B4', 'B3', 'B2')`.
         split_file: text file with one tile id a line; `None` for all tiles of the split.
         name: of the data.
-        wire: form in which tiles enter the pipeline and, unless a transform computes, travel to the device: `'float32'` in stored
-            units, or `'stored'`, the store's whole numbers (uint16; `TilePreprocessor` divides and normalises them), half the
-            bytes. A split with a tile that did not fit into uint16 is sent as float32 throughout: a batch has one form.
+        wire: form in which tiles enter the pipeline and, unless a transform computes, travel to the
+            device: `'float32'` in stored units, or `'stored'`, the store's whole numbers (uint16;
+            `TilePreprocessor` divides and normalises them), half the bytes. A split with a tile
+            that did not fit into uint16 is sent as float32 throughout: a batch has one form.
         kwargs: what `TileView` takes.
 
     Raises:
@@ -69,7 +71,10 @@ class Landslide4SenseView(TileView):
         super().__init__(bands=bands, name=name, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[Sample]:
-        """Return one entry a tile, in the order of the split file or of their numbers; build the store where needed."""
+        """Return one entry a tile, in the order of the split file or of their numbers.
+
+        Build the store where needed.
+        """
         self.store: TileStore = ensure_store(Path(self.data_root), self.split)
         fits = all(self.store.entry(tile_id).dtype == '<u2' for tile_id in self.store.ids)
         self.read = self.store.raw if self.wire == 'stored' and fits else self.store.read
@@ -85,7 +90,10 @@ class Landslide4SenseView(TileView):
         return {}
 
     def load_image(self, info: Sample) -> np.ndarray:
-        """Return the tile's bands, (C, H, W): float32 in stored units, or uint16 and read-only where `wire` is `'stored'`."""
+        """Return the tile's bands, (C, H, W).
+
+        Float32 in stored units, or uint16 and read-only where `wire` is `'stored'`.
+        """
         return self.read(info['img_id'], self.positions)
 
     def require_mask(self, tile_id: str) -> None:
@@ -106,7 +114,9 @@ class Landslide4SenseView(TileView):
 
 @DATASETS.register_module()
 class Landslide4SenseDetDataset(Landslide4SenseView):
-    """Landslide4Sense tiles with one box a landslide; sensor, bands, files and counts as in `Landslide4SenseView`.
+    """Landslide4Sense tiles with one box a landslide.
+
+    Sensor, bands, files and counts as in `Landslide4SenseView`.
 
     Args:
         box_rule: how a mask becomes boxes, a name in `mmlandslide.datasets.boxes.RULES`.
@@ -114,7 +124,8 @@ class Landslide4SenseDetDataset(Landslide4SenseView):
         kwargs: what `Landslide4SenseView` takes.
 
     Raises:
-        DatasetError: the split has no masks, or no tile with a box where only those are kept; and as in `Landslide4SenseView`.
+        DatasetError: the split has no masks, or no tile with a box where only those are kept; and
+            as in `Landslide4SenseView`.
         ConfigError: no such rule or split.
     """
 
@@ -141,7 +152,9 @@ class Landslide4SenseDetDataset(Landslide4SenseView):
 
 @DATASETS.register_module()
 class Landslide4SenseClsDataset(Landslide4SenseView):
-    """Landslide4Sense tiles labelled 1 where any pixel is landslide; the rest as in `Landslide4SenseView`.
+    """Landslide4Sense tiles labelled 1 where any pixel is landslide.
+
+    The rest as in `Landslide4SenseView`.
 
     Raises:
         DatasetError: the split has no masks; and as in `Landslide4SenseView`.

@@ -26,10 +26,12 @@ PATTERN = r'(\d+_\d+)\.tif$'
 class MaskFolderDataset(TileView):
     r"""Tiles in one folder, their masks in another, paired by an id in the file name.
 
-    Written for `data/mars_mmls` (Multimodal-Martian-Landslides, WACV 2024): 180 train and 31 validation tiles of Valles Marineris,
-    128 x 128 px float32 GeoTIFF scaled to [0, 1], bands as in the group `mars`; `images/Image_patch_R_C.tif` goes with
-    `masks/Mask_patch_R_C.tif`, values 0 and 1. Every tile holds a landslide, which covers half of it in the mean. Thermal inertia
-    is 0 where it has no data: give `nodata={'mars_thermal': 0.0}`. Any format that `tiles.read_image` reads will do.
+    Written for `data/mars_mmls` (Multimodal-Martian-Landslides, WACV 2024): 180 train and 31
+    validation tiles of Valles Marineris, 128 x 128 px float32 GeoTIFF scaled to [0, 1], bands as in
+    the group `mars`; `images/Image_patch_R_C.tif` goes with `masks/Mask_patch_R_C.tif`, values 0
+    and 1. Every tile holds a landslide, which covers half of it in the mean. Thermal inertia is 0
+    where it has no data: give `nodata={'mars_thermal': 0.0}`. Any format that `tiles.read_image`
+    reads will do.
 
     Tiles are packed into a store on first use, as Landslide4Sense's are.
 
@@ -39,18 +41,20 @@ class MaskFolderDataset(TileView):
         bands: names or groups to load; all by default.
         images: folder of images below `data_root`.
         masks: folder of masks below `data_root`; `None` for tiles without labels.
-        pattern: regular expression, searched for in each file name; its first group is the id that pairs image and mask.
+        pattern: regular expression, searched for in each file name; its first group is the id that
+            pairs image and mask.
         split: `train`, `validation` or `test`: the first part of the tile ids.
         split_file: text with one tile id a line; only those, in its order.
         box_rule: of `boxes.RULES`.
         keep_negatives: keep tiles without a box.
-        nodata: band -> the value that means no data there. Such pixels get the mean of the tile's other pixels in that band.
+        nodata: band -> the value that means no data there. Such pixels get the mean of the tile's
+            other pixels in that band.
         kwargs: what `TileView` takes, `name` among it.
 
     Raises:
         MissingPathError: no such folder or split file.
-        DatasetError: no tile, a file name without id, an id twice, an image or mask that stands alone, or a link that leads out
-            of the data root.
+        DatasetError: no tile, a file name without id, an id twice, an image or mask that stands
+            alone, or a link that leads out of the data root.
         ConfigError: no such split or box rule, or a pattern without group.
         BandError: a band that the files do not have.
         TileError: a tile that cannot be read.
@@ -88,12 +92,18 @@ class MaskFolderDataset(TileView):
 
     @property
     def store_name(self) -> str:
-        """Return the store's name: views that read the same files otherwise have stores of their own."""
+        """Return the store's name.
+
+        Views that read the same files otherwise have stores of their own.
+        """
         reading = json.dumps([self.images, self.masks, self.pattern.pattern, self.source_bands])
         return f'{Path(self.images).name}_{self.split}_{hashlib.blake2b(reading.encode(), digest_size=4).hexdigest()}'
 
     def load_data_list(self) -> list[Sample]:
-        """Return one dict a tile: ids, path, boxes and, where there are masks, `gt_label` (1 if any pixel is landslide)."""
+        """Return one dict a tile.
+
+        Ids, path, boxes and, where there are masks, `gt_label` (1 if any pixel is landslide).
+        """
         refs = self.find_tiles()
         self.store = ensure(refs, self.source_bands, store_folder(self.folder), self.store_name)
         chosen = refs if self.split_file is None else select(refs, self.split_file)

@@ -1,4 +1,7 @@
-"""What every dataset view shares: keyed randomness, loading by tile id, and no silent substitution of samples."""
+"""What every dataset view shares.
+
+Keyed randomness, loading by tile id, and no silent substitution of samples.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -17,16 +20,17 @@ Sample = dict[str, Any]
 class TileView(BaseDataset, ABC):
     """A list of tiles, each loaded, drawn upon with its own randomness and sent through a pipeline.
 
-    A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends tiles as stored; bands in the
-    order asked for), `bands` (names), `img_id`
-    (tile id), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
-    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and, outside tests, `draw_other`
-    (returns another sample, loaded and with the same generator, for transforms that mix). Subclasses add truth.
+    A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends
+    tiles as stored; bands in the order asked for), `bands` (names), `img_id` (tile id), `img_path`,
+    `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
+    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and,
+    outside tests, `draw_other` (returns another sample, loaded and with the same generator, for
+    transforms that mix). Subclasses add truth.
 
     Args:
         bands: names or groups to load.
-        name: of the data; tile ids of one name are compared with each other wherever they come from, so that a tile that
-            served for training cannot be tested unnoticed.
+        name: of the data; tile ids of one name are compared with each other wherever they come
+            from, so that a tile that served for training cannot be tested unnoticed.
         pipeline: transforms, each a dict with a `type`.
         test_mode: no tile is mixed in; the draw is the same in every epoch.
         lazy_init: leave listing the tiles for later.
@@ -93,7 +97,10 @@ class TileView(BaseDataset, ABC):
 
     @abstractmethod
     def load_image(self, info: Sample) -> np.ndarray:
-        """Return the tile's bands, (C, H, W): float32 in stored units, or uint16 whole numbers, each a value times its divisor."""
+        """Return the tile's bands, (C, H, W).
+
+        Float32 in stored units, or uint16 whole numbers, each a value times its divisor.
+        """
 
     def load(self, index: int, generator: np.random.Generator) -> Sample:
         """Return one sample before any transform.
@@ -125,10 +132,12 @@ class TileView(BaseDataset, ABC):
         """Return one sample after the pipeline.
 
         Args:
-            index: a position with its seed and epoch as our sampler hands it, or a plain position (seed 0, epoch 0).
+            index: a position with its seed and epoch as our sampler hands it, or a plain position
+                (seed 0, epoch 0).
 
         Raises:
-            DatasetError: a transform returned nothing; mmengine would put a random other sample in its place.
+            DatasetError: a transform returned nothing; mmengine would put a random other sample in
+                its place.
         """
         self.full_init()
         seed, epoch, position = index if isinstance(index, rng.SampleIndex) else (0, 0, int(index))

@@ -27,28 +27,32 @@ _REMEDY = 'Correct the file, or take it and its image out of the folder'
 class VOCTileDataset(TileView):
     """A folder of photographs `N.jpg`, each with its boxes in `N.xml`.
 
-    `data/l4s_rgb`: Landslide4Sense tiles as 8-bit RGB, resized from 128 to 224 px, 1440 train and 309 valid, class `landslides`;
-    boxes are whole numbers from 0 to 224, half-open. `data/dynahead_rgb`: RGB tiles, mostly 512 x 512 px, 665 train and 142 valid,
-    class `landslide`; boxes are whole numbers from 1 to the width, as LabelImg writes them, so that at the left and the upper edge
-    a 1 stands for 0. No tile of either is empty. Both are read as half-open pixel corners, counted from 0, in the frame of the
-    image file; the XML's `<size>` is not looked at, for that of `l4s_rgb` wrongly says 128.
+    `data/l4s_rgb`: Landslide4Sense tiles as 8-bit RGB, resized from 128 to 224 px, 1440 train and
+    309 valid, class `landslides`; boxes are whole numbers from 0 to 224, half-open.
+    `data/dynahead_rgb`: RGB tiles, mostly 512 x 512 px, 665 train and 142 valid, class `landslide`;
+    boxes are whole numbers from 1 to the width, as LabelImg writes them, so that at the left and
+    the upper edge a 1 stands for 0. No tile of either is empty. Both are read as half-open pixel
+    corners, counted from 0, in the frame of the image file; the XML's `<size>` is not looked at,
+    for that of `l4s_rgb` wrongly says 128.
 
     Args:
         data_root: that holds the folder.
         folder: of images and XML files, such as `train`.
         bands: of `R`, `G`, `B`, in any order; values 0 to 255.
-        tile_id: how the file's `{stem}` becomes a tile id. With the default and `name='landslide4sense'` the RGB tile 12 has the id
-            of the 14-band tile it was made from, so that a tile in both is seen as the same.
+        tile_id: how the file's `{stem}` becomes a tile id. With the default and
+            `name='landslide4sense'` the RGB tile 12 has the id of the 14-band tile it was made
+            from, so that a tile in both is seen as the same.
         split_file: text with one tile id a line; only those, in its order.
         keep_negatives: keep tiles without a box.
-        kwargs: what `TileView` takes, `name` among it. `metainfo=dict(classes=...)` with several classes has each object's name
-            looked up there; with one class, every object is of it.
+        kwargs: what `TileView` takes, `name` among it. `metainfo=dict(classes=...)` with several
+            classes has each object's name looked up there; with one class, every object is of it.
 
     Raises:
         MissingPathError: no such folder or split file.
         ConfigError: a `tile_id` without `{stem}`, which would give all tiles one id.
-        DatasetError: no tile, none with a box where only those are kept, an image without XML, an XML without image, or a tile
-            named in the split file that is not there, or a link that leads out of the data root.
+        DatasetError: no tile, none with a box where only those are kept, an image without XML, an
+            XML without image, or a tile named in the split file that is not there, or a link that
+            leads out of the data root.
         TileError: a broken image or XML, or a box that cannot be.
     """
 
@@ -80,7 +84,10 @@ class VOCTileDataset(TileView):
         super().__init__(bands=bands, **kwargs)
 
     def load_data_list(self) -> list[Sample]:
-        """Return one dict a tile: ids, paths, boxes, labels and `gt_label` (1 where there is a box)."""
+        """Return one dict a tile.
+
+        Ids, paths, boxes, labels and `gt_label` (1 where there is a box).
+        """
         samples = {
             sample['img_id']: sample
             for sample in map(self._sample, paired_files(self.folder, self.root))
@@ -124,11 +131,13 @@ def paired_files(folder: Path, root: Path | None = None) -> list[tuple[Path, Pat
 
     Args:
         folder: of images and XML files.
-        root: that no link may lead out of, see `index.require_inside`; the folder itself by default.
+        root: that no link may lead out of, see `index.require_inside`; the folder itself by
+            default.
 
     Raises:
         MissingPathError: no such folder.
-        DatasetError: no image, one without XML, an XML without image, two images of one stem, or a link that leads out.
+        DatasetError: no image, one without XML, an XML without image, two images of one stem, or a
+            link that leads out.
     """
     if not folder.is_dir():
         raise MissingPathError.mismatch(
@@ -157,20 +166,22 @@ def paired_files(folder: Path, root: Path | None = None) -> list[tuple[Path, Pat
 def read_voc(path: Path, image_hw: tuple[int, int] | None = None) -> tuple[np.ndarray, list[str]]:
     """Return the boxes of a Pascal VOC file and the names of their objects.
 
-    Coordinates are taken as they stand, fractions included. A document type, entities and external references are refused, and a
-    `<filename>` that is more than a name: the image is found by the XML file's own name, but other tools open what stands there.
+    Coordinates are taken as they stand, fractions included. A document type, entities and external
+    references are refused, and a `<filename>` that is more than a name: the image is found by the
+    XML file's own name, but other tools open what stands there.
 
     Args:
         path: of the XML file.
-        image_hw: size of its image in px, to check the boxes against; `None` to check the lower bound alone.
+        image_hw: size of its image in px, to check the boxes against; `None` to check the lower
+            bound alone.
 
     Returns:
         (N, 4) float32 xyxy half-open pixel corners, and N names.
 
     Raises:
         MissingPathError: no such file.
-        TileError: not such a file, absurdly large, a coordinate or a name that is missing, a box that is empty or outside the
-            image, or a `<filename>` that leads elsewhere.
+        TileError: not such a file, absurdly large, a coordinate or a name that is missing, a box
+            that is empty or outside the image, or a `<filename>` that leads elsewhere.
     """
     if not path.is_file():
         raise MissingPathError.mismatch(
@@ -214,7 +225,10 @@ def _refuse_path(root: Element, path: Path) -> None:
 
 
 def _box(entry: Element, index: int, limits_xy: tuple[float, float], path: Path) -> list[float]:
-    """Return the checked box of one `<object>`; `index` counts from 1, as a reader of the file does."""
+    """Return the checked box of one `<object>`.
+
+    `index` counts from 1, as a reader of the file does.
+    """
     texts = {corner: entry.findtext(f'bndbox/{corner}') for corner in _CORNERS}
     try:
         x1, y1, x2, y2 = (float(text or '') for text in texts.values())

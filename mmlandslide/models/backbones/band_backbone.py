@@ -1,6 +1,7 @@
-"""MMPretrain's backbones with two more arguments: the bands that they look at and the weights that they start from.
+"""MMPretrain's backbones with two more arguments.
 
-One class serves classifier, self-supervision and detector, so one checkpoint layout (`backbone.` prefix) serves all.
+The bands that they look at and the weights that they start from. One class serves classifier,
+self-supervision and detector, so one checkpoint layout (`backbone.` prefix) serves all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +21,15 @@ class BandBackbone:
 
     Args:
         bands: names or groups, in the order of the input's channels.
-        pretrained: where the weights come from, as `mmlandslide.weights.bridge.load_pretrained` takes it: `checkpoint` (file,
-            work dir or URL), `source`, `stem`, `min_matched`. Read when weights are initialised for a fresh training, never
-            before.
+        pretrained: where the weights come from, as `mmlandslide.weights.bridge.load_pretrained`
+            takes it: `checkpoint` (file, work dir or URL), `source`, `stem`, `min_matched`. Read
+            when weights are initialised for a fresh training, never before.
         kwargs: what MMPretrain's class takes.
 
     Raises:
         BandError: no band, or one twice.
-        ConfigError: `pretrained` has other keys, or an `init_cfg` reads a checkpoint past the bridge.
+        ConfigError: `pretrained` has other keys, or an `init_cfg` reads a checkpoint past the
+            bridge.
     """
 
     bands: tuple[str, ...]
@@ -52,7 +54,8 @@ class BandBackbone:
         super().__init__(**self.host_arguments(len(names), kwargs))
         self.bands = names
         self.pretrained = pretrained
-        #: What the weights have seen, filled by the bridge and carried by the checkpoints of whatever model holds this backbone.
+        #: What the weights have seen, filled by the bridge and carried by the checkpoints of
+        #: whatever model holds this backbone.
         self.lineage: dict[str, Any] = {}
 
     def host_arguments(self, in_channels: int, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +63,9 @@ class BandBackbone:
         return {'in_channels': in_channels, **kwargs}
 
     def init_weights(self) -> None:
-        """Initialise as MMPretrain does, then carry over the pre-trained weights: last, so that nothing overwrites them.
+        """Initialise as MMPretrain does, then carry over the pre-trained weights.
+
+        Last, so that nothing overwrites them.
 
         Raises:
             CheckpointMismatchError: a parameter of the backbone would stay random.
@@ -72,7 +77,10 @@ class BandBackbone:
 
 @MODELS.register_module()
 class ResNet(BandBackbone, host.ResNet):
-    """ResNet (He et al. 2016) over named bands; `depth=18`, `out_indices=(0, 1, 2, 3)` for a pyramid."""
+    """ResNet (He et al. 2016) over named bands.
+
+    `depth=18`, `out_indices=(0, 1, 2, 3)` for a pyramid.
+    """
 
     stem_name = 'conv1.weight'
 
@@ -80,9 +88,9 @@ class ResNet(BandBackbone, host.ResNet):
 def init_linear(model: nn.Module) -> None:
     """Draw the weights of every linear layer from Xavier's uniform distribution and set the biases to zero.
 
-    So MAE does (He et al. 2021, appendix A.1). Swin's authors draw them with a standard deviation of .02; the residual stream is
-    then so small that the first steps, which learn the bands' means, drown what the tokens say, and the autoencoder goes on
-    predicting the mean.
+    So MAE does (He et al. 2021, appendix A.1). Swin's authors draw them with a standard deviation
+    of .02; the residual stream is then so small that the first steps, which learn the bands' means,
+    drown what the tokens say, and the autoencoder goes on predicting the mean.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):

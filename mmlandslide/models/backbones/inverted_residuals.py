@@ -1,8 +1,9 @@
-"""Backbones of inverted residuals (Sandler et al. 2018): EfficientNet, and two small ones whose ImageNet weights pip can install.
+"""Backbones of inverted residuals (Sandler et al. 2018).
 
-`recipes.imagenet_from_pip` names those weights. MMPretrain's classes take three channels only and compute every layer, tapped or
-not; ours have a stem over their bands and end at the last of `out_indices`: parameters after it would get no gradient, and so
-stop a training in several processes.
+EfficientNet, and two small ones whose ImageNet weights pip can install. `recipes.imagenet_from_pip`
+names those weights. MMPretrain's classes take three channels only and compute every layer, tapped
+or not; ours have a stem over their bands and end at the last of `out_indices`: parameters after it
+would get no gradient, and so stop a training in several processes.
 """
 
 from typing import Any, cast
@@ -14,7 +15,10 @@ from mmlandslide.registry import MODELS
 
 
 class InvertedResiduals(BandBackbone):
-    """What the backbones of this module add to `BandBackbone`: the stem, which MMPretrain's classes hard-code."""
+    """What the backbones of this module add to `BandBackbone`.
+
+    The stem, which MMPretrain's classes hard-code.
+    """
 
     layers: Any
 
@@ -41,7 +45,10 @@ class InvertedResiduals(BandBackbone):
 
 @MODELS.register_module()
 class EfficientNet(InvertedResiduals, host.EfficientNet):
-    """EfficientNet (Tan and Le 2019) over named bands; `out_indices=(2, 3, 4, 5)` for a pyramid of strides 4 to 32."""
+    """EfficientNet (Tan and Le 2019) over named bands.
+
+    `out_indices=(2, 3, 4, 5)` for a pyramid of strides 4 to 32.
+    """
 
     stem_name = 'layers.0.conv.weight'
 
@@ -52,10 +59,11 @@ class EfficientNet(InvertedResiduals, host.EfficientNet):
 
 @MODELS.register_module()
 class EfficientNetLite(EfficientNet):
-    """EfficientNet-Lite0 over named bands: EfficientNet-B0 without squeeze-and-excitation and with ReLU6.
+    """EfficientNet-Lite0 over named bands.
 
-    As its authors publish it in tensorflow/tpu, `models/official/efficientnet/lite`. Lite1 and larger keep the depth of the first
-    and the last stage, which MMPretrain's `model_scaling` does not, so there are none here.
+    EfficientNet-B0 without squeeze-and-excitation and with ReLU6. As its authors publish it in
+    tensorflow/tpu, `models/official/efficientnet/lite`. Lite1 and larger keep the depth of the
+    first and the last stage, which MMPretrain's `model_scaling` does not, so there are none here.
 
     Args:
         arch: `lite0`.
@@ -63,7 +71,8 @@ class EfficientNetLite(EfficientNet):
         kwargs: what `EfficientNet` takes.
     """
 
-    # MMPretrain's `b` with the third number of each block, the ratio of squeeze-and-excitation, zero.
+    # MMPretrain's `b` with the third number of each block, the ratio of squeeze-and-excitation,
+    # zero.
     layer_settings = {  # noqa: RUF012 (the host's own spelling)
         'l': [
             [[*block[:2], 0, *block[3:]] for block in layer]
@@ -80,7 +89,10 @@ class EfficientNetLite(EfficientNet):
 
 @MODELS.register_module()
 class MobileNetV2(InvertedResiduals, host.MobileNetV2):
-    """MobileNetV2 (Sandler et al. 2018) over named bands; `out_indices=(1, 2, 4, 6)` for a pyramid of strides 4 to 32."""
+    """MobileNetV2 (Sandler et al. 2018) over named bands.
+
+    `out_indices=(1, 2, 4, 6)` for a pyramid of strides 4 to 32.
+    """
 
     stem_name = 'conv1.conv.weight'
 

@@ -1,4 +1,7 @@
-"""SatMAE's encoder: a vision transformer whose tokens are of groups of bands (Cong et al. 2022, arXiv 2207.08051)."""
+"""SatMAE's encoder.
+
+A vision transformer whose tokens are of groups of bands (Cong et al. 2022, arXiv 2207.08051).
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -46,31 +49,41 @@ class GroupEmbed(PatchEmbed):
 class SatMAEViT(BandBackbone, host.VisionTransformer):
     """ViT over groups of bands as SatMAE pre-trains it on fMoW-Sentinel (Cong et al. 2022).
 
-    Each group has patches of its own; all groups' tokens of all positions attend to each other. To a token is added its position
-    in the first D - E values and its group's code in the last E; the class token is of no group and has zeros there.
+    Each group has patches of its own; all groups' tokens of all positions attend to each other. To
+    a token is added its position in the first D - E values and its group's code in the last E; the
+    class token is of no group and has zeros there.
 
-    SatMAE standardises Sentinel-2's digital numbers by its own statistics, band by band; ours do the same with Landslide4Sense's
-    quotients. A factor a band cancels in that, so the weights find what they know, but for how the two data sets differ.
+    SatMAE standardises Sentinel-2's digital numbers by its own statistics, band by band; ours do
+    the same with Landslide4Sense's quotients. A factor a band cancels in that, so the weights find
+    what they know, but for how the two data sets differ.
 
-    A group that shares no band with a published one (such as slope and DEM) starts random, by design; one that shares some but
-    is not the same has no published weights and is refused by the bridge. Bands that are in no group are not looked at.
+    A group that shares no band with a published one (such as slope and DEM) starts random, by
+    design; one that shares some but is not the same has no published weights and is refused by the
+    bridge. Bands that are in no group are not looked at.
 
     Args:
-        groups: bands of each, as `bands.names` takes them, in any order: a group is known by its bands.
-        substitutes: band of a group that the input lacks -> the band that stands in for it, or `None` for zeros, the band's mean,
-            which drops its column. Landslide4Sense has no B8A: B8, its wide neighbour (833 and 865 nm), stands in.
-        fuse: `average` the groups' tokens of a position, or `concatenate` them (channels D times groups).
+        groups: bands of each, as `bands.names` takes them, in any order: a group is known by its
+            bands.
+        substitutes: band of a group that the input lacks -> the band that stands in for it, or
+            `None` for zeros, the band's mean, which drops its column. Landslide4Sense has no B8A:
+            B8, its wide neighbour (833 and 865 nm), stands in.
+        fuse: `average` the groups' tokens of a position, or `concatenate` them (channels D times
+            groups).
         channel_dims: E.
         img_size: px of the input whose positions are learned; others are interpolated.
         patch_size: px, as the groups' stems see it.
-        stride: px of the tile that a token covers; the patch where `None`. Where it differs, tiles are resized by patch / stride:
-            16 shows the encoder tiles of 128 px, enlarged to 256 px for the detector, at the 10 m that it was pre-trained at.
+        stride: px of the tile that a token covers; the patch where `None`. Where it differs, tiles
+            are resized by patch / stride: 16 shows the encoder tiles of 128 px, enlarged to 256 px
+            for the detector, at the 10 m that it was pre-trained at.
         out_type: `featmap`, or another of MMPretrain's `VisionTransformer`.
-        kwargs: `bands` and `pretrained` as `BandBackbone`, the rest as MMPretrain's `VisionTransformer`.
+        kwargs: `bands` and `pretrained` as `BandBackbone`, the rest as MMPretrain's
+            `VisionTransformer`.
 
     Raises:
-        BandError: a group names no band or one twice, or the input lacks a band of a group and nothing stands in for it.
-        ConfigError: no group, a group given twice, an unknown `fuse`, or codes that leave no room for positions.
+        BandError: a group names no band or one twice, or the input lacks a band of a group and
+            nothing stands in for it.
+        ConfigError: no group, a group given twice, an unknown `fuse`, or codes that leave no room
+            for positions.
     """
 
     #: No weight runs over all bands: each group's runs over its own, which its name states.
@@ -121,7 +134,8 @@ class SatMAEViT(BandBackbone, host.VisionTransformer):
             x: (B, C, H, W), normalised.
 
         Returns:
-            One a block: for `featmap` (B, D, H / stride, W / stride), rounded up, D times groups where they are concatenated.
+            One a block: for `featmap` (B, D, H / stride, W / stride), rounded up, D times groups
+            where they are concatenated.
         """
         tokens, map_hw = self.embed(x)
         outs = []

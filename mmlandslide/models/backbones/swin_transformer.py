@@ -17,12 +17,13 @@ from mmlandslide.registry import MODELS
 class SwinTransformer(BandBackbone, host.SwinTransformer):
     """Swin (Liu et al. 2021) over named bands, for maps of any size (`WindowAttention`).
 
-    Window 8 is the default: at 128 and 256 px every map of stages 1 to 3 is a multiple of it, where window 7 pads stage 3
-    from 8 to 14 tokens. Beside MMPretrain's architectures there is `nano` (48 channels, two blocks a stage), for tests and for
-    the demo.
+    Window 8 is the default: at 128 and 256 px every map of stages 1 to 3 is a multiple of it, where
+    window 7 pads stage 3 from 8 to 14 tokens. Beside MMPretrain's architectures there is `nano` (48
+    channels, two blocks a stage), for tests and for the demo.
 
     Raises:
-        ConfigError: MMPretrain's `out_after_downsample` or `pad_small_map`, for which there is no place here.
+        ConfigError: MMPretrain's `out_after_downsample` or `pad_small_map`, for which there is no
+            place here.
     """
 
     arch_zoo = {  # noqa: RUF012 (the host's own spelling)
@@ -47,7 +48,10 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
         replace_attention(self.stages)
 
     def init_weights(self) -> None:
-        """Initialise linear layers as `init_linear` does, which MMPretrain leaves to configs; the rest as `BandBackbone`."""
+        """Initialise linear layers as `init_linear` does, which MMPretrain leaves to configs.
+
+        The rest as `BandBackbone`.
+        """
         init_linear(self)
         super().init_weights()
 
@@ -61,7 +65,8 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
 
         Args:
             x: (B, C, H, W), normalised.
-            masked: (B, L) bool over the tokens of stage 1, True = masked: those tokens are replaced by `mask_token`.
+            masked: (B, L) bool over the tokens of stage 1, True = masked: those tokens are replaced
+                by `mask_token`.
             mask_token: (1, 1, D); needed with `masked`.
 
         Returns:
@@ -80,12 +85,13 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
     ) -> tuple[torch.Tensor, ...]:
         """Return the same of a masked tile, computing visible tokens alone until a token is a unit.
 
-        Equal to dense Swin in which no token attends to a masked one, and whose masked tokens are replaced once a unit has become
-        one token. The later stages are dense.
+        Equal to dense Swin in which no token attends to a masked one, and whose masked tokens are
+        replaced once a unit has become one token. The later stages are dense.
 
         Args:
             x: (B, C, H, W), normalised; H and W are multiples of the unit.
-            units: that are visible. A unit has a power of two of tokens down and across, at most 2 ** (stages - 1).
+            units: that are visible. A unit has a power of two of tokens down and across, at most 2
+                ** (stages - 1).
             mask_token: (1, 1, D_i), of the stage at which a token is a unit.
 
         Returns:

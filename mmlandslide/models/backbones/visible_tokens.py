@@ -1,9 +1,10 @@
-"""Where the visible tokens of a masked tile stand, and which of them share a window: attention of visible tokens alone.
+"""Where the visible tokens of a masked tile stand, and which of them share a window.
 
-In Swin-MAE a masked unit is 16 px, so it is a whole number of tokens until patches have been merged to units: up to there nothing
-that is masked needs to be computed (the idea of GreenMIM, Huang et al. 2022, arXiv 2205.13515; its grouping is not used). Windows
-then hold different numbers of tokens. Those that hold as many are attended together, so no key is padding and the result is that of
-dense attention with masked keys excluded.
+Attention of visible tokens alone. In Swin-MAE a masked unit is 16 px, so it is a whole number of
+tokens until patches have been merged to units: up to there nothing that is masked needs to be
+computed (the idea of GreenMIM, Huang et al. 2022, arXiv 2205.13515; its grouping is not used).
+Windows then hold different numbers of tokens. Those that hold as many are attended together, so no
+key is padding and the result is that of dense attention with masked keys excluded.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class Windows:
         order: (B * L,) int64, the tokens in that order.
         back: (B * L,) int64, the inverse of `order`.
         sizes: (windows, tokens in each) of each group, in that order.
-        table_rows: for each group the row of the relative position bias table for each pair (windows, query, key), int64.
+        table_rows: for each group the row of the relative position bias table for each pair
+            (windows, query, key), int64.
     """
 
     order: torch.Tensor
@@ -34,7 +36,9 @@ class Windows:
 
 
 class VisibleTokens:
-    """Places of a batch's visible tokens on their map; stands where a dense map's height and width stand.
+    """Places of a batch's visible tokens on their map.
+
+    Stands where a dense map's height and width stand.
 
     Args:
         rows: (B, L) int64 on the CPU, where the plans are made, so that a GPU is never waited for.
@@ -50,9 +54,10 @@ class VisibleTokens:
         self._plans: dict[tuple[int, int], Windows] = {}
 
     def windows(self, window_size: int, shift_size: int) -> Windows:
-        """Return which tokens share a window; planned once for all blocks that have the same windows.
+        """Return which tokens share a window.
 
-        As in dense attention, a window shrinks to a map that is smaller, and a side that one window spans is not shifted.
+        Planned once for all blocks that have the same windows. As in dense attention, a window
+        shrinks to a map that is smaller, and a side that one window spans is not shifted.
 
         Args:
             window_size: in tokens, for which the bias table is.
@@ -129,7 +134,10 @@ def join(parts: list[torch.Tensor]) -> torch.Tensor:
 
 
 class _Permuted(torch.autograd.Function):
-    """Rows in another order; its gradient is a gather, too, where torch, which does not know of the inverse, would scatter."""
+    """Rows in another order.
+
+    Its gradient is a gather, too, where torch, which does not know of the inverse, would scatter.
+    """
 
     @staticmethod
     def forward(
@@ -203,7 +211,10 @@ class VisibleUnits:
         return grid.flatten(1, 2)[tile, self.index.to(images.device)].flatten(0, 1)
 
     def fill(self, tokens: torch.Tensor, mask_token: torch.Tensor) -> torch.Tensor:
-        """Return the whole map, (B, h * w, C), from one token a visible unit, (B, U, C); the mask token stands for the others."""
+        """Return the whole map, (B, h * w, C), from one token a visible unit, (B, U, C).
+
+        The mask token stands for the others.
+        """
         whole = mask_token.to(tokens.dtype).expand(
             len(tokens), self.grid_hw[0] * self.grid_hw[1], -1
         )

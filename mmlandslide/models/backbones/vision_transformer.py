@@ -15,18 +15,21 @@ from mmlandslide.registry import MODELS
 class PlainTransformer(host.VisionTransformer):
     """MMPretrain's ViT (Dosovitskiy et al. 2021) for tiles of any size, and for a part of their tokens.
 
-    A map of 256 px has 256 tokens of 16 px, so every block attends to all of them: the windows of ViTDet (Li et al. 2022, arXiv
-    2203.16527), which cut maps of 4096 tokens, would save nothing.
+    A map of 256 px has 256 tokens of 16 px, so every block attends to all of them: the windows of
+    ViTDet (Li et al. 2022, arXiv 2203.16527), which cut maps of 4096 tokens, would save nothing.
 
     Args:
         patch_size: side of a patch as the stem sees it.
-        stride: pixels of the tile that a token covers; the patch where `None`. Where it differs, each token's pixels are resized
-            to a patch: CLIP's 14 px patches come out at a stride of 16, of which a pyramid can be made (a tile of 256 px is seen
-            at 224 px, the 16 x 16 tokens of its pre-training); 16 px patches with a stride of 8 see a tile of 128 px at 256 px.
-            No token sees a pixel of another, as a masked autoencoder needs; where pixels are narrowed, as for CLIP, that is the
-            same as resizing the tile.
-        img_size: of the tiles that the position table is made for, after that resizing; of others it is interpolated.
-        fixed_positions: take sine-cosine positions and do not train them, as MAE (He et al. 2021, section 3).
+        stride: pixels of the tile that a token covers; the patch where `None`. Where it differs,
+            each token's pixels are resized to a patch: CLIP's 14 px patches come out at a stride of
+            16, of which a pyramid can be made (a tile of 256 px is seen at 224 px, the 16 x 16
+            tokens of its pre-training); 16 px patches with a stride of 8 see a tile of 128 px at
+            256 px. No token sees a pixel of another, as a masked autoencoder needs; where pixels
+            are narrowed, as for CLIP, that is the same as resizing the tile.
+        img_size: of the tiles that the position table is made for, after that resizing; of others
+            it is interpolated.
+        fixed_positions: take sine-cosine positions and do not train them, as MAE (He et al. 2021,
+            section 3).
         kwargs: what MMPretrain's class takes.
     """
 
@@ -45,7 +48,10 @@ class PlainTransformer(host.VisionTransformer):
             self.pos_embed.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Initialise as MAE does (appendix A.1): linear layers and the stem from Xavier's uniform distribution."""
+        """Initialise as MAE does (appendix A.1).
+
+        Linear layers and the stem from Xavier's uniform distribution.
+        """
         init_linear(self)
         super().init_weights()  # the host draws the position table anew
         nn.init.xavier_uniform_(self.patch_embed.projection.weight.view(self.embed_dims, -1))
@@ -56,10 +62,13 @@ class PlainTransformer(host.VisionTransformer):
             self.pos_embed.data.copy_(F.pad(table, (0, 0, self.num_extra_tokens, 0)))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return what `out_type` says of each block in `out_indices`; a map is (B, D, H / stride, W / stride), rounded up.
+        """Return what `out_type` says of each block in `out_indices`.
+
+        A map is (B, D, H / stride, W / stride), rounded up.
 
         Args:
-            x: (B, C, H, W), normalised, so that zero is each band's mean; padded with it below and right to whole tokens.
+            x: (B, C, H, W), normalised, so that zero is each band's mean; padded with it below and
+                right to whole tokens.
         """
         return super().forward(whole_patches(x, self.patch_px, self.stride))
 
@@ -71,7 +80,8 @@ class PlainTransformer(host.VisionTransformer):
             visible_index: (B, V) int64, positions of the visible tokens, row by row of the map.
 
         Returns:
-            (B, extra + V, D), the class token first where there is one, then the visible ones in the order of the index.
+            (B, extra + V, D), the class token first where there is one, then the visible ones in
+            the order of the index.
         """
         patches, extra = cut(x, self.stride), self.num_extra_tokens
         visible = take(patches.flatten(3).flatten(1, 2), visible_index).view(
@@ -134,9 +144,9 @@ def take(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 def sine_cosine(map_hw: tuple[int, int], width: int) -> torch.Tensor:
     """Return fixed positions (1, h * w, width) of a map, row by row.
 
-    Half of the channels tell the column and half the row, each by sines and then cosines of `width / 4` frequencies from 1 to
-    nearly 1 / 10000 (Vaswani et al. 2017, section 3.5, for two axes). MMPretrain's own lays out the tokens of a map that is not
-    square column by column.
+    Half of the channels tell the column and half the row, each by sines and then cosines of `width
+    / 4` frequencies from 1 to nearly 1 / 10000 (Vaswani et al. 2017, section 3.5, for two axes).
+    MMPretrain's own lays out the tokens of a map that is not square column by column.
 
     Args:
         map_hw: tokens down and across.

@@ -1,6 +1,7 @@
-"""Shifted-window attention for maps of any size: the window shrinks to a small map, and padding is never attended to.
+"""Shifted-window attention for maps of any size.
 
-The same layer attends among the visible tokens of a masked map alone, see `visible_tokens`.
+The window shrinks to a small map, and padding is never attended to. The same layer attends among
+the visible tokens of a masked map alone, see `visible_tokens`.
 """
 
 from collections.abc import Iterable
@@ -19,11 +20,13 @@ HW = tuple[int, int]
 class WindowAttention(ShiftWindowMSA):
     """MMPretrain's `ShiftWindowMSA`, parameter for parameter, without its two limits.
 
-    MMPretrain refuses a map smaller than the window, or (`pad_small_map`) lets real tokens attend to zero padding: at 128 px
-    with window 8, stage 4 is 4 x 4 and 48 of 64 keys would be padding. Here the window shrinks to the map, with the central
-    part of the bias table, as Swin does in classification; and where a map is no multiple of the window, padded tokens are
-    masked out. On square maps that are multiples of the window both give the same numbers; on others MMPretrain shifts neither
-    side where one is no longer than the window, here (as in torchvision) each side goes by itself.
+    MMPretrain refuses a map smaller than the window, or (`pad_small_map`) lets real tokens attend
+    to zero padding: at 128 px with window 8, stage 4 is 4 x 4 and 48 of 64 keys would be padding.
+    Here the window shrinks to the map, with the central part of the bias table, as Swin does in
+    classification; and where a map is no multiple of the window, padded tokens are masked out. On
+    square maps that are multiples of the window both give the same numbers; on others MMPretrain
+    shifts neither side where one is no longer than the window, here (as in torchvision) each side
+    goes by itself.
     """
 
     def forward(self, query: torch.Tensor, hw_shape: HW | VisibleTokens) -> torch.Tensor:
@@ -55,7 +58,10 @@ class WindowAttention(ShiftWindowMSA):
         return self.drop(out[:, :height, :width].reshape(query.shape))
 
     def _attend(self, tokens: torch.Tensor, window: HW, apart: torch.Tensor | None) -> torch.Tensor:
-        """Attend within each window: (B * nW, N, C) -> the same; `apart` (nW, N, N) is True where attention is forbidden."""
+        """Attend within each window: (B * nW, N, C) -> the same.
+
+        `apart` (nW, N, N) is True where attention is forbidden.
+        """
         msa: Any = self.w_msa
         bias = relative_bias(msa, window)[None]  # (1, heads, N, N)
         if apart is not None:
@@ -102,14 +108,16 @@ def attention(
 ) -> torch.Tensor:
     """Return scaled dot-product attention with a bias.
 
-    On GPUs this is torch's fused kernel. On CPUs torch has none for a bias that needs gradients, and three plain operations are
-    mostly faster than its general path (tools/benchmark/attention.py).
+    On GPUs this is torch's fused kernel. On CPUs torch has none for a bias that needs gradients,
+    and three plain operations are mostly faster than its general path
+    (tools/benchmark/attention.py).
 
     Args:
         q: (n, heads, N, D).
         k: likewise.
         v: likewise.
-        bias: (m, heads, N, N) where m divides n, added to the scores of every m in a row; -inf forbids.
+        bias: (m, heads, N, N) where m divides n, added to the scores of every m in a row; -inf
+            forbids.
         scale: of the products of q and k.
         dropped: share of the attention weights that are dropped.
     """
@@ -163,7 +171,8 @@ def _apart(
 ) -> torch.Tensor | None:
     """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None` where all may.
 
-    Tokens are apart that the cyclic shift brought together from opposite sides, and padding from everything real.
+    Tokens are apart that the cyclic shift brought together from opposite sides, and padding from
+    everything real.
     """
     if map_hw == padded and not any(shift):
         return None
@@ -180,7 +189,10 @@ def _apart(
 
 
 def replace_attention(stages: Iterable[Any]) -> None:
-    """Put `WindowAttention` in place of MMPretrain's in every block of every stage; parameters keep their names."""
+    """Put `WindowAttention` in place of MMPretrain's in every block of every stage.
+
+    Parameters keep their names.
+    """
     for stage in stages:
         for block in stage.blocks:
             block.attn = adopt(block.attn)

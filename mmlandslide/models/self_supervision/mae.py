@@ -1,7 +1,7 @@
 """MAE: masked autoencoding with a plain vision transformer (He et al. 2021, arXiv 2111.06377), for any number of bands.
 
-Written from the paper. The encoder computes the visible tokens alone; a light decoder sees them in their places among copies of one
-learnable token and predicts the pixels of every patch.
+Written from the paper. The encoder computes the visible tokens alone; a light decoder sees them in
+their places among copies of one learnable token and predicts the pixels of every patch.
 """
 
 from typing import Any
@@ -81,21 +81,24 @@ class MAEDecoder(BaseModule):
 class MAE(MaskedAutoencoder):
     """Pre-train a plain vision transformer by reconstructing masked patches of a tile.
 
-    A masked patch is what one token covers, `backbone.stride` pixels of the tile: with 16 px patches and a stride of 8 the encoder
-    sees tiles of 128 px at 256 px, while the target stays in the tile's own pixels.
+    A masked patch is what one token covers, `backbone.stride` pixels of the tile: with 16 px
+    patches and a stride of 8 the encoder sees tiles of 128 px at 256 px, while the target stays in
+    the tile's own pixels.
 
     Args:
         backbone: a `VisionTransformer` config with its class token; its `bands` are reconstructed.
         data_preprocessor: a `TilePreprocessor` config with the same bands.
         masked_ratio: share of patches masked, in (0, 1).
-        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels and bands (section 4.1).
+        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels
+            and bands (section 4.1).
         decoder_width: channels of the decoder.
         decoder_depth: blocks of the decoder.
         decoder_heads: of the decoder's attention.
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a ratio outside (0, 1), or a backbone that is no plain ViT, has no class token, or has a norm after pooling.
+        ConfigError: a ratio outside (0, 1), or a backbone that is no plain ViT, has no class token,
+            or has a norm after pooling.
     """
 
     def __init__(
@@ -148,7 +151,8 @@ class MAE(MaskedAutoencoder):
             (B, h * w) bool, True = masked, where the keys are, and the map's (h, w).
 
         Raises:
-            ConfigError: the tile is no multiple of the patch, or the ratio masks none or all of its patches.
+            ConfigError: the tile is no multiple of the patch, or the ratio masks none or all of its
+                patches.
         """
         if any(side % self.patch_px for side in inputs.shape[-2:]):
             raise ConfigError.mismatch(
@@ -164,7 +168,10 @@ class MAE(MaskedAutoencoder):
     def reconstruct(
         self, inputs: torch.Tensor, keys: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mask, encode what is visible, and decode; arguments and returns as `MaskedAutoencoder.reconstruct`."""
+        """Mask, encode what is visible, and decode.
+
+        Arguments and returns as `MaskedAutoencoder.reconstruct`.
+        """
         masked, map_hw = self.masked_patches(inputs, keys)
         visible_index = visible_of(masked).to(inputs.device, non_blocking=True)
         visible = self.backbone.forward_visible(inputs, visible_index)

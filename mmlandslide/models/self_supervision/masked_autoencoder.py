@@ -1,4 +1,7 @@
-"""What every masked autoencoder of tiles shares: masks drawn by tile, target, loss over the masked patches, and pictures."""
+"""What every masked autoencoder of tiles shares.
+
+Masks drawn by tile, target, loss over the masked patches, and pictures.
+"""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -21,7 +24,8 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         backbone: config of a backbone of ours; its `bands` are reconstructed.
         data_preprocessor: a `TilePreprocessor` config with the same bands.
         masked_ratio: share of a tile that is masked, in (0, 1).
-        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels and bands (section 4.1).
+        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels
+            and bands (section 4.1).
         init_cfg: mmengine's.
 
     Raises:
@@ -59,7 +63,8 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
         Args:
             inputs: (B, C, H, W), normalised by band.
-            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is never waited for.
+            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is
+                never waited for.
 
         Returns:
             Predicted patches (B, L, values) and the masked patches (B, L) bool, True = masked.
@@ -101,8 +106,8 @@ class MaskedAutoencoder(BaseSelfSupervisor):
     ) -> dict[str, torch.Tensor]:
         """Return the mean squared error over the masked patches, and beside it the target's variance there.
 
-        `target_variance` is what a model would score that predicts each band's mean: a loss that stays there has learnt
-        nothing (`VarianceHook` warns).
+        `target_variance` is what a model would score that predicts each band's mean: a loss that
+        stays there has learnt nothing (`VarianceHook` warns).
         """
         predicted, masked = self.reconstruct(inputs, _keys(data_samples))
         wanted = self.target(inputs)[masked]  # (masked, values)
@@ -115,9 +120,9 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         """Return pictures of what is learnt, each (B, C, H, W) in stored units.
 
         Returns:
-            `original`; `masked`, NaN where the encoder did not look; `reconstruction`, the prediction in masked patches and the
-            original elsewhere. With `norm_target` a prediction is given its true patch's mean and variance back, which the
-            model does not predict.
+            `original`; `masked`, NaN where the encoder did not look; `reconstruction`, the
+            prediction in masked patches and the original elsewhere. With `norm_target` a prediction
+            is given its true patch's mean and variance back, which the model does not predict.
         """
         predicted, masked = self.reconstruct(inputs, _keys(data_samples))
         patches = patchify(inputs, self.patch_px)

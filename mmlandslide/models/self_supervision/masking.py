@@ -1,4 +1,7 @@
-"""Which units of a tile are masked: a pure function of the tile's key, drawn for a whole batch at once on any device."""
+"""Which units of a tile are masked.
+
+A pure function of the tile's key, drawn for a whole batch at once on any device.
+"""
 
 import torch
 
@@ -17,7 +20,8 @@ def _shifted(value: torch.Tensor, bits: int) -> torch.Tensor:
 def hashed_noise(keys: torch.Tensor, num_draws: int) -> torch.Tensor:
     """Return noise that depends on key and position alone, equal on every device.
 
-    A counter-based generator (SplitMix64: Steele, Lea and Flood, OOPSLA 2014): no state, no loop over the batch.
+    A counter-based generator (SplitMix64: Steele, Lea and Flood, OOPSLA 2014): no state, no loop
+    over the batch.
 
     Args:
         keys: (B,) int64.
@@ -42,7 +46,8 @@ def masked_units(keys: torch.Tensor, num_units: int, masked_ratio: float) -> tor
         masked_ratio: share of units to mask, in (0, 1).
 
     Returns:
-        (B, num_units) bool, True = masked, with exactly `round(masked_ratio * num_units)` True in each row.
+        (B, num_units) bool, True = masked, with exactly `round(masked_ratio * num_units)` True in
+        each row.
     """
     order = hashed_noise(keys, num_units).argsort(dim=1, stable=True)
     rank = order.argsort(dim=1, stable=True)

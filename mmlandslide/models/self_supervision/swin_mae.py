@@ -1,9 +1,11 @@
 """Swin-MAE: masked autoencoding with a Swin encoder (Xu et al. 2023, arXiv 2212.13805), for any number of bands.
 
-Written from the paper. Units of `unit_px` pixels are masked whole; the decoder is Swin blocks with patch expanding and no skips;
-the loss is the mean squared error of the masked pixels alone. The encoder has two forms. `all`, the paper's: masked tokens are
-replaced in place by one learnable token and computed like any other. `visible`: visible tokens alone are computed until a token is
-a unit (see `SwinTransformer.forward_visible`), at a fraction of the cost (tools/benchmark/swin_mae_time.py).
+Written from the paper. Units of `unit_px` pixels are masked whole; the decoder is Swin blocks with
+patch expanding and no skips; the loss is the mean squared error of the masked pixels alone. The
+encoder has two forms. `all`, the paper's: masked tokens are replaced in place by one learnable
+token and computed like any other. `visible`: visible tokens alone are computed until a token is a
+unit (see `SwinTransformer.forward_visible`), at a fraction of the cost
+(tools/benchmark/swin_mae_time.py).
 """
 
 from collections.abc import Sequence
@@ -34,7 +36,9 @@ ENCODERS = ('all', 'visible')
 
 
 class PatchExpanding(BaseModule):
-    """Double a map's height and width and halve its channels: a linear layer to 2 C, then channels to a 2 x 2 block.
+    """Double a map's height and width and halve its channels.
+
+    A linear layer to 2 C, then channels to a 2 x 2 block.
 
     Args:
         in_channels: C of the map.
@@ -48,8 +52,9 @@ class PatchExpanding(BaseModule):
     def init_weights(self) -> None:
         """Give the four tokens that come of one the same start (ICNR, Aitken et al. 2017, arXiv 1707.02937).
 
-        The untrained decoder is then a nearest-neighbour enlargement, from which one linear layer reads what the encoder knows;
-        with four unrelated projections a place it must first learn to undo them.
+        The untrained decoder is then a nearest-neighbour enlargement, from which one linear layer
+        reads what the encoder knows; with four unrelated projections a place it must first learn to
+        undo them.
         """
         weight = self.expansion.weight
         child = nn.init.xavier_uniform_(weight.new_empty(weight.shape[0] // 4, weight.shape[1]))
@@ -71,8 +76,9 @@ class PatchExpanding(BaseModule):
 class SwinMAEDecoder(BaseModule):
     """Patch expanding and Swin blocks from the last stage's map, then a linear layer to pixels.
 
-    With an expanding for each merging of the encoder it ends at the encoder's patches, as in the paper. With fewer it is light: one
-    ends at the units of 16 px, none is SimMIM's single layer (Xie et al. 2022, arXiv 2111.09886).
+    With an expanding for each merging of the encoder it ends at the encoder's patches, as in the
+    paper. With fewer it is light: one ends at the units of 16 px, none is SimMIM's single layer
+    (Xie et al. 2022, arXiv 2111.09886).
 
     Args:
         in_channels: of the last stage's map, 8 C for an embedding of C.
@@ -124,17 +130,18 @@ class SwinMAE(MaskedAutoencoder):
         data_preprocessor: a `TilePreprocessor` config with the same bands.
         unit_px: side of a masked unit; a multiple of the patch, 16 px in the paper.
         masked_ratio: share of units masked, in (0, 1).
-        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels and bands (He et al.
-            2021, section 4.1).
+        norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels
+            and bands (He et al. 2021, section 4.1).
         encoder: `all` tokens, or `visible` ones alone.
         decoder_depth: Swin blocks after each patch expanding.
-        decoder_expandings: of the decoder, at most one for each merging of the encoder; `None` for as many.
+        decoder_expandings: of the decoder, at most one for each merging of the encoder; `None` for
+            as many.
         init_cfg: mmengine's.
 
     Raises:
-        ConfigError: a backbone that is no Swin or taps other stages than the last alone; a unit that is no multiple of the patch,
-            and for visible tokens no power of two of them; a ratio outside (0, 1); no such encoder; more expandings than there
-            are mergings.
+        ConfigError: a backbone that is no Swin or taps other stages than the last alone; a unit
+            that is no multiple of the patch, and for visible tokens no power of two of them; a
+            ratio outside (0, 1); no such encoder; more expandings than there are mergings.
     """
 
     def __init__(
@@ -156,7 +163,8 @@ class SwinMAE(MaskedAutoencoder):
         self.unit_px, self.encoder = unit_px, encoder
         expandings = mergings if decoder_expandings is None else decoder_expandings
         self._check(mergings, expandings)
-        # The token stands for masked ones where they are filled in: before the first stage, or where a token is a unit.
+        # The token stands for masked ones where they are filled in: before the first stage, or
+        # where a token is a unit.
         stage = 0 if encoder == 'all' else (unit_px // self.patch_px).bit_length() - 1
         self.mask_token = nn.Parameter(torch.zeros(1, 1, swin.num_features[stage]))
         self.decoded_px = self.patch_px << (mergings - expandings)
@@ -203,8 +211,8 @@ class SwinMAE(MaskedAutoencoder):
             (B, h * w) bool, True = masked, where the keys are, and the units' (h, w).
 
         Raises:
-            ConfigError: the tile is no multiple of the unit or of the encoder's stride, or the ratio masks none or all of its
-                units.
+            ConfigError: the tile is no multiple of the unit or of the encoder's stride, or the
+                ratio masks none or all of its units.
         """
         stride = self.patch_px * 2 ** (len(self.backbone.stages) - 1)
         for side in inputs.shape[-2:]:
@@ -231,7 +239,8 @@ class SwinMAE(MaskedAutoencoder):
 
         Args:
             inputs: (B, C, H, W), normalised by band.
-            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is never waited for.
+            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is
+                never waited for.
 
         Returns:
             Predicted patches (B, L, values) and the masked tokens (B, L) bool, True = masked.

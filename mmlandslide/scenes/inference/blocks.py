@@ -1,4 +1,7 @@
-"""Finished blocks of a scene on disk: what an interrupted run goes on from, and how several processes hand over what they found."""
+"""Finished blocks of a scene on disk.
+
+What an interrupted run goes on from, and how several processes hand over what they found.
+"""
 
 import io
 import shutil
@@ -61,7 +64,8 @@ class BlocksInMemory:
 class BlockFolder:
     """A folder beside the output, one file a finished block, whole or not there.
 
-    Its name holds a digest of all that decides what is found: a run with other parameters finds another folder.
+    Its name holds a digest of all that decides what is found: a run with other parameters finds
+    another folder.
 
     Args:
         out: the output file.
@@ -90,7 +94,8 @@ class BlockFolder:
             StorageError: the disk is full, or nobody may write there.
         """
         try:
-            # Not into the file itself: NumPy writes that with C's buffers and would not notice that the last of them found no room.
+            # Not into the file itself: NumPy writes that with C's buffers and would not notice that
+            # the last of them found no room.
             content = io.BytesIO()
             for array in (block.found.table, np.array([block.windows, block.valid_px])):
                 np.save(content, array, allow_pickle=False)
@@ -104,12 +109,18 @@ class BlockFolder:
 
     @property
     def placing(self) -> bool:
-        """Whether a run of these parameters was killed while it gave its files their names: what is there of them is its own."""
+        """Whether a run of these parameters was killed while it gave its files their names.
+
+        What is there of them is its own.
+        """
         return (self.path / _PLACING).exists()
 
     @contextmanager
     def while_placing(self) -> Iterator[None]:
-        """Note that files get their names now; the note stays where the process is killed, and until `remove`."""
+        """Note that files get their names now.
+
+        The note stays where the process is killed, and until `remove`.
+        """
         note = write_atomic(self.path / _PLACING, '')
         try:
             yield

@@ -1,4 +1,7 @@
-"""The simplest predictor: connected groups of pixels in which one band is high. A pure function of the pixels, and no model."""
+"""The simplest predictor: connected groups of pixels in which one band is high.
+
+A pure function of the pixels, and no model.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +14,9 @@ from mmlandslide.scenes.inference.predictor import Found
 
 
 class ComponentPredictor:
-    """Finds the 8-connected groups of pixels in which a band lies above a threshold; a baseline, and a ruler for the scene's walk.
+    """Finds the 8-connected groups of pixels in which a band lies above a threshold.
+
+    A baseline, and a ruler for the scene's walk.
 
     Args:
         bands: names or groups that windows have.

@@ -16,9 +16,10 @@ class Detections:
     """N detections in the pixel frame of a scene.
 
     Attributes:
-        table: (N, 11) float64, a row each: x1 y1 x2 y2 (half-open corners, px of the scene), score, row and column where its
-            window starts (px), number of valid pixels under the box, their mean slope, lowest and highest elevation in stored
-            units (NaN where the scene has no such band). float64 because float32 knows no thousandth of a pixel beyond 8192.
+        table: (N, 11) float64, a row each: x1 y1 x2 y2 (half-open corners, px of the scene), score,
+            row and column where its window starts (px), number of valid pixels under the box, their
+            mean slope, lowest and highest elevation in stored units (NaN where the scene has no
+            such band). float64 because float32 knows no thousandth of a pixel beyond 8192.
     """
 
     table: NDArray[np.float64]
@@ -100,7 +101,10 @@ class Detections:
         return self.table[:, _HIGHEST]
 
     def in_order(self) -> 'Detections':
-        """Return the detections by falling score, ties by top, left, bottom, right, then window: one order, however they came."""
+        """Return the detections by falling score, ties by top, left, bottom, right, then window.
+
+        One order, however they came.
+        """
         x1, y1, x2, y2 = self.boxes_xyxy.T
         row, col = self.window_rc.T
         return self[np.lexsort((col, row, x2, y2, x1, y1, -self.scores))]

@@ -1,8 +1,9 @@
 """A trained detector's backbone and neck as an ONNX file, checked against PyTorch before it gets its name.
 
-The proposals and the heads behind them stay out: how many boxes they pass on depends on the picture, tile by tile, and the graph
-that a trace of them makes is exact for the traced tile alone. What is inside is exact: magnification as in the config's test
-pipeline, normalisation, padding, backbone, neck. So a user feeds tiles as they are stored.
+The proposals and the heads behind them stay out: how many boxes they pass on depends on the
+picture, tile by tile, and the graph that a trace of them makes is exact for the traced tile alone.
+What is inside is exact: magnification as in the config's test pipeline, normalisation, padding,
+backbone, neck. So a user feeds tiles as they are stored.
 """
 
 import importlib.util
@@ -79,9 +80,10 @@ def export(
 ) -> Exported:
     """Write the backbone and neck of a detector for other programs.
 
-    The graph takes any number of tiles of one size, `tiles` (batch, bands, H, W) float32 in stored units (Landslide4Sense's, for
-    its bands), and returns the levels of the neck as `p2`, `p3`, ..., a map of stride 2^k in px that the model sees being `pk`. The
-    file's metadata name the bands in their order, the divisors that make stored units of raw values, the config and the checkpoint.
+    The graph takes any number of tiles of one size, `tiles` (batch, bands, H, W) float32 in stored
+    units (Landslide4Sense's, for its bands), and returns the levels of the neck as `p2`, `p3`, ...,
+    a map of stride 2^k in px that the model sees being `pk`. The file's metadata name the bands in
+    their order, the divisors that make stored units of raw values, the config and the checkpoint.
 
     Args:
         config_path: of a detection config.
@@ -94,7 +96,8 @@ def export(
         What was written.
 
     Raises:
-        ConfigError: an unknown format, a package is missing, or the model cannot be exported exactly; nothing is written.
+        ConfigError: an unknown format, a package is missing, or the model cannot be exported
+            exactly; nothing is written.
         LandslideError: as `ModelPredictor`.
         OSError: the file cannot be written.
     """
@@ -140,8 +143,8 @@ def require_format(format_: str) -> None:
 def probes(predictor: ModelPredictor, window_px: int) -> Iterator[NDArray[np.float32]]:
     """Yield batches of tiles on which exactness is checked.
 
-    They are noise about the bands' statistics, among it a tile of zeros and one of values far out, and simulated ground where the
-    bands are Landslide4Sense's.
+    They are noise about the bands' statistics, among it a tile of zeros and one of values far out,
+    and simulated ground where the bands are Landslide4Sense's.
     """
     preprocessor, shape = (
         predictor.model.data_preprocessor,

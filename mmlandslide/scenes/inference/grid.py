@@ -1,8 +1,9 @@
 """Where the windows of a scene lie, which detections each one owns, and the blocks of windows that are read at once. Pure.
 
-Neighbouring windows overlap. Half-way through each overlap runs a border; the borders cut the plane into one core a window, half
-open, so that every point lies in exactly one. A window owns the detections whose centre lies in its core: an object that is not
-larger than the overlap is then whole in the window that owns it, and it is owned once.
+Neighbouring windows overlap. Half-way through each overlap runs a border; the borders cut the plane
+into one core a window, half open, so that every point lies in exactly one. A window owns the
+detections whose centre lies in its core: an object that is not larger than the overlap is then
+whole in the window that owns it, and it is owned once.
 """
 
 from collections.abc import Iterator
@@ -38,15 +39,17 @@ class Block:
 class Grid:
     """Square windows over a scene, all of one size.
 
-    The last window of a row or column is moved back to the scene's edge rather than reaching over it: what a detector sees beyond
-    an edge is not ground. Windows reach beyond the scene only where it is smaller than one, or at an origin other than 0.
+    The last window of a row or column is moved back to the scene's edge rather than reaching over
+    it: what a detector sees beyond an edge is not ground. Windows reach beyond the scene only where
+    it is smaller than one, or at an origin other than 0.
 
     Args:
         height: of the scene in px.
         width: of the scene in px.
         window_px: side of a window.
         overlap_px: of neighbouring windows; those at the edges may overlap more.
-        origin_rc: rows and columns by which the first window starts before the scene, to try another placement.
+        origin_rc: rows and columns by which the first window starts before the scene, to try
+            another placement.
         block_windows: windows on each side of a block.
 
     Raises:
@@ -144,7 +147,10 @@ class Grid:
         return top, left, int(bottom) - top, int(right) - left
 
     def own(self, block: Block) -> tuple[int, int]:
-        """Return how many rows and columns in px of a block's extent come before the next block: no pixel is in two such parts."""
+        """Return how many rows and columns in px of a block's extent come before the next block.
+
+        No pixel is in two such parts.
+        """
         top, left, height, width = self.extent(block)
         rows = (
             int(self.row_starts[block.rows.stop]) - top
@@ -176,7 +182,10 @@ def starts(length_px: int, window_px: int, stride_px: int, origin_px: int = 0) -
 
 
 def borders(window_starts: NDArray[np.int64], window_px: int) -> NDArray[np.float64]:
-    """Return where one core ends and the next begins, (K - 1,): the middle of each overlap. The outer cores have no end."""
+    """Return where one core ends and the next begins, (K - 1,): the middle of each overlap.
+
+    The outer cores have no end.
+    """
     return (window_starts[1:] + window_starts[:-1] + window_px) / 2
 
 

@@ -1,7 +1,7 @@
 """From the detections of all windows to those of the scene, whatever the order in which the windows came.
 
-Pairs of boxes that meet are found with a tree, a share of the boxes at a time: time grows with the number of pairs that meet and
-memory with the number of detections, not with its square.
+Pairs of boxes that meet are found with a tree, a share of the boxes at a time: time grows with the
+number of pairs that meet and memory with the number of detections, not with its square.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,8 @@ def merge(
     Args:
         found: in any order.
         grid: that the windows are of.
-        method: `nms` keeps the best of boxes that overlap, `wbf` puts their weighted mean in its place.
+        method: `nms` keeps the best of boxes that overlap, `wbf` puts their weighted mean in its
+            place.
         iou_thr: overlap above which two boxes show one object.
         join: first join the parts of objects that windows have cut, see `joined`.
 
@@ -63,7 +64,8 @@ def merge(
 def settled(found: Detections, grid: Grid) -> Detections:
     """Drop what a window found outside its core, unless the window that owns that place has missed it.
 
-    It has not where an owned box overlaps the other much, or holds most of it and the other is a piece, cut at its window's edge.
+    It has not where an owned box overlaps the other much, or holds most of it and the other is a
+    piece, cut at its window's edge.
 
     Args:
         found: in any order.
@@ -98,14 +100,16 @@ def nms(found: Detections, iou_thr: float) -> Detections:
 def wbf(found: Detections, iou_thr: float, num_views: int = 1) -> Detections:
     """Fuse the boxes that show one object (weighted boxes fusion; Solovyev et al. 2021, arXiv 1910.13302, section 3).
 
-    A group is a box that `nms` keeps and those that go for it, rather than what a running mean attracts: so it does not depend on
-    the order of equal scores. Its box is the mean of its boxes weighted by score, its score the sum of scores over the number of
-    views or of boxes, whichever is more.
+    A group is a box that `nms` keeps and those that go for it, rather than what a running mean
+    attracts: so it does not depend on the order of equal scores. Its box is the mean of its boxes
+    weighted by score, its score the sum of scores over the number of views or of boxes, whichever
+    is more.
 
     Args:
         found: best first.
         iou_thr: as in `nms`.
-        num_views: in which each object could have been found; a box that is missing in some lowers the score.
+        num_views: in which each object could have been found; a box that is missing in some lowers
+            the score.
     """
     kept, group = np.unique(keepers(found.boxes_xyxy, iou_thr), return_inverse=True)
     count = np.bincount(group, minlength=len(kept))
@@ -125,8 +129,9 @@ METHODS: dict[str, Callable[[Detections, float], Detections]] = {'nms': nms, 'wb
 def joined(found: Detections, grid: Grid) -> Detections:
     """Join the parts of objects that are larger than the overlap of windows, and so are whole in none.
 
-    Two boxes are parts of one object where they meet, each ends at an edge of its own window, and that edge lies on the other's
-    side. A joined box covers all its parts; its score is the best of theirs.
+    Two boxes are parts of one object where they meet, each ends at an edge of its own window, and
+    that edge lies on the other's side. A joined box covers all its parts; its score is the best of
+    theirs.
 
     Args:
         found: best first.
@@ -146,7 +151,9 @@ def joined(found: Detections, grid: Grid) -> Detections:
 
 
 def keepers(boxes_xyxy: NDArray[np.float64], iou_thr: float) -> NDArray[np.int64]:
-    """Return for each box the one that stays for it in greedy non-maximum suppression, (N,); itself where it stays.
+    """Return for each box the one that stays for it in greedy non-maximum suppression, (N,).
+
+    Itself where it stays.
 
     Args:
         boxes_xyxy: (N, 4), best first.

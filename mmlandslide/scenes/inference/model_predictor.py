@@ -20,7 +20,8 @@ from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.lineage import stated
 from mmlandslide.weights.strict_load import fill
 
-#: Side of a tile of Landslide4Sense: configs that show a tile at `size_px` show a pixel of 10 m at `size_px` / 128.
+#: Side of a tile of Landslide4Sense: configs that show a tile at `size_px` show a pixel of 10 m at
+#: `size_px` / 128.
 TILE_PX = 128
 
 
@@ -41,7 +42,8 @@ class ModelPredictor:
 
     Raises:
         MissingPathError: there is no such file.
-        ConfigError: the config describes no detector over bands, or its test pipeline does more than zoom.
+        ConfigError: the config describes no detector over bands, or its test pipeline does more
+            than zoom.
         CheckpointError: the checkpoint cannot be read safely.
         CheckpointMismatchError: it does not fill the model, or was trained on other bands.
     """
@@ -75,7 +77,9 @@ class ModelPredictor:
         ]
 
     def samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
-        """Return each of (B, C, h, w) windows as MMDetection does: `pred_instances` in the window's own pixels.
+        """Return each of (B, C, h, w) windows as MMDetection does.
+
+        `pred_instances` in the window's own pixels.
 
         Raises:
             ConfigError: they do not fit into the memory of the GPU.
@@ -107,7 +111,10 @@ class ModelPredictor:
 
 
 def zoomed(batch: torch.Tensor, zoom: float) -> torch.Tensor:
-    """Return (B, C, h, w) resampled as `datasets.windows.resize` does: linear where it grows, area mean where it shrinks."""
+    """Return (B, C, h, w) resampled as `datasets.windows.resize` does.
+
+    Linear where it grows, area mean where it shrinks.
+    """
     own = [
         int(side) for side in batch.shape[-2:]
     ]  # plain numbers, also under an exporter that traces

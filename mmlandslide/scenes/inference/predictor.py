@@ -1,7 +1,8 @@
 """The seam between a scene and whatever finds landslides in windows of it, and test-time augmentation as one such finder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -63,7 +64,8 @@ class Symmetry:
         return np.stack([x1, y1, x2, y2], axis=1)
 
 
-#: How many ways a window is looked at: as it is, and with both flips, or in all eight symmetries of the square.
+#: How many ways a window is looked at: as it is, and with both flips, or in all eight symmetries of
+#: the square.
 VIEWS: dict[str, tuple[Symmetry, ...]] = {
     'none': (Symmetry(),),
     'flips': (Symmetry(), Symmetry(True), Symmetry(False, 2), Symmetry(True, 2)),
@@ -74,7 +76,8 @@ VIEWS: dict[str, tuple[Symmetry, ...]] = {
 class SymmetricPredictor:
     """Looks at each window in several symmetries and fuses what it finds (test-time augmentation).
 
-    A box that is found in some views only keeps that share of its score, so scores stay comparable to those of one view.
+    A box that is found in some views only keeps that share of its score, so scores stay comparable
+    to those of one view.
 
     Args:
         predictor: that looks.
@@ -103,9 +106,7 @@ class SymmetricPredictor:
         return [self._fused(found) for found in zip(*by_view, strict=True)]
 
     def _look(self, images: NDArray[np.float32], view: Symmetry) -> list[Detections]:
-        undo: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda boxes: view.undo(
-            boxes, images.shape[-1]
-        )  # noqa: E731
+        undo = partial(view.undo, side_px=images.shape[-1])
         return [
             Detections.of(undo(boxes), scores, (0, 0))
             for boxes, scores in self._predictor.predict(view.apply(images))

@@ -41,7 +41,8 @@ class Place:
 def joined() -> Iterator[Place]:
     """Join the other processes that torchrun started; alone where it did not.
 
-    They exchange nothing but that they are done, over gloo, whatever they compute on. Where one fails, torchrun ends the others.
+    They exchange nothing but that they are done, over gloo, whatever they compute on. Where one
+    fails, torchrun ends the others.
 
     Yields:
         The place of this process.
@@ -55,4 +56,5 @@ def joined() -> Iterator[Place]:
     distributed.init_process_group('gloo', timeout=_PATIENCE)
     place = Place(distributed.get_rank(), size, int(os.environ.get('LOCAL_RANK', '0')))
     yield place
-    distributed.destroy_process_group()  # only after success: the others may never come to say goodbye
+    # only after success: the others may never come to say goodbye
+    distributed.destroy_process_group()

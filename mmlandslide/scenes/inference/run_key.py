@@ -1,4 +1,7 @@
-"""A digest of all that decides a result: equal in every process and after every restart, unlike `hash`, `repr` or a pickle."""
+"""A digest of all that decides a result.
+
+Equal in every process and after every restart, unlike `hash`, `repr` or a pickle.
+"""
 
 import enum
 import hashlib
@@ -25,7 +28,10 @@ def digest(value: Any) -> str:
 
 
 def _state(value: Any) -> Any:
-    """Return a value in the types that JSON has; of a dataclass the fields that it is compared by."""
+    """Return a value in the types that JSON has.
+
+    Of a dataclass the fields that it is compared by.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path | datetime | enum.Enum | CRS):

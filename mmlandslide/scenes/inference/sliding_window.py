@@ -1,4 +1,7 @@
-"""The walk over a scene: block after block is read, cut into windows and searched, while the next one is being read."""
+"""The walk over a scene.
+
+Block after block is read, cut into windows and searched, while the next one is being read.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +17,9 @@ from mmlandslide.scenes.inference.grid import Block, Grid
 from mmlandslide.scenes.inference.predictor import Predictor
 from mmlandslide.scenes.scene import Scene
 
-#: Beyond its core, in px, up to which a window hands on what it finds. A model places one object a little differently in each
-#: window: without this, a centre that each of two windows sees in the other's core would be lost. `merge` drops what is not needed.
+#: Beyond its core, in px, up to which a window hands on what it finds. A model places one object a
+#: little differently in each window: without this, a centre that each of two windows sees in the
+#: other's core would be lost. `merge` drops what is not needed.
 SLACK_PX = 2.0
 
 
@@ -57,7 +61,8 @@ def sweep(
         advance: called with the number of windows that have been dealt with since the last call.
 
     Yields:
-        Each block with what its windows own, and what lies at most `SLACK_PX` beyond, and with what of it had data.
+        Each block with what its windows own, and what lies at most `SLACK_PX` beyond, and with what
+        of it had data.
 
     Raises:
         ConfigError: a batch size below 1, or a score threshold outside 0 to 1.

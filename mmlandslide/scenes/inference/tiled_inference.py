@@ -1,4 +1,7 @@
-"""A whole scene is searched: what decides the result, who does which block, and what is left of an interrupted run."""
+"""A whole scene is searched.
+
+What decides the result, who does which block, and what is left of an interrupted run.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +17,8 @@ from mmlandslide.scenes.inference.ranks import Place
 from mmlandslide.scenes.inference.sliding_window import sweep
 from mmlandslide.scenes.scene import Scene
 
-#: Longest side of a block's windows laid side by side without overlap, and of a window: a block is in memory, with all its bands.
+#: Longest side of a block's windows laid side by side without overlap, and of a window: a block is
+#: in memory, with all its bands.
 _BLOCK_PX, _LARGEST_PX = 1024, 4096
 
 
@@ -24,7 +28,8 @@ class Settings:
 
     Attributes:
         window_px: side of the windows in px of the scene.
-        overlap_px: of neighbouring windows; objects up to this size are whole in the window that owns them.
+        overlap_px: of neighbouring windows; objects up to this size are whole in the window that
+            owns them.
         origin_rc: see `Grid`.
         score_thr: detections below are dropped.
         tta: one of `predictor.VIEWS`.
@@ -95,7 +100,8 @@ def search(
         settings: how.
         blocks: where finished blocks are kept; those that are there already are not searched again.
         place: of this process.
-        advance: called with the number of windows of this process that are done since the last call.
+        advance: called with the number of windows of this process that are done since the last
+            call.
 
     Returns:
         The merged detections in one order, in the process that writes; `None` in the others.

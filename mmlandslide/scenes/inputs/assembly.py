@@ -31,7 +31,9 @@ from mmlandslide.scenes.scene import InputFile
 
 
 def assemble(catalogue: Catalogue, bands: tuple[str, ...], options: InputOptions) -> RasterScene:
-    """Return the scene that a catalogue and a user's options describe; what it raises is listed at `reader.open_scene`.
+    """Return the scene that a catalogue and a user's options describe.
+
+    What it raises is listed at `reader.open_scene`.
 
     Args:
         catalogue: which file holds which band.
@@ -135,7 +137,10 @@ def _where(catalogue: Catalogue) -> Path:
 def _light(
     held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, options: InputOptions
 ) -> Iterator[BandLayer]:
-    """Yield the layers of all bands that are read as they are; B10 and slope by themselves, for 0 is a value in them."""
+    """Yield the layers of all bands that are read as they are.
+
+    B10 and slope by themselves, for 0 is a value in them.
+    """
     direct = [band for band in held if band != 'DEM' and band in places]
 
     def file_of(band: str) -> tuple[str, bool, bool]:
@@ -170,7 +175,10 @@ def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
 
 
 def _units(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> Units:
-    """Return the units of a scene: stated by the user or the product, or recognised from its values."""
+    """Return the units of a scene.
+
+    Stated by the user or the product, or recognised from its values.
+    """
     direct = [
         band for layer in scene.layers if isinstance(layer, BandLayer) for band in layer.bands
     ]
@@ -188,7 +196,10 @@ def _units(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> U
 
 
 def _cirrus(scene: RasterScene, catalogue: Catalogue, options: InputOptions) -> BandLayer | None:
-    """Return B10 where there is one that the model does not ask for: it says most surely whether an offset is left."""
+    """Return B10 where there is one that the model does not ask for.
+
+    It says most surely whether an offset is left.
+    """
     place = catalogue.places.get(CIRRUS)
     if place is None or CIRRUS in scene.held:
         return None

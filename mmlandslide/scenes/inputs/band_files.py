@@ -35,7 +35,8 @@ class Catalogue:
         name: of the scene.
         places: band -> where it lies.
         grid_path: of the file whose grid is the scene's.
-        offsets: band -> digital numbers to add, where the metadata or the baseline in a name say so.
+        offsets: band -> digital numbers to add, where the metadata or the baseline in a name say
+            so.
         quantification: digital numbers per unit of reflectance.
         acquired: UTC.
         metadata: files that say so.
@@ -56,7 +57,8 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
     """Find the bands of a scene.
 
     Args:
-        source: multi-band file, SAFE folder or folder of band files; `None` where `options.band_files` name all.
+        source: multi-band file, SAFE folder or folder of band files; `None` where
+            `options.band_files` name all.
         options: of the user.
         asked: bands that the model asks for.
 

@@ -18,7 +18,10 @@ _ELEVATION = ('dem', 'srtm', 'elevation', 'height', 'altitude')
 
 
 def canonical(name: str) -> str:
-    """Return the table's name of a band: `B1` for `B01` or `b1`, `DEM` for `SRTM_m`, `slope` for `slope_deg`; else the name."""
+    """Return the table's name of a band.
+
+    `B1` for `B01` or `b1`, `DEM` for `SRTM_m`, `slope` for `slope_deg`; else the name.
+    """
     name = name.strip()
     plain = re.sub(
         r'[\s_(\[]+(m|metres|meters|deg|degrees)[)\]]?$', '', name, flags=re.IGNORECASE

@@ -13,7 +13,9 @@ _STEPS = 21
 
 
 def uncovered_px(frame: MapFrame, other: MapFrame) -> float:
-    """Return by how many pixels of `other` a scene reaches beyond it; 0 where it is covered, infinite where nothing can be said.
+    """Return by how many pixels of `other` a scene reaches beyond it.
+
+    0 where it is covered, infinite where nothing can be said.
 
     Args:
         frame: of the scene, on a map.

@@ -39,13 +39,16 @@ def _bits(values: np.ndarray) -> np.ndarray:
     return (np.nan_to_num(values[0]).astype(np.int64) & 0b1100_0000_0000) > 0
 
 
-#: Kind of cloud mask -> whether its (C, h, w) values, NaN where unknown, mean no clear view of the ground.
+#: Kind of cloud mask -> whether its (C, h, w) values, NaN where unknown, mean no clear view of the
+#: ground.
 KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'nonzero': lambda values: np.nan_to_num(values[0]) != 0,
-    # Scene classification of level 2A: no data, saturated, cloud shadow, cloud of medium and high probability, cirrus.
+    # Scene classification of level 2A: no data, saturated, cloud shadow, cloud of medium and high
+    # probability, cirrus.
     'scl': lambda values: np.isin(values[0], (0, 1, 3, 8, 9, 10)),
     'qa60': _bits,
-    # MSK_CLASSI_B00 of level 1C: bands for opaque cloud, cirrus and snow; snow is ground to be seen.
+    # MSK_CLASSI_B00 of level 1C: bands for opaque cloud, cirrus and snow; snow is ground to be
+    # seen.
     'msk_classi': lambda values: (np.nan_to_num(values[:2]) != 0).any(axis=0),
 }
 

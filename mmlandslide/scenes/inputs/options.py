@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mmlandslide.errors import ConfigError
 
-#: Names of units, and how many Sentinel-2 digital numbers one of them is; `landslide4sense` has a divisor for each band.
+#: Names of units, and how many Sentinel-2 digital numbers one of them is; `landslide4sense` has a
+#: divisor for each band.
 UNITS = {'dn': 1.0, 'reflectance': 10000.0}
 LANDSLIDE4SENSE_UNITS = 'landslide4sense'
 
@@ -17,19 +18,26 @@ class InputOptions:
     """How to read a scene; everything has a default that suits most scenes.
 
     Attributes:
-        band_files: (band, file) pairs of single-band files, such as `('B2', 'T33TWM_B02.jp2')`, beside or instead of the scene.
-        band_order: names of the bands of a multi-band file or tile, in its order; by default its descriptions say so.
-        dem: raster of elevation in metres in any map projection; wins over a DEM band and a slope band of the scene.
+        band_files: (band, file) pairs of single-band files, such as `('B2', 'T33TWM_B02.jp2')`,
+            beside or instead of the scene.
+        band_order: names of the bands of a multi-band file or tile, in its order; by default its
+            descriptions say so.
+        dem: raster of elevation in metres in any map projection; wins over a DEM band and a slope
+            band of the scene.
         cloud_mask: raster whose clouds count as no data; in any map projection.
-        cloud_kind: of `clouds.KINDS`: what the values of `cloud_mask` mean; by default its name says so (`SCL`, `QA60`,
-            `MSK_CLASSI`), else any value but 0 is cloud.
-        scale: `dn` (digital numbers), `reflectance` (0 to 1), `landslide4sense`, or how many digital numbers one unit is; by
-            default recognised by type and range.
-        dn_offset: added to Sentinel-2's digital numbers, -1000 for products of processing baseline 04.00 or later; by default
-            what the product's metadata or the baseline in a name (`_N0509_`) say, else 0.
-        fill: band that the scene lacks -> its value in Landslide4Sense units, or `mean` for the band's mean.
-        nodata: value that means no data; by default what the file says, else 0 in Sentinel-2's bands except B10.
-        check_values: refuse bands whose values contradict their names or units, and pixels that are far from 10 m.
+        cloud_kind: of `clouds.KINDS`: what the values of `cloud_mask` mean; by default its name
+            says so (`SCL`, `QA60`, `MSK_CLASSI`), else any value but 0 is cloud.
+        scale: `dn` (digital numbers), `reflectance` (0 to 1), `landslide4sense`, or how many
+            digital numbers one unit is; by default recognised by type and range.
+        dn_offset: added to Sentinel-2's digital numbers, -1000 for products of processing baseline
+            04.00 or later; by default what the product's metadata or the baseline in a name
+            (`_N0509_`) say, else 0.
+        fill: band that the scene lacks -> its value in Landslide4Sense units, or `mean` for the
+            band's mean.
+        nodata: value that means no data; by default what the file says, else 0 in Sentinel-2's
+            bands except B10.
+        check_values: refuse bands whose values contradict their names or units, and pixels that are
+            far from 10 m.
 
     Raises:
         ConfigError: an offset that is no finite number, or a kind of cloud mask without a mask.
@@ -61,7 +69,9 @@ class InputOptions:
 
 
 def dn_per_unit(scale: str | float | None) -> float | None:
-    """Return how many digital numbers a stated unit is; `None` where nothing is stated or it is Landslide4Sense's own.
+    """Return how many digital numbers a stated unit is.
+
+    `None` where nothing is stated or it is Landslide4Sense's own.
 
     Raises:
         ConfigError: neither a name of a unit nor a positive number.

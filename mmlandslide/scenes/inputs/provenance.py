@@ -1,4 +1,7 @@
-"""What was decided about the input of a scene, for the record of a run: units, fills, values without data, clouds, level."""
+"""What was decided about the input of a scene, for the record of a run.
+
+Units, fills, values without data, clouds, level.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -46,12 +46,18 @@ class RasterScene(Scene):
 
     @property
     def pictured(self) -> tuple[str, ...]:
-        """Names of the bands that `overview` shows: light in the order of `bands`, then elevation."""
+        """Names of the bands that `overview` shows.
+
+        Light in the order of `bands`, then elevation.
+        """
         found = {band for layer in self.layers for band in layer.sources}
         return (*(band for band in self.bands if band in found - {'DEM'}), *(found & {'DEM'}))
 
     def overview(self, bands: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
-        """Return the whole scene in few pixels as files store it, see `Scene.overview`; never all of it is in memory."""
+        """Return the whole scene in few pixels as files store it, see `Scene.overview`.
+
+        Never all of it is in memory.
+        """
         places = {
             band: (layer.file, index)
             for layer in self.layers

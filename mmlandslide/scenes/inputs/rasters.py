@@ -1,7 +1,8 @@
-"""Raster files: opened by what they hold, never by what they are called, and read in windows on a frame of their own or another.
+"""Raster files.
 
-Only GeoTIFF, JPEG 2000 and virtual rasters (VRT) are read, without side files; a VRT may name local files of these kinds and
-runs no code.
+Opened by what they hold, never by what they are called, and read in windows on a frame of their own
+or another. Only GeoTIFF, JPEG 2000 and virtual rasters (VRT) are read, without side files; a VRT
+may name local files of these kinds and runs no code.
 """
 
 import os
@@ -33,7 +34,8 @@ _GDAL = {
 }
 _JPEG2000 = (b'\x00\x00\x00\x0cjP  ', b'\xff\x4f\xff\x51')
 _TIFF = (b'II*\x00', b'MM\x00*', b'II+\x00', b'MM\x00+')
-#: Elements of a VRT that draw on other files, and kinds of VRT that are more than a mosaic, a selection or a warp of them.
+#: Elements of a VRT that draw on other files, and kinds of VRT that are more than a mosaic, a
+#: selection or a warp of them.
 _VRT_SOURCES = ('SourceFilename', 'SourceDataset')
 _VRT_KINDS = ('VRTSourcedRasterBand', 'VRTWarpedRasterBand', 'VRTWarpedDataset', 'GDALWarpOptions')
 _VRT_DEPTH = 4
@@ -197,7 +199,8 @@ class RasterFile:
             window: in pixels of the frame; it may reach beyond it.
 
         Returns:
-            (C, h, w) float32 values as stored (scaled where the file states a scale), NaN where there are no data.
+            (C, h, w) float32 values as stored (scaled where the file states a scale), NaN where
+            there are no data.
 
         Raises:
             MissingPathError: the file is gone.
@@ -249,7 +252,10 @@ class RasterFile:
 
 
 def _wrapped(dataset: DatasetReader) -> CRS | None:
-    """Return the map of a file, its longitudes going round where the file does: GDAL finds -179.9 in no file that holds 180.1."""
+    """Return the map of a file, its longitudes going round where the file does.
+
+    GDAL finds -179.9 in no file that holds 180.1.
+    """
     left, _, right, _ = dataset.bounds
     if dataset.crs is None or not dataset.crs.is_geographic or (left >= -180 and right <= 180):
         return dataset.crs

@@ -27,13 +27,15 @@ def open_scene(
 ) -> Scene:
     """Open one scene.
 
-    Bands of 20 m and 60 m pixels, and files in other map projections, are warped to the grid of the scene as they are read
-    (bilinear; elevation cubic, so that its slope has no steps; clouds by the nearest pixel). The grid is the multi-band file's
-    own, or that of the finest band file: 10 m in Sentinel-2.
+    Bands of 20 m and 60 m pixels, and files in other map projections, are warped to the grid of the
+    scene as they are read (bilinear; elevation cubic, so that its slope has no steps; clouds by the
+    nearest pixel). The grid is the multi-band file's own, or that of the finest band file: 10 m in
+    Sentinel-2.
 
     Args:
-        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder or the metadata in it, a folder of band files, or one
-            tile (HDF5, `.npy` or an image file); `None` where `options.band_files` name all files.
+        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder or the metadata in it, a
+            folder of band files, or one tile (HDF5, `.npy` or an image file); `None` where
+            `options.band_files` name all files.
         bands: names or groups that the model asks for; only those are read.
         options: what the files do not say themselves.
 
@@ -42,8 +44,9 @@ def open_scene(
 
     Raises:
         MissingPathError: no such file or folder.
-        SceneError: a file that cannot be read, without place on the map, rotated, without any data, a band in two files, an
-            elevation model that does not cover the scene, or values that contradict names or units.
+        SceneError: a file that cannot be read, without place on the map, rotated, without any data,
+            a band in two files, an elevation model that does not cover the scene, or values that
+            contradict names or units.
         TileError: a tile that cannot be read.
         BandError: a band that the scene lacks, or an unknown name.
         ConfigError: an option that cannot be.
@@ -69,7 +72,8 @@ def open_scenes(
     """Open one scene, or each tile of a folder in the order of the numbers in their names, one after the other.
 
     Args:
-        source: as in `open_scene`, or a folder of tiles; a GeoTIFF in it keeps its place on the map, a TIFF may have none.
+        source: as in `open_scene`, or a folder of tiles; a GeoTIFF in it keeps its place on the
+            map, a TIFF may have none.
         bands: as in `open_scene`.
         options: for each of them.
 

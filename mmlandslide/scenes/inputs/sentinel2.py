@@ -1,7 +1,8 @@
 """Sentinel-2 products in SAFE format, and folders of single-band files with the same names.
 
-ESA, Sentinel-2 Products Specification Document, sections 4.5 and 4.6 (names), 4.9.8 (`RADIO_ADD_OFFSET`). From processing
-baseline 04.00 (2022-01-25) on, digital numbers lie 1000 higher, so that dark pixels need no cutting at 0.
+ESA, Sentinel-2 Products Specification Document, sections 4.5 and 4.6 (names), 4.9.8
+(`RADIO_ADD_OFFSET`). From processing baseline 04.00 (2022-01-25) on, digital numbers lie 1000
+higher, so that dark pixels need no cutting at 0.
 """
 
 import re
@@ -48,7 +49,8 @@ def find_product(folder: Path) -> Product | None:
     """Return the product in a folder (`*.SAFE`, or a granule in it down to `IMG_DATA`) or its band files; `None` where it has none.
 
     Raises:
-        SceneError: metadata that cannot be read, a product without bands, or two files for one band.
+        SceneError: metadata that cannot be read, a product without bands, or two files for one
+            band.
     """
     metadata = _metadata_of(folder)
     if metadata is None:
@@ -182,7 +184,10 @@ def _time(text: str) -> datetime:
 
 
 def date_in(name: str) -> datetime | None:
-    """Return the time in a file's name, such as `20150711T100006` or `2015-07-11` (midnight), UTC; `None` where there is none."""
+    """Return the time in a file's name, such as `20150711T100006` or `2015-07-11` (midnight), UTC.
+
+    `None` where there is none.
+    """
     for pattern, form in ((r'\d{8}T\d{6}', '%Y%m%dT%H%M%S'), (r'\d{4}-\d\d-\d\d', '%Y-%m-%d')):
         for text in re.findall(rf'(?<!\d){pattern}(?!\d)', name):
             try:

@@ -1,6 +1,7 @@
 """Terrain of a scene: elevation from a file (unit, voids, cover) and the slope computed from it.
 
-Slope by Horn's method (1981, Proceedings of the IEEE 69, pages 14-47), as GDAL's gdaldem computes it.
+Slope by Horn's method (1981, Proceedings of the IEEE 69, pages 14-47), as GDAL's gdaldem computes
+it.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ from mmlandslide.scenes.inputs.coverage import covered, require_cover
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions
 from mmlandslide.scenes.inputs.rasters import RasterFile, reading
 
-#: Below the lowest land on earth (-430 m): what files hold where they have no elevation and do not say so.
+#: Below the lowest land on earth (-430 m): what files hold where they have no elevation and do not
+#: say so.
 LOWEST_M = -1000.0
 #: Unit as raster files state it -> metres.
 _METRES = {
@@ -28,7 +30,8 @@ _METRES = {
     **dict.fromkeys(('ft', 'foot', 'feet', 'international foot'), 0.3048),
     **dict.fromkeys(('us-ft', 'ftus', 'us survey foot', 'foot_us'), 1200 / 3937),
 }
-#: By which cubic warping reaches beyond a scene, in px of the elevation, and rows that are looked at in one go.
+#: By which cubic warping reaches beyond a scene, in px of the elevation, and rows that are looked
+#: at in one go.
 _MARGIN_PX, _STRIP_PX = 4, 512
 
 
@@ -44,8 +47,8 @@ class TerrainLayer:
         index: of the elevation in the file, from 1.
         frame: of the scene.
         metres: what one unit of the file is, in metres.
-        margin_px: by which the frame of `file` is larger than the scene's on each side, so that the slope of the scene's outermost
-            pixels draws on elevation beyond it.
+        margin_px: by which the frame of `file` is larger than the scene's on each side, so that the
+            slope of the scene's outermost pixels draws on elevation beyond it.
     """
 
     file: RasterFile
@@ -89,11 +92,13 @@ def terrain_layer(
         bands: any of `DEM` and `slope`.
         places: `DEM` -> where it lies.
         frame: of the scene.
-        grid_path: file whose grid is the scene's; 0 is an elevation in it whatever it says, for it speaks of light.
+        grid_path: file whose grid is the scene's; 0 is an elevation in it whatever it says, for it
+            speaks of light.
         options: of the user.
 
     Raises:
-        SceneError: elevation that does not cover the scene, in a unit that nobody knows, or with several values for voids.
+        SceneError: elevation that does not cover the scene, in a unit that nobody knows, or with
+            several values for voids.
     """
     path, index = places['DEM'].path, places['DEM'].index
     if path == grid_path:
@@ -126,9 +131,9 @@ def _metres(file: RasterFile, index: int) -> float:
 
 
 def _void(file: RasterFile, index: int, frame: MapFrame, metres: float) -> float | None:
-    """Return the value of a file that stands for no elevation and is not stated; `None` where there is no such value.
+    """Return the value of a file that stands for no elevation and is not stated.
 
-    Warping would blend it with the elevation beside it.
+    `None` where there is no such value. Warping would blend it with the elevation beside it.
     """
     dataset = file.dataset
     lowest = (LOWEST_M / metres - dataset.offsets[index - 1]) / dataset.scales[index - 1]
@@ -155,11 +160,13 @@ def _void(file: RasterFile, index: int, frame: MapFrame, metres: float) -> float
 def slope_deg(dem_m: np.ndarray, width_m: np.ndarray, height_m: np.ndarray) -> np.ndarray:
     """Return the slope of every pixel but the outermost.
 
-    A neighbour without data is continued from the two pixels beyond it in its column, else in its row, as gdaldem does at the edge
-    of a file; where those are missing too, the ground counts as level. So a plane keeps its slope up to the edge of the data.
+    A neighbour without data is continued from the two pixels beyond it in its column, else in its
+    row, as gdaldem does at the edge of a file; where those are missing too, the ground counts as
+    level. So a plane keeps its slope up to the edge of the data.
 
     Args:
-        dem_m: (H + 2, W + 2) elevation in metres, NaN where there is none; one pixel of margin on each side.
+        dem_m: (H + 2, W + 2) elevation in metres, NaN where there is none; one pixel of margin on
+            each side.
         width_m: (H,) width of a pixel in each row, metres.
         height_m: (H,) height of a pixel in each row, metres.
 

@@ -1,4 +1,7 @@
-"""A tile without a place on the map, read whole: HDF5, `.npy`, an image file, or a TIFF without coordinates."""
+"""A tile without a place on the map, read whole.
+
+HDF5, `.npy`, an image file, or a TIFF without coordinates.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +22,9 @@ from mmlandslide.scenes.inputs.units import Units
 from mmlandslide.scenes.scene import InputFile, Scene
 
 _DEFAULTS = InputOptions()
-#: Between which the median of the brightest band of light lies in Landslide4Sense units, over water and over clouds too: haze alone
-#: makes B1 0.7 and more. Reflectance rarely reaches the first; digital numbers are far above the second.
+#: Between which the median of the brightest band of light lies in Landslide4Sense units, over water
+#: and over clouds too: haze alone makes B1 0.7 and more. Reflectance rarely reaches the first;
+#: digital numbers are far above the second.
 _BRIGHTEST = (0.5, 20.0)
 #: Share of a tile that may lack data where the order of bands is looked at.
 _MOST_MISSING = 0.25
@@ -54,8 +58,8 @@ def scene_of(
     """Return an array as a scene.
 
     Args:
-        values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation models give them, unless
-            `options.scale` says otherwise.
+        values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation
+            models give them, unless `options.scale` says otherwise.
         held: names of its bands.
         bands: names that the model asks for.
         options: `scale`, `dn_offset`, `nodata` and `fill` count here.
@@ -102,7 +106,8 @@ def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAU
     Args:
         path: in a format that `tiles.read_image` reads.
         bands: names that the model asks for.
-        options: `band_order` names the bands of the file; without it 14 are Landslide4Sense's and the 3 of an image file R, G, B.
+        options: `band_order` names the bands of the file; without it 14 are Landslide4Sense's and
+            the 3 of an image file R, G, B.
 
     Raises:
         MissingPathError: no such file.

@@ -1,4 +1,7 @@
-"""From what files store to Landslide4Sense units: digital numbers without offset over the divisor of each band."""
+"""From what files store to Landslide4Sense units.
+
+Digital numbers without offset over the divisor of each band.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,6 +41,9 @@ class Units:
         self.floor = np.where(light, 0.0, -np.inf).astype(np.float32)
 
     def convert(self, values: np.ndarray) -> np.ndarray:
-        """Return (C, h, w) float32 in Landslide4Sense units; light is never negative, as in products without offset."""
+        """Return (C, h, w) float32 in Landslide4Sense units.
+
+        Light is never negative, as in products without offset.
+        """
         converted = values * self.gain[:, None, None] + self.offset[:, None, None]
         return np.maximum(converted, self.floor[:, None, None])

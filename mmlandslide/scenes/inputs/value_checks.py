@@ -19,16 +19,17 @@ from mmlandslide.scenes.inputs.units import Units
 _WINDOW_PX, _BLOCK_PX = 128, 512
 #: Share of a window that may lack data where the order of bands is looked at.
 _MOST_MISSING = 0.25
-#: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); the median of digital numbers is some hundreds, over water too, and
-#: that of reflectance in percent some ten.
+#: Reflectance rarely exceeds 1.3 (clouds, snow in the sun); the median of digital numbers is some
+#: hundreds, over water too, and that of reflectance in percent some ten.
 _MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
 #: No ground is this bright over all bands; Landslide4Sense units are about 1.
 _BRIGHTEST_MEDIAN = 0.7
-#: Processing baseline 04.00 adds 1000. Without it B10, below 100 but under thick cirrus, has a median below the first of these, and
-#: the darkest hundredth of the darkest band lies below it too, or, where there is no B10 to ask, below the second.
+#: Processing baseline 04.00 adds 1000. Without it B10, below 100 but under thick cirrus, has a
+#: median below the first of these, and the darkest hundredth of the darkest band lies below it too,
+#: or, where there is no B10 to ask, below the second.
 _MOST_CIRRUS_DN, _MOST_DARK_DN = 500.0, 900.0
-#: Bands that have dark pixels nearly everywhere: where one in 20 falls below the limit, an offset was undone twice. Level 2A makes
-#: water and shadow a little negative.
+#: Bands that have dark pixels nearly everywhere: where one in 20 falls below the limit, an offset
+#: was undone twice. Level 2A makes water and shadow a little negative.
 _DARK_BANDS, _DARK_PERCENT, _LEAST_DARK_DN = (
     ('B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B11', 'B12'),
     5,
@@ -85,8 +86,8 @@ class Inspection:
             check: refuse values that contradict names or units.
 
         Raises:
-            SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody undid or that was undone before,
-                or bands in the place of others.
+            SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody
+                undid or that was undone before, or bands in the place of others.
         """
         self._require_data()
         if per_unit is None and not stored:
@@ -178,7 +179,10 @@ class Inspection:
             self._require_not_negative(light, cirrus, offsets)
 
     def _median_cirrus(self, per_unit: float) -> float | None:
-        """Return the median of B10 in digital numbers, whether or not the model asks for it; `None` where there is none."""
+        """Return the median of B10 in digital numbers, whether or not the model asks for it.
+
+        `None` where there is none.
+        """
         values = self._light().get(CIRRUS, np.empty(0))
         if self.cirrus is not None:
             looked = zip(self._windows(), self._samples, strict=True)

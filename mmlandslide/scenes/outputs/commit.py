@@ -14,7 +14,9 @@ from mmlandslide.errors import ConfigError, StorageError
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Keep other runs from an output, by a locked file beside it; it goes when the block ends, and the lock with its process.
+    """Keep other runs from an output, by a locked file beside it.
+
+    It goes when the block ends, and the lock with its process.
 
     Args:
         out: the output; its folder is made where it is missing.
@@ -39,7 +41,10 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def _locked(file: IO[str], out: Path) -> bool:
-    """Lock a file; return whether that is possible at all: some network file systems have no locks."""
+    """Lock a file; return whether that is possible at all.
+
+    Some network file systems have no locks.
+    """
     try:
         free = files.lock_now(file)
     except OSError:
@@ -65,9 +70,9 @@ def clear_leftovers(out: Path) -> None:
 def place(made: Mapping[Path, Path], mark: Path, aside: Path) -> None:
     """Give whole files their names, all of them or none.
 
-    All are on the disk before the first gets its name, and what a failure has changed is undone. Of an older file of the name
-    `mark` nothing is left before the first new one has its name, and the new one comes last: where a kill strikes in between,
-    there is no `mark`.
+    All are on the disk before the first gets its name, and what a failure has changed is undone. Of
+    an older file of the name `mark` nothing is left before the first new one has its name, and the
+    new one comes last: where a kill strikes in between, there is no `mark`.
 
     Args:
         made: name -> file that is to get it, on the same disk.

@@ -19,7 +19,9 @@ _DENSITY = 21
 
 
 def bbox(frame: MapFrame) -> tuple[float, float, float, float]:
-    """Return west, south, east and north in degrees, as RFC 7946 has them: west is greater where the antimeridian is crossed.
+    """Return west, south, east and north in degrees, as RFC 7946 has them.
+
+    West is greater where the antimeridian is crossed.
 
     Args:
         frame: of a scene on the map.
@@ -46,7 +48,10 @@ def beyond_antimeridian(frame: MapFrame) -> bool:
 
 
 def outline(frame: MapFrame) -> dict[str, Any]:
-    """Return the outline as a GeoJSON geometry, against the clock; a `MultiPolygon` cut at the antimeridian where it is crossed."""
+    """Return the outline as a GeoJSON geometry, against the clock.
+
+    A `MultiPolygon` cut at the antimeridian where it is crossed.
+    """
     steps = [index / _DENSITY for index in range(_DENSITY)]
     around = [(0, step) for step in steps] + [(step, 1) for step in steps]
     around += [(1, 1 - step) for step in steps] + [(1 - step, 0) for step in steps] + [(0, 0)]

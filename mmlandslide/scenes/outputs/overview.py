@@ -31,10 +31,11 @@ class Overview:
 
 
 def overview_of(scene: Scene, longest_px: int = LONGEST_PX) -> Overview:
-    """Return the picture of a scene: red, green and blue where it has them, else its first band in grey.
+    """Return the picture of a scene.
 
-    A large scene is read in few pixels, from the overviews of its files where they have them; each band is stretched from its 2nd
-    to its 98th percentile. A small one grows by a whole factor, without smoothing.
+    Red, green and blue where it has them, else its first band in grey. A large scene is read in few
+    pixels, from the overviews of its files where they have them; each band is stretched from its
+    2nd to its 98th percentile. A small one grows by a whole factor, without smoothing.
 
     Args:
         scene: that is shown.

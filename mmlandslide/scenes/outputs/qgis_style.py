@@ -9,10 +9,11 @@ _WIDTH_MM = 0.5
 
 
 def qml() -> str:
-    """Return a style of QGIS 3: a graduated renderer over `score`, outlines without filling, the best on top.
+    """Return a style of QGIS 3.
 
-    QGIS applies `NAME.qml` by itself when it opens `NAME.gpkg` or `NAME.geojson` beside it. (A `layer_styles` table within the
-    GeoPackage would be found too, but to every other reader it is a second layer.)
+    A graduated renderer over `score`, outlines without filling, the best on top. QGIS applies
+    `NAME.qml` by itself when it opens `NAME.gpkg` or `NAME.geojson` beside it. (A `layer_styles`
+    table within the GeoPackage would be found too, but to every other reader it is a second layer.)
     """
     root = ElementTree.Element('qgis', version='3.28.0', styleCategories='Symbology')
     renderer = ElementTree.SubElement(

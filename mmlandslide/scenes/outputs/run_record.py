@@ -13,7 +13,8 @@ from mmlandslide.scenes.inputs.band_names import CIRRUS, is_reflectance
 from mmlandslide.scenes.scene import Scene
 
 _LOGGER = logging.getLogger(__name__)
-#: Longer side of the picture in which gaps are looked for, and the share of pixels from which they are told.
+#: Longer side of the picture in which gaps are looked for, and the share of pixels from which they
+#: are told.
 _LONGEST_PX, _MUCH = 512, 0.01
 _PACKAGES = (
     'torch',
@@ -59,7 +60,9 @@ def scene_facts(scene: Scene) -> dict[str, Any]:
 
 
 def light_without_elevation(scene: Scene) -> float | None:
-    """Return the share of the pixels with light that lack elevation, seen from afar; `None` without light, elevation or map.
+    """Return the share of the pixels with light that lack elevation, seen from afar.
+
+    `None` without light, elevation or map.
 
     Raises:
         SceneError: a file cannot be read.

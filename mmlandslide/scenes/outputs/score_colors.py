@@ -1,7 +1,8 @@
-"""The colours in which scores are shown: five classes from 0 to 1, the same in every picture, style and map. Pure.
+"""The colours in which scores are shown.
 
-The colours are of matplotlib's `plasma`, which rises in lightness alone to every kind of colour vision; its darkest end, which
-would be lost on forest, is left out.
+Five classes from 0 to 1, the same in every picture, style and map. Pure. The colours are of
+matplotlib's `plasma`, which rises in lightness alone to every kind of colour vision; its darkest
+end, which would be lost on forest, is left out.
 """
 
 from itertools import pairwise

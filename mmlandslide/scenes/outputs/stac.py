@@ -1,4 +1,7 @@
-"""The STAC item of a run: where, when, and which files, for catalogues (SpatioTemporal Asset Catalog 1.x, stacspec.org)."""
+"""The STAC item of a run.
+
+Where, when, and which files, for catalogues (SpatioTemporal Asset Catalog 1.x, stacspec.org).
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -45,13 +48,14 @@ _KINDS = {
 def item(scene: Scene, record: Mapping[str, Any], beside: Path) -> pystac.Item:
     """Return the item of a run.
 
-    Its time is that of the scene. Where nobody knows that, STAC wants a range: from 1970 to when the run was made, which the scene
-    is not younger than.
+    Its time is that of the scene. Where nobody knows that, STAC wants a range: from 1970 to when
+    the run was made, which the scene is not younger than.
 
     Args:
         scene: on the map, that was searched.
         record: of the run: `created`, `versions` and `detections`.
-        beside: path of the item; files of the same stem that are there become its assets, by relative path.
+        beside: path of the item; files of the same stem that are there become its assets, by
+            relative path.
     """
     stem, created = beside.name.removesuffix(SUFFIX), datetime.fromisoformat(record['created'])
     properties = {
@@ -82,7 +86,10 @@ def item(scene: Scene, record: Mapping[str, Any], beside: Path) -> pystac.Item:
 
 
 def _projection(scene: Scene) -> dict[str, Any]:
-    """Return the fields of the projection extension; a map without EPSG code is described in full."""
+    """Return the fields of the projection extension.
+
+    A map without EPSG code is described in full.
+    """
     assert scene.crs is not None, 'only scenes on the map have an item'
     code = scene.crs.to_epsg()
     return {

@@ -1,4 +1,7 @@
-"""Detections as a layer of a map: polygons with what a user reads, as GeoDataFrame, GeoPackage and GeoJSON."""
+"""Detections as a layer of a map.
+
+Polygons with what a user reads, as GeoDataFrame, GeoPackage and GeoJSON.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +20,8 @@ from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.scene import Scene
 
 LAYER = 'landslides'
-#: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is in its record.
+#: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is
+#: in its record.
 _WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
 _DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
 
@@ -30,9 +34,10 @@ def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
         scene: that they are of.
 
     Returns:
-        One row each: `score` in [0, 1], `area_m2` of the box on the ellipsoid of WGS 84, `slope_deg` (mean under the box),
-        `elevation_min_m`, `elevation_max_m` (NaN where the detector looks at no such band), `acquired` (UTC, NaT where nobody
-        knows) and the box as polygon. Without a map: pixel coordinates, no CRS, and the area is in px^2.
+        One row each: `score` in [0, 1], `area_m2` of the box on the ellipsoid of WGS 84,
+        `slope_deg` (mean under the box), `elevation_min_m`, `elevation_max_m` (NaN where the
+        detector looks at no such band), `acquired` (UTC, NaT where nobody knows) and the box as
+        polygon. Without a map: pixel coordinates, no CRS, and the area is in px^2.
     """
     slope, elevation = BANDS['slope'].divisor, BANDS['DEM'].divisor
     acquired = pd.Timestamp(scene.acquired) if scene.acquired is not None else pd.NaT
@@ -58,7 +63,8 @@ def write(layer: gpd.GeoDataFrame, path: Path) -> None:
 
     Args:
         layer: as `to_geodataframe` returns it.
-        path: `.gpkg` in the layer's own reference system, or `.geojson` by RFC 7946: longitude and latitude on WGS 84.
+        path: `.gpkg` in the layer's own reference system, or `.geojson` by RFC 7946: longitude and
+            latitude on WGS 84.
 
     Raises:
         SceneError: GeoJSON is asked for, and the layer has no place on the map.

@@ -1,6 +1,7 @@
 """The report: one HTML page with a map to zoom into, which needs no network and no other file.
 
-Leaflet (BSD 2-clause, `page/leaflet.LICENSE`) is written into the page, and the page forbids its browser every request.
+Leaflet (BSD 2-clause, `page/leaflet.LICENSE`) is written into the page, and the page forbids its
+browser every request.
 """
 
 import base64
@@ -31,7 +32,8 @@ _NUM_BEST = 20
 _PAGE = resources.files('mmlandslide.scenes.outputs') / 'page'
 _QUALITY = 85
 
-#: South west and north east corner, as Leaflet has them: (latitude, longitude) in degrees, or (-row, column).
+#: South west and north east corner, as Leaflet has them: (latitude, longitude) in degrees, or
+#: (-row, column).
 Corners = tuple[tuple[float, float], tuple[float, float]]
 
 
@@ -40,8 +42,9 @@ def write(
 ) -> None:
     """Write the report of a run.
 
-    The map is in Web Mercator, the picture warped to it. A plain tile, and a scene that Web Mercator cannot show in one piece (at
-    a pole, or across the antimeridian), is shown on its own grid of pixels.
+    The map is in Web Mercator, the picture warped to it. A plain tile, and a scene that Web
+    Mercator cannot show in one piece (at a pole, or across the antimeridian), is shown on its own
+    grid of pixels.
 
     Args:
         overview: of the scene.

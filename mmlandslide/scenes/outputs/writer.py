@@ -1,4 +1,7 @@
-"""The files that a run leaves: all of them whole, or none. A kill while they get their names leaves no GeoPackage."""
+"""The files that a run leaves: all of them whole, or none.
+
+A kill while they get their names leaves no GeoPackage.
+"""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +81,9 @@ ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer, stac.S
 
 
 def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
-    """Return what writes the files of a scene, in this order: the STAC item, last, names those that are there.
+    """Return what writes the files of a scene, in this order.
+
+    The STAC item, last, names those that are there.
 
     Args:
         scene: without a place on the map there is neither GeoJSON nor STAC item.
@@ -100,7 +105,8 @@ def require_free(
         inputs: that the scene is read from; they never are.
 
     Raises:
-        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay, or is read.
+        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay, or is
+            read.
         StorageError: a folder bears the name of a file.
     """
     if out.suffix != '.gpkg':
@@ -140,7 +146,9 @@ def write(
     writers: Mapping[str, Writer],
     placed: AbstractContextManager[None] = nullcontext(),  # noqa: B008 (has no state)
 ) -> list[Path]:
-    """Write all files of a result; they get their names when all of them are whole, the GeoPackage last.
+    """Write all files of a result.
+
+    They get their names when all of them are whole, the GeoPackage last.
 
     Args:
         result: of the run.
@@ -152,7 +160,8 @@ def write(
         The paths.
 
     Raises:
-        StorageError: the disk is full, or nobody may write there; older files are then as they were.
+        StorageError: the disk is full, or nobody may write there; older files are then as they
+            were.
         SceneError: GDAL cannot say where on earth the scene lies.
     """
     try:
@@ -160,7 +169,8 @@ def write(
         with tempfile.TemporaryDirectory(
             prefix=f'.{out.name}.', suffix='.tmp', dir=out.parent
         ) as folder:
-            # Everything is written before the first name is given, so no error of a writer leaves a part.
+            # Everything is written before the first name is given, so no error of a writer leaves a
+            # part.
             made = {
                 out.with_suffix(suffix): Path(folder, f'{out.stem}{suffix}') for suffix in writers
             }

@@ -1,4 +1,7 @@
-"""The numbers behind a study's figures: what each run found, its curves, and the losses of its trainings; pure NumPy."""
+"""The numbers behind a study's figures.
+
+What each run found, its curves, and the losses of its trainings; pure NumPy.
+"""
 
 import json
 import math
@@ -109,9 +112,10 @@ def confusion(outcomes: Sequence[TileOutcome]) -> dict[str, float]:
         outcomes: of all tiles of a set, at one threshold.
 
     Returns:
-        Boxes: `hits`, `false`, `missed`. Tiles: `tiles_found` and `tiles_missed` hold a landslide and have a prediction or none;
-        `empty_alarmed` and `empty_quiet` hold none. `auroc` of telling the two kinds of tiles apart by their surest prediction, NaN
-        where all are of one kind.
+        Boxes: `hits`, `false`, `missed`. Tiles: `tiles_found` and `tiles_missed` hold a landslide
+        and have a prediction or none; `empty_alarmed` and `empty_quiet` hold none. `auroc` of
+        telling the two kinds of tiles apart by their surest prediction, NaN where all are of one
+        kind.
     """
     holds = np.array([each.true > 0 for each in outcomes], np.bool_)
     alarmed = np.array([each.hits + each.false > 0 for each in outcomes], np.bool_)
@@ -130,13 +134,17 @@ def confusion(outcomes: Sequence[TileOutcome]) -> dict[str, float]:
 
 
 def precision_at_recalls(curve: ScoreCurve) -> NDArray[np.float64]:
-    """Return the precision at COCO's recall points, as COCO reads it: the highest at that recall or a higher one.
+    """Return the precision at COCO's recall points, as COCO reads it.
+
+    The highest at that recall or a higher one.
 
     Args:
-        curve: of a set. Equal scores make one step of it, so that its mean is AP50 where scores differ.
+        curve: of a set. Equal scores make one step of it, so that its mean is AP50 where scores
+            differ.
 
     Returns:
-        (101,) in the order of `RECALL_POINTS`; 0 at recalls that are not reached, NaN where predictions but no true box exist.
+        (101,) in the order of `RECALL_POINTS`; 0 at recalls that are not reached, NaN where
+        predictions but no true box exist.
     """
     if np.isnan(curve.recall).any():
         return np.full(RECALL_POINTS.size, np.nan)

@@ -1,4 +1,7 @@
-"""A study's figures as SVG that stands within a page: text stays text, ids are those of one figure alone."""
+"""A study's figures as SVG that stands within a page.
+
+Text stays text, ids are those of one figure alone.
+"""
 
 import re
 import textwrap
@@ -16,7 +19,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 _INK, _GREY, _GRID = '#222222', '#777777', '#dddddd'
-#: Okabe and Ito's colours, which differ for every kind of colour vision, without the yellow that is too light for a line.
+#: Okabe and Ito's colours, which differ for every kind of colour vision, without the yellow that is
+#: too light for a line.
 _COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _DASHES: tuple[Any, ...] = ('-', (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (8, 3)))
 _STYLE: Any = {

@@ -1,4 +1,7 @@
-"""Tables within a page that is otherwise written by hand: between two comments, and replaced by command."""
+"""Tables within a page that is otherwise written by hand.
+
+Between two comments, and replaced by command.
+"""
 
 import re
 from collections.abc import Mapping

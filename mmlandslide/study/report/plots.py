@@ -56,7 +56,10 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _original(cell: Mapping[str, Any]) -> float | None:
-    """Return the original study's AP50; `None` where it has none, or says only that it was below something."""
+    """Return the original study's AP50.
+
+    `None` where it has none, or says only that it was below something.
+    """
     text = (original(cell) or ('<',))[0]
     return None if text.startswith('<') else float(text)
 
@@ -98,7 +101,9 @@ def _line(axes: Axes, x: Any, values: Sequence[Any]) -> Line:
 
 
 def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | None:
-    """Draw AP50 over the share of labels; `None` where no backbone and strategy was measured with two or more.
+    """Draw AP50 over the share of labels.
+
+    `None` where no backbone and strategy was measured with two or more.
 
     Args:
         name: of the figure.

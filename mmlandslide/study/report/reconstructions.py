@@ -30,9 +30,9 @@ class Reconstruction:
 
 
 def reconstructions(plan: Plan) -> list[Reconstruction]:
-    """Return the last picture of each pre-training that has drawn any: masked autoencoders alone do.
+    """Return the last picture of each pre-training that has drawn any.
 
-    Those of a protocol whose tiles may not be shown are left out.
+    Masked autoencoders alone do. Those of a protocol whose tiles may not be shown are left out.
 
     Args:
         plan: of the study.

@@ -9,7 +9,8 @@ from mmlandslide.study.specification import AXES
 
 #: Protocol whose tiles are the original's, so that its numbers may stand beside ours.
 ORIGINAL_PROTOCOL = 'study'
-#: (backbone, strategy) -> AP50 and AP of the original study: 1440 train and 309 valid tiles, RGB, measured on `valid`, one seed.
+#: (backbone, strategy) -> AP50 and AP of the original study: 1440 train and 309 valid tiles, RGB,
+#: measured on `valid`, one seed.
 ORIGINAL: dict[tuple[str, str], tuple[str, str]] = {
     ('ResNet-18', 'ImageNet'): ('<.01', '<.001'),
     ('EfficientNet-B0', 'ImageNet'): ('.0125', '.0028'),
@@ -79,7 +80,10 @@ def origin(results: Mapping[str, Any]) -> str:
 
 
 def original(cell: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return AP50 and AP of the original study that may stand beside a cell: of its own tiles and all labels, where it has them."""
+    """Return AP50 and AP of the original study that may stand beside a cell.
+
+    Of its own tiles and all labels, where it has them.
+    """
     beside = cell['protocol'] == ORIGINAL_PROTOCOL and cell['label_fraction'] == 1
     return ORIGINAL.get((cell['backbone'], cell['strategy'])) if beside else None
 
@@ -111,7 +115,10 @@ def _seeds(cell: Mapping[str, Any]) -> str:
 
 
 def _more(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return the other scores, means over seeds; precision, recall and F1 at the threshold where F1 is highest on these tiles."""
+    """Return the other scores, means over seeds.
+
+    Precision, recall and F1 at the threshold where F1 is highest on these tiles.
+    """
     scored = [cell for cell in cells if cell['scores']]
     rows = [
         [*_name(cell), *(wording.number(wording.mean(cell, name)) for name in wording.MORE)]
@@ -157,7 +164,10 @@ def _troubles(troubles: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -
 
 
 def _commands(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the commands of each cell's first seed; the other seeds differ in `randomness.seed` and work dirs."""
+    """Return the commands of each cell's first seed.
+
+    The other seeds differ in `randomness.seed` and work dirs.
+    """
     shown = []
     for cell in cells:
         title = ', '.join(wording.axis(name, cell[name]) for name in AXES)

@@ -39,7 +39,9 @@ class TilePanel:
 
 
 def choose(outcomes: Sequence[TileOutcome], count: int = 3) -> dict[str, list[TileOutcome]]:
-    """Return tiles of each kind, none twice; of equals, the one with more true boxes, then the first by id.
+    """Return tiles of each kind, none twice.
+
+    Of equals, the one with more true boxes, then the first by id.
 
     Args:
         outcomes: of a scored set, at one score threshold.

@@ -58,12 +58,18 @@ def interval(ends: Sequence[float | None]) -> str:
 
 
 def mean(cell: Mapping[str, Any], name: str) -> float | None:
-    """Return a cell's mean over seeds; `None` where it was not measured, or its metric knows no such score."""
+    """Return a cell's mean over seeds.
+
+    `None` where it was not measured, or its metric knows no such score.
+    """
     return cell['scores'].get(name, {}).get('mean')
 
 
 def score(cell: Mapping[str, Any], name: str) -> Score:
-    """Return a cell's score as text: `not measured` without any run, a dash where its runs have no such score."""
+    """Return a cell's score as text.
+
+    `not measured` without any run, a dash where its runs have no such score.
+    """
     if not cell['scores']:
         return Score(NOT_MEASURED)
     found = cell['scores'].get(name, {})

@@ -1,10 +1,14 @@
-"""Tables from the convolutional networks of others to ours, which are MMPretrain's. Pure: no torch here."""
+"""Tables from the convolutional networks of others to ours, which are MMPretrain's. Pure.
+
+No torch here.
+"""
 
 from collections.abc import Iterable
 
 from mmlandslide.weights.sources.keymap import KeyMap, Rule
 
-# MMPretrain joins stages 4 + 5 and 6 + 7 of B0 and Lite0 in one layer each: stage -> our layer, its first block there, its blocks.
+# MMPretrain joins stages 4 + 5 and 6 + 7 of B0 and Lite0 in one layer each: stage -> our layer, its
+# first block there, its blocks.
 _B0 = {
     1: (1, 0, 1),
     2: (2, 0, 2),
@@ -164,7 +168,8 @@ CONVNETS: tuple[KeyMap, ...] = (
         _CLASSIFIER,
         _B0_HEAD,
     ),
-    # Its stage 6 has four blocks, MobileNetV2's three, and MobileNetV2's stage 4 has four blocks where this one has three.
+    # Its stage 6 has four blocks, MobileNetV2's three, and MobileNetV2's stage 4 has four blocks
+    # where this one has three.
     KeyMap(
         'timm EfficientNet-Lite0',
         (r'conv_stem\.weight$', r'blocks\.0\.0\.conv_dw\.', r'blocks\.5\.3\.conv_pwl\.'),

@@ -15,13 +15,19 @@ class KeyMap:
     Attributes:
         name: of the source.
         signs: patterns that must each match some key for a checkpoint to be of this source.
-        rules: the first that matches from the start renames the key; a key that none matches stays as it is. Query, key and
-            value that the source holds apart become `q.`, `k.`, `v.` beside where `qkv.` stands; `layout` joins them.
-        dropped: patterns of foreign keys that are no part of a backbone, such as the classifier, or that are computed.
-        spare: patterns of our keys that a backbone may have no place for, such as the norm of a tap that is not asked for.
-        new_by_design: beginnings of our names that this source cannot have, beside those that the backbone itself names.
-        rows: our name of a table that the source has in one piece -> our names of its rows (second axis), which we hold apart.
-        merging: whether patch merging concatenates (0,0) (1,0) (0,1) (1,1) and must be reordered to channel-major.
+        rules: the first that matches from the start renames the key; a key that none matches stays
+            as it is. Query, key and value that the source holds apart become `q.`, `k.`, `v.`
+            beside where `qkv.` stands; `layout` joins them.
+        dropped: patterns of foreign keys that are no part of a backbone, such as the classifier, or
+            that are computed.
+        spare: patterns of our keys that a backbone may have no place for, such as the norm of a tap
+            that is not asked for.
+        new_by_design: beginnings of our names that this source cannot have, beside those that the
+            backbone itself names.
+        rows: our name of a table that the source has in one piece -> our names of its rows (second
+            axis), which we hold apart.
+        merging: whether patch merging concatenates (0,0) (1,0) (0,1) (1,1) and must be reordered to
+            channel-major.
     """
 
     name: str

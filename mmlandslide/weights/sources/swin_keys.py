@@ -1,10 +1,14 @@
-"""Tables from the Swin transformers of others to ours, which are MMPretrain's. Pure: no torch here."""
+"""Tables from the Swin transformers of others to ours, which are MMPretrain's. Pure.
+
+No torch here.
+"""
 
 from collections.abc import Iterable
 
 from mmlandslide.weights.sources.keymap import KeyMap, Rule
 
-#: Norms of taps: detectors have one a stage, classifiers the last alone, and a backbone those of the stages it taps.
+#: Norms of taps: detectors have one a stage, classifiers the last alone, and a backbone those of
+#: the stages it taps.
 _TAPS = (r'norm[0-3]\.',)
 _COMPUTED = (r'.*relative_position_index$', r'.*attn_mask$')
 
@@ -77,7 +81,8 @@ SWIN: tuple[KeyMap, ...] = (
         (r'head\.', r'mask_token$', *_COMPUTED),
         _TAPS,
     ),
-    # Its decoder goes its own way; the encoder has no norm after its last stage, as the decoder comes next.
+    # Its decoder goes its own way; the encoder has no norm after its last stage, as the decoder
+    # comes next.
     KeyMap(
         'Swin-MAE',
         (_BLOCKS, r'layers\.0\.downsample\.', r'mask_token$'),

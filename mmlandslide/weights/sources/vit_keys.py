@@ -1,10 +1,14 @@
-"""Tables from the vision transformers of others to ours, which are MMPretrain's. Pure: no torch here."""
+"""Tables from the vision transformers of others to ours, which are MMPretrain's. Pure.
+
+No torch here.
+"""
 
 from collections.abc import Iterable, Sequence
 
 from mmlandslide.weights.sources.keymap import KeyMap, Rule
 
-#: What a backbone may go without: the norms after the last block, and the class token where it takes none.
+#: What a backbone may go without: the norms after the last block, and the class token where it
+#: takes none.
 _SPARE = (r'ln[12]\.', r'cls_token$')
 
 
@@ -129,7 +133,8 @@ VIT: tuple[KeyMap, ...] = (
         (r'decoder_', r'mask_token$'),
         _SPARE,
     ),
-    # Classifiers that average the tokens first and norm the average, which is not the norm of every token.
+    # Classifiers that average the tokens first and norm the average, which is not the norm of every
+    # token.
     KeyMap(
         'ViT of timm or MAE that averages its tokens',
         (*_TIMM_SIGNS, r'fc_norm\.weight$'),
@@ -163,7 +168,8 @@ VIT: tuple[KeyMap, ...] = (
 )
 
 
-#: Sentinel-2 bands of the published groups, in the order of their patch embeddings (Cong et al. 2022).
+#: Sentinel-2 bands of the published groups, in the order of their patch embeddings (Cong et al.
+#: 2022).
 PUBLISHED_GROUPS: tuple[tuple[str, ...], ...] = (
     ('B2', 'B3', 'B4', 'B8'),
     ('B5', 'B6', 'B7', 'B8A'),

@@ -1,4 +1,7 @@
-"""Preparing a data set: every planted fault is found, counted and named; nothing half done is left."""
+"""Preparing a data set: every planted fault is found, counted and named.
+
+Nothing half done is left.
+"""
 
 import json
 import os
@@ -44,7 +47,10 @@ IN_CHILDREN = Readers.run
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
-    """Read here, which spares each test the start of children; what they are for has a test of its own below."""
+    """Read here, which spares each test the start of children.
+
+    What they are for has a test of its own below.
+    """
     monkeypatch.setattr(Readers, 'run', lambda self, work, items: map(work, items))
 
 

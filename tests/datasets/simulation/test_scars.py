@@ -31,7 +31,8 @@ def test_scars_on_a_plane_are_longer_down_it_than_across():
 
 
 def test_a_scar_runs_from_the_steep_part_downhill():
-    # Level above row 40, rising 8 m a pixel (39 degrees) below it: debris comes up to the foot and goes little further.
+    # Level above row 40, rising 8 m a pixel (39 degrees) below it: debris comes up to the foot and
+    # goes little further.
     dem_m = np.maximum(np.mgrid[:96, :96][0] - 40, 0).astype(np.float32) * 8
     ground = measured(dem_m, valley_px=np.full((96, 96), 99, np.float32))
     rows = np.nonzero(scars(rng.generator(1), ground, 30).mask)[0]
@@ -55,7 +56,8 @@ def test_there_are_no_specks_beside_the_largest_component():
 def test_the_mask_follows_the_cover_but_for_its_edges():
     found = scars(rng.generator(3), terrain(rng.generator(3), (128, 128), 30), 8)
     seen = found.cover > 0.3
-    # Away from edges (two erosions) everything seen is labelled; nothing is labelled where nothing is seen.
+    # Away from edges (two erosions) everything seen is labelled; nothing is labelled where nothing
+    # is seen.
     assert found.mask[ndimage.binary_erosion(seen, iterations=2)].mean() > 0.98
     assert not found.mask[ndimage.maximum_filter(found.cover, 3) == 0].any()
     assert 0 < (seen != found.mask).sum() < 0.3 * seen.sum()

@@ -93,7 +93,8 @@ def test_most_scars_start_on_steep_ground(tiles):
 
 
 def test_scars_run_downhill(tiles):
-    # Along the fall line of 20 degrees a scar drops .36 of its length; its box's diagonal is at least that length.
+    # Along the fall line of 20 degrees a scar drops .36 of its length; its box's diagonal is at
+    # least that length.
     drops = []
     for image, mask in tiles:
         for window in ndimage.find_objects(ndimage.label(mask)[0]):

@@ -129,7 +129,10 @@ def test_one_tile_has_the_same_id_in_every_view(root):
 
 
 def batches(view_type, root, wire, pipeline, bands='all', num_workers=0):
-    """Return what a model gets in two epochs: normalised tiles, and their boxes where the view has them."""
+    """Return what a model gets in two epochs.
+
+    Normalised tiles, and their boxes where the view has them.
+    """
     view = view_type(
         data_root=root,
         wire=wire,

@@ -113,7 +113,8 @@ def test_the_decoder_of_a_pre_training_is_dropped_by_list(theirs, published):
     assert report.dropped == [
         key for key in theirs.state_dict() if key.startswith('decoder_') or key == 'mask_token'
     ]
-    # Token, two tables; embedding, norm and three heads of two each; a block of twelve: 3 + 10 + 12.
+    # Token, two tables; embedding, norm and three heads of two each; a block of twelve: 3 + 10 +
+    # 12.
     assert len(report.dropped) == 25
 
 

@@ -13,7 +13,8 @@ from mmlandslide.models.backbones.visible_tokens import (
 from mmlandslide.models.self_supervision.masking import masked_units, to_tokens
 
 CPU = torch.device('cpu')
-#: Height and width in px, and the window; windows of 8 lie along the borders of 16 px units, those of 4 and 7 across them.
+#: Height and width in px, and the window; windows of 8 lie along the borders of 16 px units, those
+#: of 4 and 7 across them.
 SIZES = [((128, 128), 8), ((64, 64), 4), ((64, 96), 8), ((96, 96), 7), ((32, 64), 4)]
 
 
@@ -43,7 +44,10 @@ def masked_tiles(size_hw, batch=2, unit_px=16):
 
 
 def cells(side, window, shift):
-    """Return which window each position of one side is in; windows begin at the shift and every `window` from there."""
+    """Return which window each position of one side is in.
+
+    Windows begin at the shift and every `window` from there.
+    """
     return np.digitize(np.arange(side), range(shift if side > window else window, side, window))
 
 
@@ -163,7 +167,8 @@ def test_windows_with_equally_many_tokens_stand_together():
     windows = places.windows(2, 0)
     assert windows.sizes == [(1, 1), (1, 3)]
     assert windows.order.tolist() == [0, 1, 2, 3]
-    # Row of the 3 x 3 table: (down + 1) * 3 + across + 1; of (0, 0), (1, 1), (0, 1) towards each other.
+    # Row of the 3 x 3 table: (down + 1) * 3 + across + 1; of (0, 0), (1, 1), (0, 1) towards each
+    # other.
     assert windows.table_rows[0].tolist() == [[[4]]]
     assert windows.table_rows[1].tolist() == [[[4, 0, 3], [8, 4, 7], [5, 1, 4]]]
 

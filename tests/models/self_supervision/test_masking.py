@@ -23,7 +23,8 @@ def test_the_noise_is_splitmix64(key):
 
 
 def test_the_reference_is_the_published_generator():
-    # First output for seed 1234567 in the published C program: 6457827717110365317; the noise drops its lowest bit.
+    # First output for seed 1234567 in the published C program: 6457827717110365317; the noise drops
+    # its lowest bit.
     assert splitmix64(1234567, 1) == [6457827717110365317 >> 1]
 
 
@@ -55,7 +56,8 @@ def test_keys_that_differ_by_one_have_unlike_masks():
 def test_every_unit_is_masked_equally_often():
     masked = masked_units(torch.arange(4000) * 12345, 16, 0.75)
     counts = masked.sum(0).float()
-    # 4000 * 12 / 16 = 3000 expected, variance 4000 * 3 / 16 = 750; chi-square of 15 degrees exceeds 37.7 once in 1000.
+    # 4000 * 12 / 16 = 3000 expected, variance 4000 * 3 / 16 = 750; chi-square of 15 degrees exceeds
+    # 37.7 once in 1000.
     assert ((counts - 3000) ** 2 / (750 * 16 / 15)).sum() < 37.7
 
 

@@ -93,7 +93,8 @@ def test_the_metadata_name_bands_units_config_and_checkpoint(written):
 
 def test_shifted_windows_are_exported_exactly(tmp_path):
     detector = predictor(tmp_path, backbone=SWIN)
-    # At 128 px the maps are 32, 16, 8 and 4: shifted windows in the first two, and one smaller than the window in the last.
+    # At 128 px the maps are 32, 16, 8 and 4: shifted windows in the first two, and one smaller than
+    # the window in the last.
     extractor, batches = FeatureExtractor(detector), list(probes(detector, 64))
     content = traced(extractor, torch.from_numpy(batches[0]), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE)
     difference, shapes = compared(content, extractor, batches, HERE)

@@ -83,7 +83,8 @@ def test_the_window_that_owns_a_place_decides_there():
 
 
 def test_fusion_weighs_boxes_by_score():
-    # x1: (0.9 * 0 + 0.3 * 4) / 1.2 = 1; x2: (0.9 * 10 + 0.3 * 14) / 1.2 = 11; IoU 60 / 140. Mean score 0.6.
+    # x1: (0.9 * 0 + 0.3 * 4) / 1.2 = 1; x2: (0.9 * 10 + 0.3 * 14) / 1.2 = 11; IoU 60 / 140. Mean
+    # score 0.6.
     fused = wbf(
         detections([(0, 0, 10, 10), (4, 0, 14, 10), (50, 50, 60, 60)], [0.9, 0.3, 0.2]), 0.4
     )
@@ -110,7 +111,8 @@ def test_scores_of_zero_are_fused_without_a_fault():
 
 
 def test_parts_that_windows_have_cut_become_one():
-    # Windows 0-40 and 30-70: each sees its part up to its edge; the third box ends there too but does not meet them.
+    # Windows 0-40 and 30-70: each sees its part up to its edge; the third box ends there too but
+    # does not meet them.
     found = detections(
         [(5, 5, 40, 20), (30, 5, 55, 20), (30, 25, 50, 35)],
         [0.7, 0.9, 0.5],
@@ -178,7 +180,8 @@ def test_unknown_methods_and_thresholds_are_refused():
 
 
 def test_a_cut_piece_that_an_owned_box_holds_goes_before_parts_are_joined():
-    # The border is x = 35. The second window sees 32 to 66; the first a piece of it, whose centre lies 1 px beyond its core.
+    # The border is x = 35. The second window sees 32 to 66; the first a piece of it, whose centre
+    # lies 1 px beyond its core.
     found = detections([(32, 5, 40, 20), (32, 5, 66, 20)], windows=[(0, 0), (0, 30)])
     assert merge(found, GRID, join=True).boxes_xyxy.tolist() == [[32, 5, 66, 20]]
 

@@ -95,7 +95,8 @@ def test_a_band_file_of_another_place_is_refused(tmp_path):
 
 
 def test_a_band_in_another_projection_is_warped(tmp_path):
-    # The same place in zone 32, where it lies 9 degrees and more east of the middle: one value, so only coverage can go wrong.
+    # The same place in zone 32, where it lies 9 degrees and more east of the middle: one value, so
+    # only coverage can go wrong.
     ((x,), (y,)) = warp.transform('EPSG:32633', 'EPSG:32632', [400000.0], [5000000.0])
     other = stack(
         tmp_path,

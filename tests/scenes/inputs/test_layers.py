@@ -40,7 +40,8 @@ def test_windows_have_no_seams(tmp_path):
 
 
 def test_slope_in_degrees_of_latitude_and_longitude_is_that_of_the_ground(tmp_path):
-    # At 60 degrees north 1e-4 degrees are 5.58 m east and 11.14 m south; a rise of 5.58 m a pixel is 45 degrees.
+    # At 60 degrees north 1e-4 degrees are 5.58 m east and 11.14 m south; a rise of 5.58 m a pixel
+    # is 45 degrees.
     transform = rasterio.transform.from_origin(10.0, 60.0, 1e-4, 1e-4)
     right = np.mgrid[:5, :6][1].astype(np.float32)
     path = scene_files.write_raster(

@@ -64,7 +64,8 @@ def test_a_stated_scale_and_offset_are_applied(tmp_path):
 
 
 def test_bilinear_warping_puts_a_value_at_the_middle_of_its_pixel(tmp_path):
-    # A ramp of 20 m pixels, 0 1 2 with middles at 10, 30 and 50 m; 10 m pixels have theirs at 5, 15, 25, ...: linear in between.
+    # A ramp of 20 m pixels, 0 1 2 with middles at 10, 30 and 50 m; 10 m pixels have theirs at 5,
+    # 15, 25, ...: linear in between.
     ramp = np.tile(np.arange(3, dtype=np.float32), (3, 1))
     path = scene_files.write_raster(tmp_path / 'a.tif', ramp, pixel=20.0)
     assert np.allclose(

@@ -101,7 +101,8 @@ def test_a_plane_has_the_slope_of_its_gradient_on_pixels_of_any_shape(
 
 
 def test_horn_weighs_the_middle_twice():
-    # East: (0 + 2*0 + 8) - 0 = 8, over 8 * 10 m = 0.1; south: 8 / 80 = 0.1; atan(hypot) = 8.05 degrees.
+    # East: (0 + 2*0 + 8) - 0 = 8, over 8 * 10 m = 0.1; south: 8 / 80 = 0.1; atan(hypot) = 8.05
+    # degrees.
     dem_m = np.zeros((3, 3))
     dem_m[2, 2] = 8.0
     assert slope(dem_m)[0, 0] == pytest.approx(np.degrees(np.arctan(np.hypot(0.1, 0.1))), abs=1e-4)

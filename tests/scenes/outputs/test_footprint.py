@@ -25,12 +25,14 @@ def test_the_outline_runs_against_the_clock_and_is_closed():
 
 
 def test_a_curved_edge_is_followed():
-    # A line of one northing, 200 km to either side of the central meridian, lies furthest north in its middle.
+    # A line of one northing, 200 km to either side of the central meridian, lies furthest north in
+    # its middle.
     frame = MapFrame(10, 400, from_origin(300000, 6600000, 1000, 1000), CRS.from_epsg(32633))
     polygon = shape(outline(frame))
     assert polygon.bounds == pytest.approx(bbox(frame), abs=1e-3)
     north_west = polygon.exterior.coords[0]
-    # Meridians converge: 3.5 degrees from the middle, tan(lat) * (200 km)^2 / (2 * 6371 km) is 5.3 km or 0.048 degrees.
+    # Meridians converge: 3.5 degrees from the middle, tan(lat) * (200 km)^2 / (2 * 6371 km) is 5.3
+    # km or 0.048 degrees.
     assert polygon.bounds[3] - north_west[1] == pytest.approx(0.048, abs=0.003)
 
 

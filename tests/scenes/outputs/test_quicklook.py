@@ -20,7 +20,8 @@ def found(boxes, scores=None, **options):
 
 @pytest.mark.parametrize('crs', [planted_scene.UTM, None])
 def test_boxes_are_drawn_where_they_are(crs):
-    # 90 x 110 px grow 6 times; the outermost pixels of the box (5, 10, 9, 20) are 30..53 and 60..119.
+    # 90 x 110 px grow 6 times; the outermost pixels of the box (5, 10, 9, 20) are 30..53 and
+    # 60..119.
     overview, layer, frame = found([(5, 10, 9, 20)], [0.5], crs=crs)
     picture = quicklook.draw(overview, layer, frame)[LEGEND_PX:]
     rows, cols = np.nonzero((picture == rgb(COLORS[2])).all(axis=-1))

@@ -57,14 +57,16 @@ def test_boxes_lie_in_the_picture_where_they_lie_in_the_scene():
     html = report()
     (south, west), (north, east) = data(html)['bounds']
     left, bottom, right, top = shape(data(html)['features'][0]['geometry']).bounds
-    # UTM near its central meridian is Web Mercator to within a pixel in so small a scene: fractions are those of 110 x 90 px.
+    # UTM near its central meridian is Web Mercator to within a pixel in so small a scene: fractions
+    # are those of 110 x 90 px.
     across = [(edge - west) / (east - west) * 110 for edge in (left, right)]
     down = [(north - edge) / (north - south) * 90 for edge in (top, bottom)]
     assert (across, down) == (pytest.approx([40, 50], abs=0.5), pytest.approx([30, 50], abs=0.5))
 
 
 def test_the_picture_is_warped_to_web_mercator():
-    # At 60 degrees north a degree of latitude is twice as long on this map: 100 x 100 px become about 100 x 200.
+    # At 60 degrees north a degree of latitude is twice as long on this map: 100 x 100 px become
+    # about 100 x 200.
     values = np.random.default_rng(0).random((3, 100, 100)).astype(np.float32)
     frame = MapFrame(100, 100, from_origin(10, 60.5, 0.01, 0.01), CRS.from_epsg(4326))
     html = report(boxes=(), values=values, known=np.ones((100, 100), bool), frame=frame)
