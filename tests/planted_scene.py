@@ -13,7 +13,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inference.components import ComponentPredictor
 from mmlandslide.scenes.inference.ranks import joined
 from mmlandslide.scenes.inference.tiled_inference import Settings
@@ -37,9 +37,9 @@ def scene(height=90, width=110, boxes=(), valid=None, crs=UTM):
         values[0, y1:y2, x1:x2] = 2
     known = np.ones((height, width), bool) if valid is None else valid
     frame = (
-        MapFrame(height, width, from_origin(*ORIGIN_XY, 10, 10), crs)
+        GeoBox(height, width, from_origin(*ORIGIN_XY, 10, 10), crs)
         if crs
-        else MapFrame(height, width)
+        else GeoBox(height, width)
     )
     return TileScene('planted', BANDS, frame, None, (), values, known)
 

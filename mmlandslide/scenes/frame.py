@@ -24,7 +24,7 @@ _RADIUS_M, _ECCENTRICITY2 = 6378137.0, 0.00669437999014
 
 
 @dataclass(frozen=True)
-class MapFrame:
+class GeoBox:
     """A grid of pixels, and its place on the map where it has one.
 
     Attributes:
@@ -44,14 +44,12 @@ class MapFrame:
         """Left, bottom, right and top in map coordinates."""
         return BoundingBox(*array_bounds(self.height, self.width, self.transform))
 
-    def padded(self, margin_px: int) -> 'MapFrame':
+    def padded(self, margin_px: int) -> 'GeoBox':
         """Return the frame with a margin on all four sides."""
         transform = self.transform * Affine.translation(-margin_px, -margin_px)
-        return MapFrame(
-            self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs
-        )
+        return GeoBox(self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs)
 
-    def same_grid(self, other: 'MapFrame') -> bool:
+    def same_grid(self, other: 'GeoBox') -> bool:
         """Return whether both have the same pixels.
 
         Equal size and map, corners equal to a hundredth of a pixel.
@@ -146,7 +144,7 @@ def project(
     return np.asarray(x), np.asarray(y)
 
 
-def require_upright(frame: MapFrame, path: Path) -> None:
+def require_upright(frame: GeoBox, path: Path) -> None:
     """Refuse a frame that detections cannot be placed on.
 
     Args:

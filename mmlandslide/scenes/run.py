@@ -108,7 +108,7 @@ class SceneDetector:
                 'device': self.device,
                 'arguments': list(arguments),
                 'digest': self._digest(scene, settings),
-                'light_without_elevation': gap,
+                'optical_without_dem_fraction': gap,
                 **self._facts(scene, settings, blocks, found),
             }
             writer.require_free(out, writers, free, scene.inputs)  # hours have passed
@@ -152,7 +152,7 @@ class SceneDetector:
         """
         commit.clear_leftovers(out)
         blocks.clear_leftovers()
-        gap = run_record.light_without_elevation(scene)
+        gap = run_record.optical_without_dem_fraction(scene)
         run_record.warn_of_gaps(scene.name, gap)
         return gap
 

@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.frame import GeoBox, Window
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Scene(ABC):
 
     name: str
     bands: tuple[str, ...]
-    frame: MapFrame
+    frame: GeoBox
     acquired: datetime | None
     inputs: tuple[InputFile, ...]
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False, kw_only=True)

@@ -6,9 +6,9 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine, from_origin
 
 from mmlandslide.errors import SceneError
-from mmlandslide.scenes.frame import MapFrame, require_upright
+from mmlandslide.scenes.frame import GeoBox, require_upright
 
-UTM = MapFrame(40, 60, from_origin(500000.0, 5000000.0, 10.0, 10.0), CRS.from_epsg(32633))
+UTM = GeoBox(40, 60, from_origin(500000.0, 5000000.0, 10.0, 10.0), CRS.from_epsg(32633))
 
 
 def test_a_window_is_cut_to_the_frame():
@@ -37,7 +37,7 @@ def test_pixels_of_degrees_narrow_with_latitude():
     # At 60 degrees north one degree is 55 800 m of longitude and 111 412 m of latitude (WGS 84,
     # National Geospatial-Intelligence Agency); at the equator 111 320 and 110 574 m.
     for latitude, east_m, north_m in ((60.0, 55800.0, 111412.0), (0.0, 111320.0, 110574.0)):
-        frame = MapFrame(2, 2, from_origin(10.0, latitude + 1e-4, 1e-4, 1e-4), CRS.from_epsg(4326))
+        frame = GeoBox(2, 2, from_origin(10.0, latitude + 1e-4, 1e-4, 1e-4), CRS.from_epsg(4326))
         width_m, height_m = frame.pixel_size_m(np.array([0, 1]))
         assert np.allclose(width_m, east_m * 1e-4, rtol=1e-4)
         assert np.allclose(height_m, north_m * 1e-4, rtol=1e-4)
@@ -46,20 +46,20 @@ def test_pixels_of_degrees_narrow_with_latitude():
 def test_web_mercator_is_not_taken_at_its_word():
     # It stretches by 1 / cos(latitude): 2 at y = 8399737.89 m, 60 degrees north (and 0.3 % of
     # ellipsoid).
-    frame = MapFrame(1, 1, from_origin(0.0, 8399737.89, 10.0, 10.0), CRS.from_epsg(3857))
+    frame = GeoBox(1, 1, from_origin(0.0, 8399737.89, 10.0, 10.0), CRS.from_epsg(3857))
     assert frame.gsd_m == pytest.approx(5.0, rel=5e-3)
 
 
 def test_a_pixel_across_the_date_line_is_small():
-    frame = MapFrame(1, 1, from_origin(180 - 5e-5, 0.0, 1e-4, 1e-4), CRS.from_epsg(4326))
+    frame = GeoBox(1, 1, from_origin(180 - 5e-5, 0.0, 1e-4, 1e-4), CRS.from_epsg(4326))
     assert frame.pixel_size_m(np.array([0]))[0] == pytest.approx(11.132, rel=1e-3)
 
 
 def test_the_same_grid_may_differ_by_rounding_only():
-    shifted = MapFrame(40, 60, UTM.transform * Affine.translation(0.002, 0), UTM.crs)
+    shifted = GeoBox(40, 60, UTM.transform * Affine.translation(0.002, 0), UTM.crs)
     assert UTM.same_grid(shifted)
-    assert not UTM.same_grid(MapFrame(40, 60, UTM.transform * Affine.translation(0.5, 0), UTM.crs))
-    assert not UTM.same_grid(MapFrame(40, 60, UTM.transform, CRS.from_epsg(32634)))
+    assert not UTM.same_grid(GeoBox(40, 60, UTM.transform * Affine.translation(0.5, 0), UTM.crs))
+    assert not UTM.same_grid(GeoBox(40, 60, UTM.transform, CRS.from_epsg(32634)))
 
 
 def test_a_frame_without_map_is_refused():
@@ -67,7 +67,7 @@ def test_a_frame_without_map_is_refused():
         SceneError,
         match=r'coordinate reference system, got none in a\.tif\. Give it one with `gdal_edit\.py',
     ):
-        require_upright(MapFrame(4, 4), Path('a.tif'))
+        require_upright(GeoBox(4, 4), Path('a.tif'))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_frame_without_map_is_refused():
     ids=['local survey', 'nowhere'],
 )
 def test_a_frame_that_lies_nowhere_on_earth_is_refused(crs, left):
-    frame = MapFrame(4, 4, from_origin(left, 5000000.0, 10.0, 10.0), CRS.from_user_input(crs))
+    frame = GeoBox(4, 4, from_origin(left, 5000000.0, 10.0, 10.0), CRS.from_user_input(crs))
     with pytest.raises(
         SceneError,
         match=r'bounds must lie somewhere on earth, got .* in a\.tif\. Give it the right',
@@ -89,4 +89,4 @@ def test_a_rotated_or_flipped_frame_is_refused(turn):
     with pytest.raises(
         SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'
     ):
-        require_upright(MapFrame(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))
+        require_upright(GeoBox(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))

@@ -5,7 +5,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.scene import InputFile, Scene
 
 
@@ -19,7 +19,7 @@ class Ramp(Scene):
         return values, values[1] % 2 == 0
 
 
-FRAME = MapFrame(8, 6, from_origin(500000.0, 5000000.0, 20.0, 20.0), CRS.from_epsg(32633))
+FRAME = GeoBox(8, 6, from_origin(500000.0, 5000000.0, 20.0, 20.0), CRS.from_epsg(32633))
 SCENE = Ramp('ramp', ('row', 'col'), FRAME, datetime(2015, 7, 11, tzinfo=timezone.utc), ())
 
 

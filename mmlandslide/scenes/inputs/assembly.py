@@ -10,7 +10,7 @@ from rasterio.enums import Resampling
 
 from mmlandslide.bands import BANDS, GROUPS
 from mmlandslide.errors import BandError, ConfigError, SceneError
-from mmlandslide.scenes.frame import MapFrame, require_upright
+from mmlandslide.scenes.frame import GeoBox, require_upright
 from mmlandslide.scenes.inputs.band_files import BandPlace, Catalogue
 from mmlandslide.scenes.inputs.band_names import CIRRUS, canonical, is_reflectance, require_known
 from mmlandslide.scenes.inputs.coverage import require_cover
@@ -135,7 +135,7 @@ def _where(catalogue: Catalogue) -> Path:
 
 
 def _light(
-    held: tuple[str, ...], places: Mapping[str, BandPlace], frame: MapFrame, options: InputOptions
+    held: tuple[str, ...], places: Mapping[str, BandPlace], frame: GeoBox, options: InputOptions
 ) -> Iterator[BandLayer]:
     """Yield the layers of all bands that are read as they are.
 
@@ -155,7 +155,7 @@ def _light(
         yield BandLayer(file, bands, tuple(places[band].index for band in bands))
 
 
-def _clouds(frame: MapFrame, options: InputOptions) -> CloudMask | None:
+def _clouds(frame: GeoBox, options: InputOptions) -> CloudMask | None:
     if options.cloud_mask is None:
         return None
     path = Path(options.cloud_mask)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmlandslide.bands import BANDS, GROUPS
 from mmlandslide.errors import BandError, SceneError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs import sentinel2
 from mmlandslide.scenes.inputs.band_names import UNUSED, canonical, require_known
 from mmlandslide.scenes.inputs.options import InputOptions
@@ -197,5 +197,5 @@ def _finest(places: dict[str, BandPlace]) -> Path:
     return min(frames, key=lambda path: round(_gsd_m(frames[path]), 3))
 
 
-def _gsd_m(frame: MapFrame) -> float:
+def _gsd_m(frame: GeoBox) -> float:
     return frame.gsd_m if frame.crs else float('inf')

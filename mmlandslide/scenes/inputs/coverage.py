@@ -6,13 +6,13 @@ import numpy as np
 from rasterio.crs import CRS
 
 from mmlandslide.errors import LandslideError, SceneError
-from mmlandslide.scenes.frame import MapFrame, Window, project
+from mmlandslide.scenes.frame import GeoBox, Window, project
 
 #: Positions along each side of a scene that are looked at; sides of one map bend in another.
 _STEPS = 21
 
 
-def uncovered_px(frame: MapFrame, other: MapFrame) -> float:
+def uncovered_px(frame: GeoBox, other: GeoBox) -> float:
     """Return by how many pixels of `other` a scene reaches beyond it.
 
     0 where it is covered, infinite where nothing can be said.
@@ -29,7 +29,7 @@ def uncovered_px(frame: MapFrame, other: MapFrame) -> float:
     )
 
 
-def covered(frame: MapFrame, other: MapFrame, margin_px: int) -> Window:
+def covered(frame: GeoBox, other: GeoBox, margin_px: int) -> Window:
     """Return the part of a raster that a scene draws on.
 
     Args:
@@ -43,7 +43,7 @@ def covered(frame: MapFrame, other: MapFrame, margin_px: int) -> Window:
     return other.inside((top, left, bottom - top, right - left))
 
 
-def _outline(frame: MapFrame, other: MapFrame) -> tuple[np.ndarray, np.ndarray]:
+def _outline(frame: GeoBox, other: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     """Return columns and rows (N,) in `other` of positions along the sides of a scene, not finite where there are none."""
     if other.transform.is_degenerate:
         return np.array([np.nan]), np.array([np.nan])
@@ -60,7 +60,7 @@ def _outline(frame: MapFrame, other: MapFrame) -> tuple[np.ndarray, np.ndarray]:
     return cols, rows
 
 
-def require_cover(frame: MapFrame, other: MapFrame, path: Path, subject: str = 'DEM') -> None:
+def require_cover(frame: GeoBox, other: GeoBox, path: Path, subject: str = 'DEM') -> None:
     """Refuse a raster that leaves more than one of its pixels along an edge of the scene without values.
 
     Args:
@@ -90,7 +90,7 @@ def no_map(subject: str, path: Path) -> LandslideError:
     return SceneError.mismatch(subject, 'have a coordinate reference system', 'none', path, remedy)
 
 
-def _corners(frame: MapFrame) -> str:
+def _corners(frame: GeoBox) -> str:
     left, bottom, right, top = frame.bounds
     return f'{left:.6g} {bottom:.6g} to {right:.6g} {top:.6g}'
 

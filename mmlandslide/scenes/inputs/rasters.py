@@ -25,7 +25,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from mmlandslide.errors import LandslideError, MissingPathError, SceneError
-from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.frame import GeoBox, Window
 
 _GDAL = {
     'GDAL_DISABLE_READDIR_ON_OPEN': 'EMPTY_DIR',
@@ -130,7 +130,7 @@ class RasterFile:
     """
 
     path: Path
-    frame: MapFrame | None = None
+    frame: GeoBox | None = None
     resampling: Resampling = Resampling.bilinear
     nodata: float | None = None
     zero_is_data: bool = False
@@ -161,7 +161,7 @@ class RasterFile:
         return self._opened.dataset
 
     @property
-    def own_frame(self) -> MapFrame:
+    def own_frame(self) -> GeoBox:
         """The frame that the file states."""
         return _frame_of(self.dataset, self.path)
 
@@ -262,6 +262,6 @@ def _wrapped(dataset: DatasetReader) -> CRS | None:
     return CRS.from_string(f'{dataset.crs.to_proj4()} +lon_wrap={(left + right) / 2}')
 
 
-def _frame_of(dataset: DatasetReader, path: Path) -> MapFrame:
+def _frame_of(dataset: DatasetReader, path: Path) -> GeoBox:
     with reading(path):
-        return MapFrame(dataset.height, dataset.width, dataset.transform, dataset.crs)
+        return GeoBox(dataset.height, dataset.width, dataset.transform, dataset.crs)

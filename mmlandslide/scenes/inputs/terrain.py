@@ -15,7 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from mmlandslide.bands import BANDS
 from mmlandslide.errors import SceneError
-from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.band_files import BandPlace
 from mmlandslide.scenes.inputs.coverage import covered, require_cover
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions
@@ -54,7 +54,7 @@ class TerrainLayer:
     file: RasterFile
     bands: tuple[str, ...]
     index: int
-    frame: MapFrame
+    frame: GeoBox
     metres: float = 1.0
     margin_px: int = 0
 
@@ -82,7 +82,7 @@ class TerrainLayer:
 def terrain_layer(
     bands: tuple[str, ...],
     places: Mapping[str, BandPlace],
-    frame: MapFrame,
+    frame: GeoBox,
     grid_path: Path,
     options: InputOptions,
 ) -> TerrainLayer:
@@ -130,7 +130,7 @@ def _metres(file: RasterFile, index: int) -> float:
     return _METRES[unit.lower()]
 
 
-def _void(file: RasterFile, index: int, frame: MapFrame, metres: float) -> float | None:
+def _void(file: RasterFile, index: int, frame: GeoBox, metres: float) -> float | None:
     """Return the value of a file that stands for no elevation and is not stated.
 
     `None` where there is no such value. Warping would blend it with the elevation beside it.

@@ -12,7 +12,7 @@ from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, positions
 from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
 from mmlandslide.datasets.storage import tiles
 from mmlandslide.errors import BandError, ConfigError, SceneError
-from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.assembly import fill_values
 from mmlandslide.scenes.inputs.band_names import canonical, is_reflectance, require_known
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
@@ -97,7 +97,7 @@ def scene_of(
         'mask': None,
         'product_level': None,
     }
-    return TileScene(name, bands, MapFrame(*known.shape), None, (), filled, known, facts=facts)
+    return TileScene(name, bands, GeoBox(*known.shape), None, (), filled, known, facts=facts)
 
 
 def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:

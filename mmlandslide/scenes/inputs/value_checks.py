@@ -9,7 +9,7 @@ import numpy as np
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.band_order import misplaced_by_law
 from mmlandslide.errors import SceneError
-from mmlandslide.scenes.frame import MapFrame, Window
+from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.band_names import CIRRUS, is_reflectance
 from mmlandslide.scenes.inputs.layers import BandLayer
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, UNITS
@@ -39,7 +39,7 @@ _DARK_BANDS, _DARK_PERCENT, _LEAST_DARK_DN = (
 _GSD_M = (4.5, 20.5)
 
 
-def require_gsd(frame: MapFrame, where: Path) -> None:
+def require_gsd(frame: GeoBox, where: Path) -> None:
     """Refuse pixels that show another size of things than those that detectors have learnt.
 
     Args:

@@ -11,14 +11,14 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 
 WGS84 = CRS.from_epsg(4326)
 #: Points a side: an edge that is straight on one map is a curve on another.
 _DENSITY = 21
 
 
-def bbox(frame: MapFrame) -> tuple[float, float, float, float]:
+def bbox(frame: GeoBox) -> tuple[float, float, float, float]:
     """Return west, south, east and north in degrees, as RFC 7946 has them.
 
     West is greater where the antimeridian is crossed.
@@ -38,7 +38,7 @@ def bbox(frame: MapFrame) -> tuple[float, float, float, float]:
     return float(west), float(south), float(east), float(north)
 
 
-def beyond_antimeridian(frame: MapFrame) -> bool:
+def beyond_antimeridian(frame: GeoBox) -> bool:
     """Return whether a map in degrees reaches beyond longitude 180 or -180, as one from 0 to 360 does."""
     return (
         frame.crs is not None
@@ -47,7 +47,7 @@ def beyond_antimeridian(frame: MapFrame) -> bool:
     )
 
 
-def outline(frame: MapFrame) -> dict[str, Any]:
+def outline(frame: GeoBox) -> dict[str, Any]:
     """Return the outline as a GeoJSON geometry, against the clock.
 
     A `MultiPolygon` cut at the antimeridian where it is crossed.

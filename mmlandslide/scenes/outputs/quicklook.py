@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmlandslide.datasets import display
 from mmlandslide.errors import StorageError
 from mmlandslide.files import write_atomic
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs import score_colors
 from mmlandslide.scenes.outputs.overview import Overview
 
@@ -19,7 +19,7 @@ _SWATCH_PX, _STEP_PX, _WHITE = 10, 84, (255, 255, 255)
 _AROUND = np.array([-1, -1, 1, 1])
 
 
-def draw(overview: Overview, layer: gpd.GeoDataFrame, frame: MapFrame) -> NDArray[np.uint8]:
+def draw(overview: Overview, layer: gpd.GeoDataFrame, frame: GeoBox) -> NDArray[np.uint8]:
     """Return the picture of a scene with boxes and a legend.
 
     Args:
@@ -41,7 +41,7 @@ def draw(overview: Overview, layer: gpd.GeoDataFrame, frame: MapFrame) -> NDArra
     return np.concatenate([legend, np.pad(picture, ((0, 0), (0, missing), (0, 0)))])
 
 
-def write(overview: Overview, layer: gpd.GeoDataFrame, frame: MapFrame, path: Path) -> None:
+def write(overview: Overview, layer: gpd.GeoDataFrame, frame: GeoBox, path: Path) -> None:
     """Write what `draw` returns as PNG.
 
     Raises:
@@ -61,7 +61,7 @@ def write(overview: Overview, layer: gpd.GeoDataFrame, frame: MapFrame, path: Pa
 
 
 def boxes_in(
-    picture: NDArray[np.uint8], layer: gpd.GeoDataFrame, frame: MapFrame
+    picture: NDArray[np.uint8], layer: gpd.GeoDataFrame, frame: GeoBox
 ) -> NDArray[np.float64]:
     """Return the boxes of a layer (N, 4) xyxy in pixels of a picture (h, w, 3) of the whole scene."""
     left, bottom, right, top = layer.geometry.bounds.to_numpy().reshape(-1, 4).T

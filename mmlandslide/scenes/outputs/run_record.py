@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from mmlandslide import __version__
-from mmlandslide.scenes.inputs.band_names import CIRRUS, is_reflectance
+from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
 from mmlandslide.scenes.scene import Scene
 
 _LOGGER = logging.getLogger(__name__)
-#: Longer side of the picture in which gaps are looked for, and the share of pixels from which they
-#: are told.
+#: Longer side of the overview in which gaps are looked for; share of pixels above which to warn.
 _LONGEST_PX, _MUCH = 512, 0.01
+#: Bands in whose data 0 means none. It is a common value of B10 (cirrus).
+_OPTICAL = tuple(
+    name for name in LANDSLIDE4SENSE if BANDS[name].wavelength_nm is not None and name != 'B10'
+)
 _PACKAGES = (
     'torch',
     'torchvision',
@@ -59,28 +62,33 @@ def scene_facts(scene: Scene) -> dict[str, Any]:
     }
 
 
-def light_without_elevation(scene: Scene) -> float | None:
-    """Return the share of the pixels with light that lack elevation, seen from afar.
+def optical_without_dem_fraction(scene: Scene) -> float | None:
+    """Return the share of the pixels with optical data that have no elevation.
 
-    `None` without light, elevation or map.
+    Measured on an overview of at most 512 px. `None` without optical band, DEM or CRS.
 
     Raises:
         SceneError: a file cannot be read.
     """
-    light = [band for band in scene.pictured if is_reflectance(band) and band != CIRRUS]
-    if scene.crs is None or not light or 'DEM' not in scene.pictured:
+    optical = [band for band in scene.pictured if band in _OPTICAL]
+    if scene.crs is None or not optical or 'DEM' not in scene.pictured:
         return None
     shrink = min(1.0, _LONGEST_PX / max(scene.height, scene.width))
     size_hw = max(1, round(scene.height * shrink)), max(1, round(scene.width * shrink))
-    lit, raised = np.isfinite(scene.overview([light[0], 'DEM'], size_hw))
-    return float((lit & ~raised).sum() / lit.sum()) if lit.any() else None
+    seen, raised = np.isfinite(scene.overview([optical[0], 'DEM'], size_hw))
+    return float((seen & ~raised).sum() / seen.sum()) if seen.any() else None
 
 
-def warn_of_gaps(name: str, without_elevation: float | None) -> None:
-    """Say before a search that much of a scene will not be searched for want of elevation."""
-    if without_elevation is not None and without_elevation > _MUCH:
+def warn_of_gaps(name: str, without_dem: float | None) -> None:
+    """Warn before inference that part of a scene is skipped for want of elevation.
+
+    Args:
+        name: of the scene.
+        without_dem: as `optical_without_dem_fraction` returns it.
+    """
+    if without_dem is not None and without_dem > _MUCH:
         _LOGGER.warning(
             '%s: the DEM has no data for %.1f %% of the scene, which is not searched',
             name,
-            100 * without_elevation,
+            100 * without_dem,
         )

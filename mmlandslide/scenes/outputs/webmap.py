@@ -22,7 +22,7 @@ from PIL import Image
 from rasterio.transform import Affine, array_bounds
 
 from mmlandslide.files import write_atomic
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs import footprint, score_colors
 from mmlandslide.scenes.outputs.overview import Overview
 from mmlandslide.scenes.scene import Scene
@@ -113,9 +113,9 @@ def facts(
     if 'valid_share' in record:
         windows = f'{record["windows_searched"]} of {record["windows"]} windows'
         found['with data'] = f'{record["valid_share"]:.1%} of the scene, in {windows}'
-    if record.get('light_without_elevation'):
+    if record.get('optical_without_dem_fraction'):
         found['without elevation'] = (
-            f'{record["light_without_elevation"]:.1%} of the light, and not searched there'
+            f'{record["optical_without_dem_fraction"]:.1%} of the optical data; not searched there'
         )
     if layer['slope_deg'].notna().any():
         found['slope, median'] = f'{layer["slope_deg"].median():.1f}°'
@@ -126,7 +126,7 @@ def facts(
     return [(name, value) for name, value in found.items() if value]
 
 
-def in_mercator(frame: MapFrame) -> bool:
+def in_mercator(frame: GeoBox) -> bool:
     """Return whether Web Mercator shows a frame in one piece."""
     if frame.crs is None:
         return False
@@ -139,7 +139,7 @@ def in_mercator(frame: MapFrame) -> bool:
     )
 
 
-def _warped(rgba: NDArray[np.uint8], frame: MapFrame) -> tuple[NDArray[np.uint8], Corners]:
+def _warped(rgba: NDArray[np.uint8], frame: GeoBox) -> tuple[NDArray[np.uint8], Corners]:
     """Return a picture (h, w, 4) of a frame as Web Mercator shows it, transparent around it, and where it lies."""
     height, width = rgba.shape[:2]
     own = frame.transform * Affine.scale(frame.width / width, frame.height / height)
@@ -159,7 +159,7 @@ def _warped(rgba: NDArray[np.uint8], frame: MapFrame) -> tuple[NDArray[np.uint8]
     return warped.transpose(1, 2, 0), ((south, west), (north, east))
 
 
-def _features(layer: gpd.GeoDataFrame, frame: MapFrame, on_the_map: bool) -> list[dict[str, Any]]:
+def _features(layer: gpd.GeoDataFrame, frame: GeoBox, on_the_map: bool) -> list[dict[str, Any]]:
     """Return detections as GeoJSON features, in degrees or as (column, -row)."""
     shown = layer.drop(columns='acquired')
     if on_the_map:

@@ -5,7 +5,7 @@ import planted_scene
 import pytest
 
 from mmlandslide.errors import ConfigError, StorageError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inference.blocks import BlockFolder, BlocksInMemory
 from mmlandslide.scenes.inference.ranks import Place
 from mmlandslide.scenes.inference.tiled_inference import Settings, search
@@ -122,7 +122,7 @@ def test_one_large_object_anywhere_is_joined_into_one(seed):
 )
 def test_large_windows_make_blocks_of_few(window_px, longest_px):
     grid = Settings(window_px=window_px).grid(
-        replace(planted_scene.scene(), frame=MapFrame(10980, 10980))
+        replace(planted_scene.scene(), frame=GeoBox(10980, 10980))
     )
     assert (
         max(grid.extent(block)[2] for block in grid.blocks) == longest_px

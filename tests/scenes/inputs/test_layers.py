@@ -4,7 +4,7 @@ import rasterio
 import scene_files
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs.layers import CloudMask, cloud_kind
 from mmlandslide.scenes.inputs.rasters import RasterFile
 from mmlandslide.scenes.inputs.terrain import TerrainLayer
@@ -55,7 +55,7 @@ def test_a_finer_map_of_coarse_elevation_keeps_its_slope(tmp_path):
     path = scene_files.write_raster(
         tmp_path / 'dem.tif', np.mgrid[:20, :20][0].astype(np.float32) * 15, pixel=30.0
     )
-    frame = MapFrame(
+    frame = GeoBox(
         20,
         20,
         rasterio.transform.from_origin(400060.0, 4999940.0, 10.0, 10.0),

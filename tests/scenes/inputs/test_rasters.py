@@ -11,10 +11,10 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
 from mmlandslide.errors import MissingPathError, SceneError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs.rasters import RasterFile, driver_of
 
-GRID = MapFrame(
+GRID = GeoBox(
     6, 6, from_origin(*scene_files.ORIGIN_XY, 10.0, 10.0), rasterio.crs.CRS.from_epsg(32633)
 )
 COUNT = np.arange(36, dtype=np.uint16).reshape(6, 6)
@@ -103,7 +103,7 @@ def test_windows_of_a_warped_file_fit_together(tmp_path):
     path = scene_files.write_raster(
         tmp_path / 'a.tif', scene_files.digital_numbers('B5', 20, 20), pixel=20.0
     )
-    file = RasterFile(path, MapFrame(40, 40, GRID.transform, GRID.crs), Resampling.cubic)
+    file = RasterFile(path, GeoBox(40, 40, GRID.transform, GRID.crs), Resampling.cubic)
     whole = file.read((1,), (0, 0, 40, 40))
     assert np.array_equal(whole[:, 13:31, 7:29], file.read((1,), (13, 7, 18, 22)))
 

@@ -7,12 +7,12 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from mmlandslide.errors import SceneError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs.band_files import BandPlace
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.terrain import slope_deg, terrain_layer
 
-SCENE = MapFrame(60, 60, from_origin(400080.0, 4999920.0, 10.0, 10.0), CRS.from_epsg(32633))
+SCENE = GeoBox(60, 60, from_origin(400080.0, 4999920.0, 10.0, 10.0), CRS.from_epsg(32633))
 #: 28 by 28 pixels of 30 m around the scene, which rise 15 m each: 26.57 degrees.
 PLANE = np.mgrid[:28, :28][1].astype(np.float32) * 15 + 500
 
@@ -48,7 +48,7 @@ def test_two_kinds_of_voids_are_refused(tmp_path):
 def test_voids_beyond_the_scene_do_not_count(tmp_path):
     holed = PLANE.copy()
     holed[0, :2] = -9999, -32768
-    far = MapFrame(30, 30, from_origin(400300.0, 4999700.0, 10.0, 10.0), CRS.from_epsg(32633))
+    far = GeoBox(30, 30, from_origin(400300.0, 4999700.0, 10.0, 10.0), CRS.from_epsg(32633))
     assert not np.isnan(
         elevation(scene_files.write_raster(tmp_path / 'dem.tif', holed, 30.0), frame=far)
     ).any()
@@ -79,7 +79,7 @@ def test_elevation_across_180_degrees_is_read_on_both_sides(tmp_path, west):
     path = scene_files.write_raster(
         tmp_path / 'dem.tif', level, from_origin(west, 1.0, 0.005, 0.005), crs='EPSG:4326'
     )
-    across = MapFrame(128, 128, from_origin(833400.0, 100000.0, 10.0, 10.0), CRS.from_epsg(32660))
+    across = GeoBox(128, 128, from_origin(833400.0, 100000.0, 10.0, 10.0), CRS.from_epsg(32660))
     assert np.allclose(elevation(path, ('DEM',), across), 70)
 
 

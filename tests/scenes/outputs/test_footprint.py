@@ -3,13 +3,13 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from shapely.geometry import shape
 
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs.footprint import bbox, outline
 
 #: 100 x 100 px of 0.01 degrees.
-GEOGRAPHIC = MapFrame(100, 100, from_origin(10, 60, 0.01, 0.01), CRS.from_epsg(4326))
+GEOGRAPHIC = GeoBox(100, 100, from_origin(10, 60, 0.01, 0.01), CRS.from_epsg(4326))
 #: Zone 60 ends at 180 degrees; here 19.9 km (0.9 / 10 degrees at 111.3 km) lie beyond it.
-ACROSS = MapFrame(100, 100, from_origin(833000, 100000, 100, 100), CRS.from_epsg(32660))
+ACROSS = GeoBox(100, 100, from_origin(833000, 100000, 100, 100), CRS.from_epsg(32660))
 
 
 def test_a_geographic_scene_has_its_own_corners():
@@ -27,7 +27,7 @@ def test_the_outline_runs_against_the_clock_and_is_closed():
 def test_a_curved_edge_is_followed():
     # A line of one northing, 200 km to either side of the central meridian, lies furthest north in
     # its middle.
-    frame = MapFrame(10, 400, from_origin(300000, 6600000, 1000, 1000), CRS.from_epsg(32633))
+    frame = GeoBox(10, 400, from_origin(300000, 6600000, 1000, 1000), CRS.from_epsg(32633))
     polygon = shape(outline(frame))
     assert polygon.bounds == pytest.approx(bbox(frame), abs=1e-3)
     north_west = polygon.exterior.coords[0]
@@ -55,7 +55,7 @@ def test_the_antimeridian_cuts_the_outline_in_two():
     [(190, (-170, -169)), (-190, (170, 171)), (370, (10, 11)), (179.5, (179.5, -179.5))],
 )
 def test_degrees_beyond_the_antimeridian_are_laid_where_the_earth_has_them(west, expected):
-    frame = MapFrame(100, 100, from_origin(west, 60, 0.01, 0.01), CRS.from_epsg(4326))
+    frame = GeoBox(100, 100, from_origin(west, 60, 0.01, 0.01), CRS.from_epsg(4326))
     assert bbox(frame) == pytest.approx((expected[0], 59, expected[1], 60))
     around = shape(outline(frame))
     assert (around.bounds[0] >= -180, around.bounds[2] <= 180) == (True, True)

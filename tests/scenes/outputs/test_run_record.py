@@ -8,7 +8,7 @@ import scene_files
 from mmlandslide.scenes.inference.components import ComponentPredictor
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
-from mmlandslide.scenes.outputs.run_record import light_without_elevation, scene_facts
+from mmlandslide.scenes.outputs.run_record import optical_without_dem_fraction, scene_facts
 from mmlandslide.scenes.run import SceneDetector
 
 BANDS = ('B2', 'slope', 'DEM')
@@ -32,16 +32,16 @@ def scene(folder, void_cols=0):
 
 
 @pytest.mark.parametrize('void_cols', [0, 10, 30])
-def test_light_without_elevation_is_measured(tmp_path, void_cols):
+def test_the_optical_share_without_dem_is_measured(tmp_path, void_cols):
     # The cubic warp and the slope reach a pixel or two of the DEM beyond each void.
-    assert light_without_elevation(scene(tmp_path, void_cols)) == pytest.approx(
+    assert optical_without_dem_fraction(scene(tmp_path, void_cols)) == pytest.approx(
         void_cols / 40, abs=0.05
     )
 
 
 def test_nobody_knows_it_without_map_or_elevation():
-    assert light_without_elevation(planted_scene.scene(crs=None)) is None
-    assert light_without_elevation(planted_scene.scene()) == 0
+    assert optical_without_dem_fraction(planted_scene.scene(crs=None)) is None
+    assert optical_without_dem_fraction(planted_scene.scene()) == 0
 
 
 def test_a_half_empty_elevation_model_is_told_before_the_search_and_recorded(tmp_path, caplog):
@@ -49,7 +49,7 @@ def test_a_half_empty_elevation_model_is_told_before_the_search_and_recorded(tmp
     detector.write(scene(tmp_path, 20), tmp_path / 'out.gpkg', planted_scene.SETTINGS)
     record = json.loads((tmp_path / 'out.run.json').read_text())
     assert record['valid_share'] == pytest.approx(0.5, abs=0.05)
-    assert record['light_without_elevation'] == pytest.approx(0.5, abs=0.05)
+    assert record['optical_without_dem_fraction'] == pytest.approx(0.5, abs=0.05)
     assert 0 < record['windows_searched'] < record['windows']
     assert 'a: the DEM has no data for' in caplog.text
 

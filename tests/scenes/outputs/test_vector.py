@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from mmlandslide.errors import SceneError, StorageError
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.outputs import vector
 from mmlandslide.scenes.outputs.vector import to_geodataframe, write
@@ -52,7 +52,7 @@ def test_what_a_user_reads_is_in_plain_units():
 
 
 def test_areas_of_geographic_pixels_shrink_towards_the_pole():
-    frame = MapFrame(90, 110, from_origin(10, 60, 0.001, 0.001), CRS.from_epsg(4326))
+    frame = GeoBox(90, 110, from_origin(10, 60, 0.001, 0.001), CRS.from_epsg(4326))
     areas = layer((0, 0, 1, 1), frame=frame)['area_m2']
     # 111.4 m of latitude at 60 degrees; 111.32 m * cos(60) * 1.0025 of longitude on the ellipsoid.
     assert areas[0] == pytest.approx(
@@ -69,7 +69,7 @@ def test_a_geopackage_comes_back_as_it_was(tmp_path, epsg, acquired):
     own = layer(
         (2, 3, 4.5, 8),
         (5, 5, 9, 9),
-        frame=MapFrame(90, 110, origin, CRS.from_epsg(epsg)),
+        frame=GeoBox(90, 110, origin, CRS.from_epsg(epsg)),
         acquired=acquired,
     )
     write(own, tmp_path / 'a.gpkg')

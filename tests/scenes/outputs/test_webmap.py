@@ -12,17 +12,17 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from shapely.geometry import shape
 
-from mmlandslide.scenes.frame import MapFrame
+from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs import webmap
 from mmlandslide.scenes.outputs.overview import overview_of
 
 RECORD = {'created': '2026-01-02T03:04:05+00:00', 'seconds': 1.5, 'detections': 1}
 BOX = (40, 30, 50, 50)
 #: A scene whose map crosses 180 degrees.
-ACROSS = MapFrame(90, 110, from_origin(833000, 100000, 100, 100), CRS.from_epsg(32660))
+ACROSS = GeoBox(90, 110, from_origin(833000, 100000, 100, 100), CRS.from_epsg(32660))
 #: In degrees, across 180 and all beyond it.
 BEYOND = [
-    MapFrame(90, 110, from_origin(west, 10, 1e-4, 1e-4), CRS.from_epsg(4326))
+    GeoBox(90, 110, from_origin(west, 10, 1e-4, 1e-4), CRS.from_epsg(4326))
     for west in (179.9945, 190)
 ]
 
@@ -68,7 +68,7 @@ def test_the_picture_is_warped_to_web_mercator():
     # At 60 degrees north a degree of latitude is twice as long on this map: 100 x 100 px become
     # about 100 x 200.
     values = np.random.default_rng(0).random((3, 100, 100)).astype(np.float32)
-    frame = MapFrame(100, 100, from_origin(10, 60.5, 0.01, 0.01), CRS.from_epsg(4326))
+    frame = GeoBox(100, 100, from_origin(10, 60.5, 0.01, 0.01), CRS.from_epsg(4326))
     html = report(boxes=(), values=values, known=np.ones((100, 100), bool), frame=frame)
     height, width = picture(html).shape[:2]
     assert height / width == pytest.approx(2, rel=0.02)
@@ -78,7 +78,7 @@ def test_the_picture_is_warped_to_web_mercator():
     ]
 
 
-@pytest.mark.parametrize('frame', [MapFrame(90, 110), ACROSS, *BEYOND])
+@pytest.mark.parametrize('frame', [GeoBox(90, 110), ACROSS, *BEYOND])
 def test_what_web_mercator_cannot_show_keeps_its_own_grid(frame):
     found = data(report(frame=frame))
     assert (found['on_the_map'], found['bounds']) == (False, [[-90, 0], [0, 110]])
@@ -87,7 +87,7 @@ def test_what_web_mercator_cannot_show_keeps_its_own_grid(frame):
 
 
 def test_pixels_without_data_are_transparent():
-    html = report(boxes=(), frame=MapFrame(90, 110), known=np.arange(110) >= 55 + np.zeros((90, 1)))
+    html = report(boxes=(), frame=GeoBox(90, 110), known=np.arange(110) >= 55 + np.zeros((90, 1)))
     alpha = picture(html)[..., 3]
     assert (
         alpha[:, : alpha.shape[1] // 2 - 2].max(),
@@ -122,8 +122,8 @@ def test_what_was_not_searched_is_told():
         'valid_share': 0.5,
         'windows_searched': 6,
         'windows': 12,
-        'light_without_elevation': 0.25,
+        'optical_without_dem_fraction': 0.25,
     }
     html = report(record={**RECORD, **seen})
     assert '<td>50.0% of the scene, in 6 of 12 windows</td>' in html
-    assert '<td>25.0% of the light, and not searched there</td>' in html
+    assert '<td>25.0% of the optical data; not searched there</td>' in html
