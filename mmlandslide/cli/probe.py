@@ -1,8 +1,6 @@
-"""`mmlandslide probe`.
+"""`mmlandslide probe`: score a pre-training by linear and k-NN probes on its frozen features."""
 
-What frozen features tell of landslides, to judge a pre-training before a detector is trained.
-"""
-
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +13,14 @@ from mmlandslide import files
 
 if TYPE_CHECKING:
     from mmlandslide.datasets.views.view import TileView
-    from mmlandslide.evaluation.frozen_features import FrozenEncoder, Places
-    from mmlandslide.evaluation.probing import Probed, Samples
+    from mmlandslide.evaluation.probes.cell_features import CellFeatures
+    from mmlandslide.evaluation.probes.classifiers import Probed, Samples
+    from mmlandslide.evaluation.probes.frozen_features import FrozenEncoder
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 RANDOM = 'random'
-#: Label -> share of a place above which it is landslide; `None` for the median of the fitting
-#: places.
+#: Label -> landslide fraction above which a cell is positive; `None` for the median of the fitting
+#: cells.
 LABELS = {'any': 0.0, 'half': 0.5, 'median': None}
 
 
@@ -90,6 +89,11 @@ LABELS = {'any': 0.0, 'half': 0.5, 'median': None}
     help='At most, drawn evenly over tiles.',
 )
 @click.option(
+    '--groups',
+    type=_FILE,
+    help='File of id,group: what intervals resample; default: blocks where known, else tiles.',
+)
+@click.option(
     '--seed',
     type=click.IntRange(0),
     default=0,
@@ -116,41 +120,45 @@ def command(
     input_px: int | None,
     neighbours: int,
     fit_cells: int,
+    groups: Path | None,
     seed: int,
     device: str,
     json_path: Path | None,
 ) -> None:
-    """Score frozen features by a linear and a k-nearest-neighbour probe, beside those of random weights.
+    """Score frozen features by a linear and a k-NN probe, beside those of random weights.
 
     CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL; several are compared; the
     word `random` alone probes the untrained backbone. Probes are fitted on one split and scored on
-    another. With `--level tile` a tile is landslide where any pixel is; where every tile has some,
-    `--label median` asks for more of it than half of the fitting tiles have. With `--level cell`
-    each cell of a tile has a label of its own: landslide where more than half of it is. Tiles with
-    VOC boxes count as landslide inside them. Intervals hold 95 % of a bootstrap over tiles.
+    another. With `--level tile` a tile is positive where any of its pixels is landslide; where
+    every tile has some, `--label median` takes those with more of it than half of the fitting tiles
+    have. With `--level cell` each cell of a tile has its own label: positive where more than half
+    of it is landslide. Tiles with VOC boxes count as landslide inside the boxes. Intervals are the
+    95 % of a bootstrap over groups of tiles.
 
-    Example: mmlandslide probe work_dirs/swin_mae_tiny --config configs/pretrain/swin_mae_tiny.py --level cell
+    Example: mmlandslide probe work_dirs/swin_mae_tiny --config configs/pretrain/swin_mae_tiny.py
+    --level cell
     """
     from mmlandslide.configs import read_config  # these load torch and the hosts: seconds
-    from mmlandslide.evaluation.frozen_features import FrozenEncoder, Grid, places
-    from mmlandslide.evaluation.probe_splits import two_sides
-    from mmlandslide.evaluation.probing import linear_probe, nearest_probe
+    from mmlandslide.evaluation.probes.cell_features import CellGrid, extract_features
+    from mmlandslide.evaluation.probes.classifiers import linear_probe, nearest_probe
+    from mmlandslide.evaluation.probes.frozen_features import FrozenEncoder
+    from mmlandslide.evaluation.probes.probe_splits import probe_splits
 
-    cfg, grid = read_config(config_path), Grid(cell_px if level == 'cell' else None)
+    cfg, grid = read_config(config_path), CellGrid(cell_px if level == 'cell' else None)
     label = label or ('half' if level == 'cell' else 'any')
-    views = two_sides(cfg, data_root, fit_split, score_split, input_px)
+    views = probe_splits(cfg, data_root, fit_split, score_split, input_px)
     probed: dict[str, dict[str, Probed]] = {}
     seen = {RANDOM: 0}
-    for weights in dict.fromkeys(
-        (*checkpoints, RANDOM)
-    ):  # what a user named comes first: it may be refused
+    # What a user named comes first: it may be refused.
+    for weights in dict.fromkeys((*checkpoints, RANDOM)):
         encoder = FrozenEncoder(cfg, stage, seed, device)
         if weights != RANDOM:
             seen[weights] = load(encoder, weights, views[1])
         fit, scored = labelled(
-            places(encoder, views[0], grid, seed, fit_cells),
-            places(encoder, views[1], grid, seed),
+            extract_features(encoder, views[0], grid, seed, fit_cells),
+            extract_features(encoder, views[1], grid, seed),
             label,
+            groups,
         )
         probed[weights] = {
             'linear': linear_probe(fit, scored),
@@ -173,44 +181,49 @@ def command(
         'stage': stage,
         'seed': seed,
     }
-    numbers = {**settings, 'fit': counts(fit), 'scored': counts(scored), 'rows': rows}
+    sides = {'fit': counts(fit), 'scored': counts(scored)}
+    numbers = {**settings, **scored.grouping.as_dict(), **sides, 'rows': rows}
     show(numbers)
     if json_path is not None:
         files.write_json(json_path, numbers)
 
 
 def load(encoder: 'FrozenEncoder', checkpoint: str, scored: 'TileView') -> int:
-    """Carry a checkpoint into an encoder and report.
+    """Load a checkpoint into an encoder and print the report.
 
-    Return how many of the scored tiles its training saw, and warn of them.
+    Return how many of the scored tiles its training has seen, and warn of them.
     """
     report = encoder.load(checkpoint)
     click.echo(report.render())
     seen = len({*report.lineage.get('tile_ids', ())} & {*scored.tile_ids})
     if seen:
         click.echo(
-            f'warning: the training of {checkpoint} saw {seen} of the {len(scored)} scored tiles, which flatters it',
+            f'warning: the training of {checkpoint} saw {seen} of the {len(scored)} scored tiles, '
+            'which flatters it',
             err=True,
         )
     return seen
 
 
-def labelled(fit: 'Places', scored: 'Places', label: str) -> tuple['Samples', 'Samples']:
-    """Return places with their labels.
+def labelled(
+    fit: 'CellFeatures', scored: 'CellFeatures', label: str, groups: Path | None
+) -> tuple['Samples', 'Samples']:
+    """Return cells with their labels.
 
     Args:
-        fit: places to fit on.
-        scored: places of other tiles.
-        label: of `LABELS`.
+        fit: cells to fit on.
+        scored: cells of other tiles.
+        label: a key of `LABELS`.
+        groups: file of what the intervals of the scored cells resample.
     """
-    least = LABELS[label]
-    above = float(np.median(fit.share)) if least is None else least
-    return fit.labelled(above), scored.labelled(above)
+    bound = LABELS[label]
+    above = float(np.median(fit.fraction)) if bound is None else bound
+    return fit.labelled(above), scored.labelled(above, groups)
 
 
 def compared(probed: 'Probed', random: 'Probed', seed: int) -> dict[str, Any]:
-    """Return a probe's numbers, and by how much its AUROC is above that of random weights on the same resamples."""
-    from mmlandslide.evaluation.probing import interval
+    """Return a probe's numbers, and the paired gain of its AUROC over that of random weights."""
+    from mmlandslide.evaluation.bootstrap import interval
 
     numbers = probed.numbers(seed)
     if probed is random:
@@ -224,7 +237,7 @@ def compared(probed: 'Probed', random: 'Probed', seed: int) -> dict[str, Any]:
 
 
 def counts(samples: 'Samples') -> dict[str, Any]:
-    """Return how many tiles and samples there are, and what share of them is landslide."""
+    """Return the numbers of tiles and samples, and the share of positive samples."""
     return {
         'tiles': samples.num_tiles,
         'samples': len(samples.positive),
@@ -238,7 +251,11 @@ def show(numbers: dict[str, Any]) -> None:
         f'{side} {numbers[side]["samples"]} of {numbers[side]["tiles"]} tiles'
         for side in ('fit', 'scored')
     ]
-    title = f'{numbers["level"]} labels ({numbers["label"]}), {", ".join(sides)}, landslide {numbers["scored"]["base_rate"]:.1%}'
+    title = (
+        f'{numbers["level"]} labels ({numbers["label"]}), {", ".join(sides)}, '
+        f'landslide {numbers["scored"]["base_rate"]:.1%}; intervals over '
+        f'{numbers["interval_groups"]} {numbers["interval_unit"]}'
+    )
     columns = ('weights', 'probe', 'accuracy', 'AUROC', 'over random')
     table = Table(*columns, title=title, title_justify='left')
     for row in numbers['rows']:
@@ -248,8 +265,8 @@ def show(numbers: dict[str, Any]) -> None:
 
 
 def _cell(row: dict[str, Any], key: str) -> str:
-    """Return a number with its interval; nothing where the row has none."""
+    """Return a number with its interval, empty where the row has none."""
     if key not in row:
         return ''
-    edges = row[f'{key}_95']
-    return f'{row[key]:.3f}' + (f' [{edges[0]:.3f}, {edges[1]:.3f}]' if edges else '')
+    low, high = row[f'{key}_95']
+    return f'{row[key]:.3f}' + (f' [{low:.3f}, {high:.3f}]' if math.isfinite(low) else '')

@@ -60,7 +60,7 @@ class TeacherHook(Hook):
 
 @torch.no_grad()
 def teacher_scores(student: Any, dataloader: Any) -> dict[str, float]:
-    """Return the scores of a student's teacher on labelled tiles, as `evaluation.tile_scores.tile_scores` names them.
+    """Return the scores of a student's teacher on labelled tiles, as `evaluation.tile_metric.tile_scores` names them.
 
     Args:
         student: a `DistilledClassifier`.

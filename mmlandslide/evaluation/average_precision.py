@@ -1,4 +1,4 @@
-"""Average precision and recall by the letter of COCO, through faster-coco-eval (equal to pycocotools, several times faster)."""
+"""COCO's average precision and recall, through faster-coco-eval (equal to pycocotools)."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class CocoScores:
     """Scores in COCO's sense.
 
     Attributes:
-        metrics: `AP`, `AP50`, `AP75`, one for each threshold asked for that is not COCO's, one a
+        metrics: `AP`, `AP50`, `AP75`, one for each requested threshold that is not COCO's, one per
             size bin, and AR. Means over classes; NaN where the set (or the bin) has no true box.
         precision_at: IoU threshold (.5 and .75) -> precision at `RECALL_POINTS`, (101,), mean over
             classes, NaN without truth.
@@ -72,7 +72,10 @@ def average_precision(tiles: Sequence[TileResult], rules: Rules, num_classes: in
 def _run_coco(
     tiles: Sequence[TileResult], rules: Rules, num_classes: int, thrs: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return precision (T, 101, K, A) under `max_dets` and recall (T, K, A) under `recall_max_dets`; -1 without truth."""
+    """Return precision (T, 101, K, A) under `max_dets` and recall (T, K, A) under its own limit.
+
+    -1 without truth.
+    """
     if not tiles:
         areas = 1 + len(rules.size_bins)
         return np.full((thrs.size, RECALL_POINTS.size, num_classes, areas), -1.0), np.full(

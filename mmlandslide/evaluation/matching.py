@@ -1,4 +1,4 @@
-"""Which predictions hit a true box, and what follows for the choice of a score threshold."""
+"""Matching of predictions with true boxes, and precision and recall against the score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The detector's metric in MMDetection's test loop."""
+"""Metric of a detector in MMDetection's test loop."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ class LandslideMetric(BaseMetric):
         native_scale: native px per px of the tile, for the size bins; 128/224 for tiles that were
             enlarged from 128 to 224 px.
         size_edges_px: edges of the size bins, native px.
-        max_dets: most predictions a tile and class that the APs look at.
+        max_dets: most predictions per tile and class that the APs look at.
         recall_max_dets: the same for AR, and the number in its key.
         out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written
             where that is `None` too.

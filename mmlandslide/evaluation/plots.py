@@ -1,4 +1,4 @@
-"""The two curves that show what a detector trades for what."""
+"""Plots of a detector's scores."""
 
 from io import BytesIO
 from pathlib import Path

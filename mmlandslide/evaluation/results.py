@@ -1,4 +1,4 @@
-"""What a detector said of one tile, beside what is true of it, and the rules by which such results are scored."""
+"""Detections and truth of one tile, and the rules by which they are scored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ COCO_IOU_THRS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 
 @dataclass(frozen=True, eq=False)
 class TileResult:
-    """Predicted and true boxes of one tile, in the tile's own pixel frame (half-open pixel corners).
+    """Predicted and true boxes of one tile, in its own pixel frame (half-open pixel corners).
 
     Attributes:
         tile_id: unique in an evaluated set.
         boxes_xyxy: (N, 4) float, predicted.
-        scores: (N,) float; any scale on which more means surer.
+        scores: (N,) float; any scale; higher = more confident.
         labels: (N,) int, class positions.
         true_boxes_xyxy: (M, 4) float.
         true_labels: (M,) int, class positions.
@@ -54,14 +54,12 @@ class TileResult:
             ('true_boxes_xyxy', self.true_boxes_xyxy),
         ):
             if not np.isfinite(values).all():
-                remedy = 'Look for the step where the loss left the finite numbers; a lower learning rate is the usual cure'
-                raise TileError.mismatch(
-                    name,
-                    'be finite',
-                    values[~np.isfinite(values)][0],
-                    f'tile {self.tile_id!r}',
-                    remedy,
+                got, where = values[~np.isfinite(values)][0], f'tile {self.tile_id!r}'
+                remedy = (
+                    'Look for the step where the loss left the finite numbers; '
+                    'a lower learning rate is the usual cure'
                 )
+                raise TileError.mismatch(name, 'be finite', got, where, remedy)
 
     def _check_shape(self, name: str, values: NDArray[np.generic], shape: tuple[int, ...]) -> None:
         if values.shape != shape:
@@ -107,7 +105,7 @@ class Rules:
             to 224 px. Only size bins use it.
         size_edges_px: edges of the size bins, in native px of sqrt(width * height); a box on an
             edge belongs to the bin above.
-        max_dets: most predictions of a tile and class, by score, that the APs look at.
+        max_dets: most predictions per tile and class, by score, that the APs look at.
         recall_max_dets: the same for AR.
 
     Raises:

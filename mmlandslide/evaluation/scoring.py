@@ -1,4 +1,4 @@
-"""Scores tiles; knows neither a training framework nor where the predictions come from.
+"""Scores of a set of tiles, whatever framework or file the predictions come from.
 
 For example, `evaluate([TileResult(...), ...], Rules(native_scale=128 / 224)).metrics['AP50']`.
 """
@@ -43,7 +43,7 @@ def evaluate(
     The metrics, in this order:
 
     - `AP`: COCO's average precision, the mean over classes and `rules.iou_thrs`. `AP50`, `AP75`: at
-      one IoU, whatever `rules.iou_thrs` says. `AP30` and the like: at each IoU asked for that is
+      one IoU, whatever `rules.iou_thrs` says. `AP30` and the like: at each requested IoU that is
       not one of COCO's.
     - `AP_lt8px`, `AP_8to16px`, `AP_16to32px`, `AP_ge32px`: AP of boxes by native size sqrt(width *
       height). As in COCO, true boxes of other sizes, predictions that match them, and unmatched
@@ -80,7 +80,7 @@ def evaluate(
 
 
 def _operating_point(tiles: Sequence[TileResult], curve: ScoreCurve) -> dict[str, float]:
-    """Return precision, recall and F1 at the best threshold, the threshold, and what it does on empty tiles."""
+    """Return precision, recall, F1, and false positives per negative tile, at the best F1."""
     best, unknown = best_index(curve), float('nan')
     if best is not None:
         score_thr = float(curve.score_thrs[best])

@@ -1,4 +1,4 @@
-"""The tile classifier's metric in MMPretrain's test loop."""
+"""Metric of a tile classifier in MMPretrain's test loop, and its AUROC."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _NEEDED = ('img_id', 'gt_label', 'pred_score')
 
 @METRICS.register_module()
 class TileMetric(BaseMetric):
-    """Accuracy, precision, recall, F1 and AUROC of `any landslide in the tile?`.
+    """Accuracy, precision, recall, F1 and AUROC of a binary tile classifier (landslide / none).
 
     Writes `metrics.json`. Of each data sample it reads `img_id`, `gt_label` (1,) and `pred_score`
     (2,), whose second entry is the probability of a landslide. The keys it returns are those that
@@ -25,7 +25,7 @@ class TileMetric(BaseMetric):
     `float('nan')` in the returned dict and `null` in the file.
 
     Args:
-        score_thr: a tile counts as found where its probability is above it.
+        score_thr: a tile counts as detected where its probability is above it.
         out_dir: where the file goes; `None` = `work_dir`, which the runner sets; nothing is written
             where that is `None` too.
         prefix: put before each key, with a slash, in what the training loop sees; the file keeps
@@ -91,14 +91,12 @@ class TileMetric(BaseMetric):
 def _tile_result(sample: dict[str, Any]) -> tuple[str, int, float]:
     missing = [key for key in _NEEDED if key not in sample]
     if missing:
-        remedy = 'Test on a labelled dataset, such as mmlandslide.Landslide4SenseClsDataset, and end its pipeline with PackTile'
-        raise ConfigError.mismatch(
-            'a data sample',
-            f'carry {list(_NEEDED)}',
-            f'none of {missing}',
-            'the test pipeline',
-            remedy,
+        remedy = (
+            'Test on a labelled dataset, such as mmlandslide.Landslide4SenseClsDataset, '
+            'and end its pipeline with PackTile'
         )
+        got, where = f'none of {missing}', 'the test pipeline'
+        raise ConfigError.mismatch('a data sample', f'carry {list(_NEEDED)}', got, where, remedy)
     score = sample['pred_score']
     if len(score) != 2:
         raise ConfigError.mismatch(
@@ -110,12 +108,12 @@ def _tile_result(sample: dict[str, Any]) -> tuple[str, int, float]:
 def tile_scores(
     labels: NDArray[np.integer], scores: NDArray[np.floating], score_thr: float = 0.5
 ) -> dict[str, float]:
-    """Score a classifier of `any landslide in the tile?`.
+    """Score a binary tile classifier (landslide / none).
 
     Args:
         labels: (N,), 1 = the tile holds a landslide, 0 = it holds none.
         scores: (N,), probability of 1.
-        score_thr: a tile counts as found where its score is above it.
+        score_thr: a tile counts as detected where its score is above it.
 
     Returns:
         `accuracy`, `precision`, `recall` and `F1` at the threshold, `AUROC` over all of them,
@@ -129,25 +127,44 @@ def tile_scores(
         'precision': _ratio(hits, num_found),
         'recall': _ratio(hits, num_true),
         'F1': _ratio(2 * hits, num_true + num_found),
-        'AUROC': auroc(labels, scores),
+        'AUROC': float(auroc(true, scores)),
         'base_rate': _ratio(num_true, len(labels)),
         'majority': _ratio(max(num_true, len(labels) - num_true), len(labels)),
     }
 
 
-def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
-    """Return the area under the receiver operating characteristic, NaN where there is no pair.
+def auroc(
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> NDArray[np.float64]:
+    """Return the area under the receiver operating characteristic.
 
-    It is the share of pairs of a tile with and one without landslide in which the former scores
-    higher, ties counting half (Hanley and McNeil 1982).
+    It is the share of pairs of a positive and a negative sample in which the former scores higher,
+    ties counting half (Hanley and McNeil 1982). Equal to scikit-learn's, for many weightings at
+    once.
 
     Args:
-        labels: (N,), 1 or 0.
-        scores: (N,); any scale on which more means surer.
+        positive: (N,) bool.
+        scores: (N,); any scale on which a landslide scores higher.
+        weights: (..., N), how often each sample counts; once each where `None`.
+
+    Returns:
+        (...) in [0, 1]; NaN where one class has no weight.
     """
-    positive, negative = scores[labels == 1], np.sort(scores[labels != 1])
-    below, up_to = (np.searchsorted(negative, positive, side) for side in ('left', 'right'))
-    return _ratio(int((below + up_to).sum()), 2 * len(positive) * len(negative))
+    positive = np.asarray(positive, np.bool_)
+    _, level = np.unique(scores, return_inverse=True)
+    order = np.argsort(level, kind='stable')
+    starts = np.flatnonzero(np.diff(level[order], prepend=-1))
+    counts = np.ones(len(scores)) if weights is None else weights
+    above, below = (
+        np.add.reduceat(np.where(wanted, counts, 0.0)[..., order], starts, axis=-1)
+        for wanted in (positive, ~positive)
+    )  # (..., levels) each
+    outscored = np.cumsum(below, axis=-1) - below / 2
+    with np.errstate(invalid='ignore'):
+        area: NDArray[np.float64] = (above * outscored).sum(-1) / (above.sum(-1) * below.sum(-1))
+    return area
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -14,10 +14,18 @@ from mmlandslide.models.backbones.band_backbone import ResNet
 CONFIG = """
 model = dict(
     backbone=dict(type='mmlandslide.ResNet', depth=18, base_channels=8, bands='mars'),
-    data_preprocessor=dict(type='mmlandslide.TilePreprocessor', bands='mars', mean=[.5] * 7, std=[.3] * 7),
+    data_preprocessor=dict(
+        type='mmlandslide.TilePreprocessor', bands='mars', mean=[.5] * 7, std=[.3] * 7
+    ),
 )
 train_dataloader = dict(
-    dataset=dict(type='mmlandslide.MaskFolderDataset', name='mars', source_bands='mars', data_root='mars/train', split='train')
+    dataset=dict(
+        type='mmlandslide.MaskFolderDataset',
+        name='mars',
+        source_bands='mars',
+        data_root='mars/train',
+        split='train',
+    )
 )
 """
 
@@ -73,8 +81,8 @@ def test_tiles_with_much_landslide_are_told_from_those_with_little(place):
         ('random', 'k-NN', 1),
     ]
     assert (
-        'tile labels (median), fit 12 of 12 tiles, scored 6 of 6 tiles, landslide 50.0%'
-        in result.output
+        'tile labels (median), fit 12 of 12 tiles, scored 6 of 6 tiles, landslide 50.0%; '
+        'intervals over 6 single tiles' in ' '.join(result.output.split())
     )
 
 
@@ -115,11 +123,13 @@ def test_scored_tiles_that_the_training_saw_are_counted_and_said(place):
     [
         (
             ['random'],
-            'error: labels must have both classes on at least 3 tiles each, got 12 with and 0 without landslide among',
+            'error: labels must have both classes on at least 3 tiles each, '
+            'got 12 with and 0 without landslide among',
         ),
         (
             ['none.pth'],
-            'error: checkpoint must be a file or a work dir that holds one, got nothing in none.pth',
+            'error: checkpoint must be a file or a work dir that holds one, '
+            'got nothing in none.pth',
         ),
         (
             ['random', '--label', 'median', '--neighbours', '13'],

@@ -128,7 +128,7 @@ def test_a_loose_box_counts_only_at_ious_below_its_own(tile):
     assert (metrics['AP50'], metrics['AP75'], metrics['AP']) == pytest.approx((1.0, 0.0, 0.4))
 
 
-def test_a_surer_false_alarm_on_an_empty_tile_halves_the_precision(tile):
+def test_a_false_alarm_of_higher_score_on_an_empty_tile_halves_the_precision(tile):
     # Ranked: false alarm .9, hit .8; precision 1/2 at every recall.
     tiles = [tile('a', [MIDDLE], [0.8], [MIDDLE]), tile('b', [LARGE], [0.9])]
     assert average_precision(tiles, Rules(), 1).metrics['AP50'] == pytest.approx(0.5)
@@ -166,7 +166,7 @@ def test_a_box_belongs_to_exactly_one_size_bin(tile, side_px, native_scale, name
 
 
 def test_other_sizes_count_neither_for_nor_against_a_bin(tile):
-    # In the bin below 8 px, the surer hit and the surer false alarm, both of 20 px or more, are
+    # In the bin below 8 px, the hit and the false alarm of higher score, both of 20 px or more, are
     # ignored; the miss of 48 px too.
     tiles = [tile('a', [MIDDLE, [90, 0, 110, 20], SMALL], [0.9, 0.8, 0.7], [SMALL, MIDDLE, LARGE])]
     assert average_precision(tiles, Rules(), 1).metrics['AP_lt8px'] == pytest.approx(1.0)

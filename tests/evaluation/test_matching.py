@@ -23,7 +23,7 @@ def test_iou_of_boxes_worked_out_by_hand():
     assert box_iou(np.array([[2, 2, 2, 2]]), np.array([[2, 2, 2, 2]])).tolist() == [[0.0]]
 
 
-def test_a_true_box_is_taken_once_by_the_surest(tile):
+def test_a_true_box_is_taken_once_by_the_highest_score(tile):
     assert hits(tile('a', [NEAR, BOX, FAR], [0.6, 0.9, 0.8], [BOX])).tolist() == [
         False,
         True,

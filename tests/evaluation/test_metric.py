@@ -131,7 +131,10 @@ def test_a_second_evaluation_starts_from_nothing():
 def test_a_sample_without_truth_keys_is_refused():
     sample = data_sample('a').to_dict()
     del sample['native_boxes_xyxy']
-    message = r"data sample must carry .*native_boxes_xyxy.* got only \['img_id', 'native_labels', .*Let its mmlandslide\.PackDetection"
+    message = (
+        r"data sample must carry .*native_boxes_xyxy.* got only \['img_id', 'native_labels', .*"
+        r'Let its mmlandslide\.PackDetection'
+    )
     with pytest.raises(ConfigError, match=message):
         LandslideMetric().process({}, [sample])
 

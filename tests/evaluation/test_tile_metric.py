@@ -115,3 +115,28 @@ def test_scores_equal_those_of_scikit_learn_with_ties(tiles):
         assert found['F1'] == pytest.approx(reference.f1_score(labels, guessed))
     if 0 < labels.sum() < len(labels):
         assert found['AUROC'] == pytest.approx(reference.roc_auc_score(labels, scores))
+
+
+@pytest.mark.parametrize(
+    ('score', 'positive', 'area'),
+    [
+        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], 1.0),
+        ([0.4, 0.3, 0.2, 0.1], [0, 0, 1, 1], 0.0),
+        ([0.5, 0.5], [0, 1], 0.5),
+        ([0.1, 0.3, 0.3, 0.9], [0, 1, 0, 0], 0.5),  # above one, level with one, below one of three
+    ],
+)
+def test_the_area_counts_pairs_in_order_and_ties_half(score, positive, area):
+    assert auroc(np.array(positive, bool), np.array(score)) == pytest.approx(area)
+
+
+def test_the_area_is_scikit_learns_with_weights_and_ties():
+    generator = np.random.default_rng(0)
+    score, positive = generator.integers(0, 9, 50) / 9, generator.random(50) < 0.4
+    weights = generator.integers(0, 4, (3, 50)).astype(float)
+    theirs = [reference.roc_auc_score(positive, score, sample_weight=row) for row in weights]
+    np.testing.assert_allclose(auroc(positive, score, weights), theirs)
+
+
+def test_one_class_alone_has_no_area():
+    assert np.isnan(auroc(np.array([True, True]), np.array([0.2, 0.4])))

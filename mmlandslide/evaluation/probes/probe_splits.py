@@ -1,7 +1,4 @@
-"""The two sides of a probe.
-
-Tiles to fit on and other tiles to score on, as a config of ours names its data.
-"""
+"""Splits of a probe: tiles to fit on and other tiles to score on, as a config names its data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +20,7 @@ _SPLITS = {
 }
 
 
-def two_sides(
+def probe_splits(
     cfg: Mapping[str, Any],
     data_root: Path | None = None,
     fit_split: str | None = None,
@@ -36,16 +33,15 @@ def two_sides(
         cfg: a pre-training or detection config: its training data fit, its validation data score.
             Where it has no validation, split `validation` (folder `valid` of VOC tiles) of the
             training data does.
-        data_root: in the place of the config's. A folder of tiles with masks has a folder a split
-            in it.
-        fit_split: split, or folder of VOC tiles, in the place of the config's.
-        score_split: likewise.
-        input_px: longer side at which the encoder sees a tile; where `None`, as the config's
-            validation shows it.
+        data_root: instead of the config's. One of tiles with masks holds a folder per split.
+        fit_split: split, or folder of VOC tiles, to fit on, instead of the config's.
+        score_split: split, or folder of VOC tiles, to score on, instead of the config's.
+        input_px: longer side of a tile as the encoder sees it; where `None`, as in the config's
+            validation.
 
     Raises:
-        ConfigError: the config's data are none of ours, or two data sets in one.
-        SplitOverlapError: a tile is on both sides.
+        ConfigError: the config's data set is of another package, or several in one.
+        SplitOverlapError: a tile is in both splits.
         LandslideError: what the views raise.
     """
     fitting = _dataset(cfg, 'train_dataloader')
@@ -60,12 +56,10 @@ def two_sides(
         )
     both = sorted({*fit.tile_ids} & {*scored.tile_ids})
     if both:
+        got = f'{len(both)} in both, such as {both[:3]}'
+        remedy = 'Name another --score-split'
         raise SplitOverlapError.mismatch(
-            'tiles',
-            'be on one side of a probe',
-            f'{len(both)} on both, such as {both[:3]}',
-            scored.name,
-            'Name another --score-split',
+            'tiles', 'be in one split of a probe', got, scored.name, remedy
         )
     return fit, scored
 

@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from mmlandslide.errors import ConfigError, SplitOverlapError
-from mmlandslide.evaluation.probe_splits import two_sides
+from mmlandslide.evaluation.probes.probe_splits import probe_splits
 
 
 def config(train, **validation):
@@ -47,7 +47,7 @@ def mars_root(tmp_path):
 
 
 def test_a_pretraining_config_is_scored_on_validation(l4s_root):
-    found = two_sides(config(l4s(l4s_root, split_file=str(write_ids(l4s_root, 'train/2')))))
+    found = probe_splits(config(l4s(l4s_root, split_file=str(write_ids(l4s_root, 'train/2')))))
     assert names(found) == [['landslide4sense:train/2'], ['landslide4sense:validation/1']]
 
 
@@ -58,14 +58,14 @@ def write_ids(folder, text):
 
 def test_a_detection_config_names_both_sides(l4s_root):
     cfg = config(l4s(l4s_root, 'Landslide4SenseDetDataset'), split='test')
-    assert names(two_sides(cfg)) == [
+    assert names(probe_splits(cfg)) == [
         ['landslide4sense:train/1', 'landslide4sense:train/2'],
         ['landslide4sense:test/1'],
     ]
 
 
 def test_splits_and_root_can_be_named(l4s_root):
-    found = two_sides(
+    found = probe_splits(
         config(l4s('elsewhere')), l4s_root, fit_split='validation', score_split='test'
     )
     assert names(found) == [['landslide4sense:validation/1'], ['landslide4sense:test/1']]
@@ -74,7 +74,7 @@ def test_splits_and_root_can_be_named(l4s_root):
 @pytest.mark.parametrize('named', [False, True])
 def test_mask_folders_have_a_folder_a_split(mars_root, tmp_path, named):
     cfg = config(mars(tmp_path / 'elsewhere' if named else mars_root))
-    assert names(two_sides(cfg, mars_root if named else None)) == [
+    assert names(probe_splits(cfg, mars_root if named else None)) == [
         ['mars:train/1_1'],
         ['mars:validation/1_1'],
     ]
@@ -89,7 +89,7 @@ def test_voc_folders_are_scored_on_valid(tmp_path):
     cfg = config(
         {'type': 'mmlandslide.VOCTileDataset', 'data_root': str(tmp_path / 'train'), 'name': 'voc'}
     )
-    assert names(two_sides(cfg)) == [['voc:train/1'], ['voc:train/2']]
+    assert names(probe_splits(cfg)) == [['voc:train/1'], ['voc:train/2']]
 
 
 def test_augmentation_is_left_out_and_the_validations_zoom_kept(l4s_root):
@@ -99,18 +99,18 @@ def test_augmentation_is_left_out_and_the_validations_zoom_kept(l4s_root):
         {'type': 'mmlandslide.PackDetection'},
     ]
     cfg = config(l4s(l4s_root, 'Landslide4SenseDetDataset', pipeline=steps), split='validation')
-    fit, _ = two_sides(cfg)
+    fit, _ = probe_splits(cfg)
     assert [type(step).__name__ for step in fit.pipeline.transforms] == ['ResizeTile', 'PackTile']
     assert fit[0]['inputs'].shape == (14, 32, 32)
-    assert two_sides(cfg, input_px=48)[1][0]['inputs'].shape == (14, 48, 48)
+    assert probe_splits(cfg, input_px=48)[1][0]['inputs'].shape == (14, 48, 48)
 
 
 def test_a_tile_on_both_sides_is_refused(l4s_root):
     with pytest.raises(
         SplitOverlapError,
-        match=r"one side of a probe, got 2 on both, such as \['landslide4sense:train/1', ",
+        match=r"in one split of a probe, got 2 in both, such as \['landslide4sense:train/1', ",
     ):
-        two_sides(config(l4s(l4s_root)), score_split='train')
+        probe_splits(config(l4s(l4s_root)), score_split='train')
 
 
 def test_data_of_another_kind_are_refused():
@@ -118,4 +118,4 @@ def test_data_of_another_kind_are_refused():
         ConfigError,
         match=r"train_dataloader.dataset must be one of \[.*\], got 'ImageNet' in the config",
     ):
-        two_sides(config({'type': 'ImageNet'}))
+        probe_splits(config({'type': 'ImageNet'}))

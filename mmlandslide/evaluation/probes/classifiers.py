@@ -1,13 +1,12 @@
-"""What a classifier as simple as possible makes of frozen features.
+"""Linear and k-NN probes on frozen features.
 
-A linear probe and nearest neighbours, scored with intervals. Both are the usual measures of an
-encoder that is not fine-tuned (Alain and Bengio 2016, arXiv 1610.01644; Wu et al. 2018, arXiv
-1805.01978). All that is chosen (scale, strength of the regularisation, decision threshold .5) is
-chosen on the samples that fit.
+Both are the usual measures of an encoder that is not fine-tuned (Alain and Bengio 2016, arXiv
+1610.01644; Wu et al. 2018, arXiv 1805.01978). All that is chosen (scale, strength of the
+regularisation, decision threshold .5) is chosen on the samples that fit.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,45 +16,52 @@ from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from mmlandslide import rng
 from mmlandslide.errors import ConfigError, DatasetError
+from mmlandslide.evaluation.bootstrap import RESAMPLES, Grouping, draw, interval, single_tiles
+from mmlandslide.evaluation.tile_metric import auroc
 
 #: Inverse strengths of the linear probe's regularisation, from which cross-validation chooses.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS = 3
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Tiles, or cells of tiles, as a probe sees them.
+    """Labelled tiles, or labelled cells of tiles.
 
     Attributes:
         features: (N, D) float32.
         positive: (N,) bool, True = landslide.
-        tiles: (N,) int, the tile that each sample is of.
-        where: they come from, for errors.
+        tiles: (N,) int, tile that each sample is of, 0 to T - 1; each tile has a sample.
+        where: folder that they come from, for errors.
+        grouping: of the tiles, for intervals; single tiles unless given.
     """
 
     features: np.ndarray
     positive: np.ndarray
     tiles: np.ndarray
     where: str = 'the samples'
+    grouping: Grouping = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Resample single tiles where no grouping is given."""
+        if self.grouping is None:
+            object.__setattr__(self, 'grouping', single_tiles(int(self.tiles.max()) + 1))
 
     @property
     def num_tiles(self) -> int:
-        """Return the number of tiles that the samples are of."""
+        """Number of tiles that the samples are of."""
         return len(np.unique(self.tiles))
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What one probe says of each scored sample.
+    """Probabilities that one probe gives to the scored samples.
 
     Attributes:
         probability: (N,) of landslide, in [0, 1].
         samples: that were scored.
-        chosen: what was chosen on the fitting samples, by name.
+        chosen: hyperparameters chosen on the fitting samples, by name.
     """
 
     probability: np.ndarray
@@ -63,29 +69,26 @@ class Probed:
     chosen: dict[str, float]
 
     def aurocs(self, seed: int = 0, resamples: int = RESAMPLES) -> NDArray[np.float64]:
-        """Return the area under the ROC curve of each bootstrap resample of tiles, not a number where it has one class only.
+        """Return the area under the ROC curve of each bootstrap resample.
 
         Two probes of the same samples and seed are resampled alike, so that their differences are
         paired.
 
         Returns:
-            (resamples,) in [0, 1].
+            (resamples,) in [0, 1]; NaN where a resample has one class only.
         """
-        drawn = resampled_tiles(self.samples, seed, resamples)
-        return np.concatenate(
-            [auroc(self.probability, self.samples.positive, weights) for weights in drawn]
-        )
+        weights = sample_weights(self.samples, seed, resamples)
+        positive = self.samples.positive
+        return np.concatenate([auroc(positive, self.probability, rows) for rows in weights])
 
     def numbers(self, seed: int = 0) -> dict[str, Any]:
-        """Return accuracy (at probability .5) and AUROC, each with the 95 % interval of a bootstrap over tiles."""
+        """Return accuracy (at probability .5) and AUROC, each with its 95 % interval."""
         right = (self.probability >= 0.5) == self.samples.positive
-        resampled = [
-            weights @ right / weights.sum(1) for weights in resampled_tiles(self.samples, seed)
-        ]
+        resampled = [rows @ right / rows.sum(1) for rows in sample_weights(self.samples, seed)]
         return {
             'accuracy': float(right.mean()),
             'accuracy_95': interval(np.concatenate(resampled)),
-            'auroc': float(auroc(self.probability, self.samples.positive)),
+            'auroc': float(auroc(self.samples.positive, self.probability)),
             'auroc_95': interval(self.aurocs(seed)),
             **self.chosen,
         }
@@ -121,12 +124,14 @@ def linear_probe(fit: Samples, scored: Samples) -> Probed:
 
 
 def nearest_probe(fit: Samples, scored: Samples, neighbours: int = 20) -> Probed:
-    """Take the share of landslide among the nearest fitting samples, by the angle between standardised features.
+    """Return the share of landslides among the k nearest fitting samples.
+
+    Distance is the angle between standardised features.
 
     Args:
         fit: samples to look among.
         scored: samples of other tiles.
-        neighbours: that vote, all alike.
+        neighbours: number k of them; all have the same vote.
 
     Raises:
         DatasetError: the fitting samples are of one class.
@@ -147,50 +152,16 @@ def nearest_probe(fit: Samples, scored: Samples, neighbours: int = 20) -> Probed
     )
 
 
-def auroc(
-    score: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None
-) -> NDArray[np.float64]:
-    """Return the area under the ROC curve.
-
-    The chance that a positive sample scores above a negative one, a tie counting half.
-
-    Args:
-        score: (N,), larger = landslide.
-        positive: (N,) bool.
-        weights: (..., N), how often each sample counts; once each where `None`.
-
-    Returns:
-        (...) in [0, 1]; not a number where one class has no weight.
-    """
-    _, level = np.unique(score, return_inverse=True)
-    order = np.argsort(level, kind='stable')
-    starts = np.flatnonzero(np.diff(level[order], prepend=-1))
-    counts = np.ones(len(score)) if weights is None else weights
-    above, below = (
-        np.add.reduceat(np.where(wanted, counts, 0.0)[..., order], starts, axis=-1)
-        for wanted in (positive, ~positive)
-    )
-    beaten = np.cumsum(below, axis=-1) - below / 2
-    with np.errstate(invalid='ignore'):
-        area: NDArray[np.float64] = (above * beaten).sum(-1) / (above.sum(-1) * below.sum(-1))
-    return area
-
-
-def interval(values: np.ndarray) -> list[float]:
-    """Return the middle 95 % of some resampled values; nothing where none is a number."""
-    known = values[np.isfinite(values)]
-    return [float(edge) for edge in np.quantile(known, (0.025, 0.975))] if len(known) else []
-
-
 def tile_folds(samples: Samples) -> np.ndarray:
-    """Return the fold of each sample, (N,) int: whole tiles, dealt out by their share of landslide.
+    """Return the cross-validation fold of each sample, (N,) int.
 
-    So every fold has its part of both classes wherever as many tiles as folds hold each.
+    Tiles stay whole and are dealt out in the order of their landslide fraction, so that every fold
+    has both classes wherever as many tiles as folds hold each.
     """
     names, tiles = np.unique(samples.tiles, return_inverse=True)
-    share = np.bincount(tiles, samples.positive) / np.bincount(tiles)
+    fraction = np.bincount(tiles, samples.positive) / np.bincount(tiles)
     fold = np.empty(len(names), int)
-    fold[np.argsort(share, kind='stable')] = np.arange(len(names)) % FOLDS
+    fold[np.argsort(fraction, kind='stable')] = np.arange(len(names)) % FOLDS
     return fold[tiles]
 
 
@@ -198,19 +169,16 @@ def _logistic(strength: float, features: np.ndarray, positive: np.ndarray) -> Lo
     return LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(features, positive)
 
 
-def resampled_tiles(
+def sample_weights(
     samples: Samples, seed: int = 0, resamples: int = RESAMPLES
 ) -> Iterator[NDArray[np.float64]]:
     """Yield how often each sample counts in resamples of the tiles, (50, N) at a time.
 
     A thousand would fill the memory.
     """
-    names, tiles = np.unique(samples.tiles, return_inverse=True)
-    drawn = rng.generator(seed, 'bootstrap').multinomial(
-        len(names), np.full(len(names), 1 / len(names)), resamples
-    )
+    counts = draw(samples.grouping, resamples=resamples, seed=seed).counts
     for start in range(0, resamples, 50):
-        yield drawn[start : start + 50, tiles].astype(np.float64)
+        yield counts[start : start + 50, samples.tiles].astype(np.float64)
 
 
 def _require_classes(samples: Samples, num_tiles: int) -> None:

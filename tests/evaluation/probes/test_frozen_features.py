@@ -1,4 +1,4 @@
-"""Features of places, against maps and masks averaged by hand."""
+"""Features and landslide fractions of cells, against maps and masks averaged by hand."""
 
 import factories
 import numpy as np
@@ -10,13 +10,13 @@ from mmlandslide.datasets.views.landslide4sense import Landslide4SenseUnlabelled
 from mmlandslide.datasets.views.masks import MaskFolderDataset
 from mmlandslide.datasets.views.voc import VOCTileDataset
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, DatasetError
-from mmlandslide.evaluation.frozen_features import (
-    FrozenEncoder,
-    Grid,
-    Places,
-    landslide_share,
-    places,
+from mmlandslide.evaluation.probes.cell_features import (
+    CellFeatures,
+    CellGrid,
+    extract_features,
+    landslide_fraction,
 )
+from mmlandslide.evaluation.probes.frozen_features import FrozenEncoder
 from mmlandslide.models.backbones.band_backbone import ResNet
 from mmlandslide.models.backbones.swin_transformer import SwinTransformer
 
@@ -44,17 +44,17 @@ def mars(tmp_path):
     )
 
 
-def test_the_share_of_a_mask_is_counted_in_pixels(mars):
+def test_the_fraction_of_a_mask_is_counted_in_pixels(mars):
     # The landslide fills columns 10 to 39 and rows 20 to 39 of 64.
-    assert landslide_share(mars, 0, Grid())[0, 0] == pytest.approx(30 * 20 / 64**2)
-    cells = landslide_share(mars, 0, Grid(16))
+    assert landslide_fraction(mars, 0, CellGrid())[0, 0] == pytest.approx(30 * 20 / 64**2)
+    cells = landslide_fraction(mars, 0, CellGrid(16))
     assert cells[1].tolist() == pytest.approx([6 * 12 / 256, 16 * 12 / 256, 8 * 12 / 256, 0])
     assert (cells[0].any(), cells[3].any()) == (False, False)
 
 
-def test_the_share_of_boxes_is_that_of_their_union(tmp_path):
+def test_the_fraction_of_boxes_is_that_of_their_union(tmp_path):
     view = VOCTileDataset(data_root=factories.write_voc(tmp_path), name='voc', pipeline=PACK)
-    assert landslide_share(view, 0, Grid())[0, 0] == pytest.approx(30 * 20 / 64**2)
+    assert landslide_fraction(view, 0, CellGrid())[0, 0] == pytest.approx(30 * 20 / 64**2)
 
 
 def test_a_tile_without_mask_is_refused(tmp_path):
@@ -62,11 +62,11 @@ def test_a_tile_without_mask_is_refused(tmp_path):
     with pytest.raises(
         DatasetError, match=r'tile must have a mask or boxes, got none for train/1 in .*image_1\.h5'
     ):
-        landslide_share(Landslide4SenseUnlabelledDataset(data_root=tmp_path), 0, Grid())
+        landslide_fraction(Landslide4SenseUnlabelledDataset(data_root=tmp_path), 0, CellGrid())
 
 
 @torch.no_grad()
-def test_features_are_the_stages_maps_averaged_over_the_place(mars):
+def test_features_are_the_stages_maps_averaged_over_the_cell(mars):
     encoder = FrozenEncoder(config())
     inputs = torch.stack([mars[index]['inputs'] for index in range(2)])
     maps = encoder.backbone(encoder.preprocessor({'inputs': inputs})['inputs'])
@@ -89,14 +89,17 @@ def test_features_are_the_stages_maps_averaged_over_the_place(mars):
 
 @pytest.mark.parametrize(('stage', 'dimensions'), [('all', 8 + 16 + 32 + 64), ('last', 64)])
 def test_the_last_stage_alone_can_be_taken(mars, stage, dimensions):
-    assert places(FrozenEncoder(config(), stage), mars, Grid(16)).features.shape == (
+    assert extract_features(FrozenEncoder(config(), stage), mars, CellGrid(16)).features.shape == (
         3 * 16,
         dimensions,
     )
 
 
 def test_a_vit_gives_the_map_of_its_patches(mars):
-    assert places(FrozenEncoder(config(VIT)), mars, Grid(16)).features.shape == (3 * 16, 192)
+    assert extract_features(FrozenEncoder(config(VIT)), mars, CellGrid(16)).features.shape == (
+        3 * 16,
+        192,
+    )
 
 
 def test_batches_do_not_change_features_and_tiles_of_two_sizes_are_no_fault(tmp_path):
@@ -108,24 +111,27 @@ def test_batches_do_not_change_features_and_tiles_of_two_sizes_are_no_fault(tmp_
     factories.write_array(tmp_path / 'masks' / 'Mask_patch_1_2.tif', np.ones((32, 96), np.float32))
     view = MaskFolderDataset(data_root=tmp_path, source_bands='mars', name='mars', pipeline=PACK)
     one, many = (
-        places(FrozenEncoder(config()), view, Grid(16), batch_size=size) for size in (1, 16)
+        extract_features(FrozenEncoder(config()), view, CellGrid(16), batch_size=size)
+        for size in (1, 16)
     )
     assert np.bincount(many.tiles).tolist() == [16, 12, 16]
-    assert many.share[16:28].tolist() == [1.0] * 12
+    assert many.fraction[16:28].tolist() == [1.0] * 12
     np.testing.assert_allclose(one.features, many.features, rtol=1e-4, atol=1e-5)
 
 
-def test_few_places_are_drawn_evenly_and_always_the_same(mars):
+def test_few_cells_are_drawn_evenly_and_always_the_same(mars):
     encoder = FrozenEncoder(config())
-    first, again, other = (places(encoder, mars, Grid(16), seed, at_most=15) for seed in (0, 0, 1))
+    first, again, other = (
+        extract_features(encoder, mars, CellGrid(16), seed, at_most=15) for seed in (0, 0, 1)
+    )
     assert np.bincount(first.tiles).tolist() == [5, 5, 5]
     np.testing.assert_array_equal(first.features, again.features)
     assert not np.array_equal(first.features, other.features)
 
 
-def test_a_place_is_landslide_above_the_bound():
-    share = np.array([0.0, 0.5, 0.6], np.float32)
-    found = Places(np.zeros((3, 1)), share, np.arange(3), 'folder')
+def test_a_cell_is_landslide_above_the_bound():
+    fraction = np.array([0.0, 0.5, 0.6], np.float32)
+    found = CellFeatures(np.zeros((3, 1)), fraction, np.arange(3), 'folder', ('a', 'b', 'c'))
     assert found.labelled(0.5).positive.tolist() == [False, False, True]
     assert found.labelled(0.0).positive.tolist() == [False, True, True]
 
@@ -167,15 +173,22 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ('model', 'message'),
     [
-        ({}, r"model.backbone must be one of ours \('mmlandslide....'\), got none in the config"),
+        (
+            {},
+            r"model.backbone must be an mmlandslide class \('mmlandslide....'\), got none in the "
+            'config',
+        ),
         (
             {'backbone': {'type': 'ResNet', 'depth': 18}},
-            "model.backbone must be one of ours .*, got 'ResNet' in",
+            "model.backbone must be an mmlandslide class .*, got 'ResNet' in",
         ),
-        ({'backbone': RESNET}, 'model.data_preprocessor must be one of ours .*, got none in'),
+        (
+            {'backbone': RESNET},
+            'model.data_preprocessor must be an mmlandslide class .*, got none in',
+        ),
     ],
 )
-def test_a_config_without_parts_of_ours_is_refused(model, message):
+def test_a_config_without_mmlandslide_parts_is_refused(model, message):
     with pytest.raises(ConfigError, match=message):
         FrozenEncoder(Config({'model': model}))
 
@@ -185,7 +198,7 @@ def test_cells_need_tiles_that_are_not_padded(mars):
         ConfigError,
         match=r'no padding for a probe of cells, got \(64, 64\) padded to \(96, 96\) px',
     ):
-        places(FrozenEncoder(config(pad_size_divisor=48)), mars, Grid(16))
+        extract_features(FrozenEncoder(config(pad_size_divisor=48)), mars, CellGrid(16))
 
 
 def test_a_device_that_is_not_there_is_refused():
