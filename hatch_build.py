@@ -1,4 +1,4 @@
-"""Build hook: an editable install carries the same stand-in for mmcv's compiled operators as the wheel does."""
+"""Build hook: an editable install carries the same stand-in for mmcv's operators as the wheel."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class StandInHook(BuildHookInterface[Any]):
-    """Adds `mmcv/_ext.py` to an editable install (`force-include` in pyproject.toml reaches the built wheel only)."""
+    """Adds `mmcv/_ext.py` to an editable install; `force-include` reaches the built wheel only."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Name the file and its place in site-packages; `version` is `editable` or `standard`."""

@@ -35,9 +35,9 @@ def __getattr__(name: str) -> Callable[..., NoReturn]:
 
     def missing(*_args: object, **_kwargs: object) -> NoReturn:
         raise NotImplementedError(
-            f"mmcv operator '{name}' must come from compiled mmcv, got the torchvision stand-in in {__file__}. Run "
-            '`pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` (it compiles for minutes, with torch < 2.14; imported '
-            'as `mmcv`).'
+            f"mmcv operator '{name}' must come from compiled mmcv, got the torchvision stand-in "
+            f'in {__file__}. Run `pip uninstall mmcv-lite`, then `pip install mmcv==2.1.0` '
+            '(it compiles for minutes, with torch < 2.14; imported as `mmcv`).'
         )
 
     missing.__name__ = name
@@ -55,12 +55,12 @@ def get_compiling_cuda_version() -> str:
 
 
 def _full(tensor: Tensor) -> Tensor:
-    """Return a half-precision tensor as float32 (torchvision's kernels lack bfloat16 and, on CPU, half), others unchanged."""
+    """Return half precision as float32, for which torchvision's kernels exist; others unchanged."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _ratio(boxes_xyxy: Tensor, others_xyxy: Tensor, offset: int = 0, mode: int = 0) -> Tensor:
-    """Return intersection over union (mode 0) or over the first box's area (mode 1), broadcasting over leading dimensions."""
+    """Return intersection over union (mode 0) or over the first box's area (mode 1), broadcast."""
     corner = torch.minimum(boxes_xyxy[..., 2:], others_xyxy[..., 2:]) - torch.maximum(
         boxes_xyxy[..., :2], others_xyxy[..., :2]
     )
@@ -287,7 +287,7 @@ def roi_align_backward(
 
 
 def _bins(start: float, stop: float, count: int, limit: int) -> list[tuple[int, int]]:
-    """Return `count` half-open pixel ranges over [start, stop), each grown to whole pixels and cut at 0 and `limit`."""
+    """Return `count` pixel ranges over [start, stop), grown to whole pixels, cut to [0, limit]."""
     edges = start + (stop - start) / count * torch.arange(count + 1, dtype=torch.float32)
     low, high = (
         edges[:-1].floor().clamp(0, limit).int().tolist(),
@@ -305,7 +305,7 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """Write the maximum of each bin into `output`, and its place in the flattened map into `argmax` (-1 for an empty bin).
+    """Write each bin's maximum into `output`, its place in the flat map into `argmax` (-1: empty).
 
     Not torchvision's roi_pool: that one rounds the scaled corners, mmcv does not. Columns are
     pooled first, then rows.
@@ -362,7 +362,7 @@ def roi_pool_backward(
 def _sigmoid_parts(
     input: Tensor, target: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return probability, its complement, whether the class is the target's, and the weight of each row."""
+    """Return probability, complement, whether the class is the target's, and each row's weight."""
     logit = _full(input)
     positive = target[:, None] == torch.arange(input.shape[1], device=input.device)
     rows = weight.index_select(0, target)[:, None] if weight.numel() else logit.new_ones(1)
@@ -401,7 +401,7 @@ def sigmoid_focal_loss_backward(
 
 
 def _softmax_parts(softmax: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the target's probability and the weight of each row, 0 where the target is negative (ignored)."""
+    """Return the target's probability and each row's weight, 0 where the target is negative."""
     label = target.clamp(min=0)
     rows = (
         weight.index_select(0, label)
@@ -464,13 +464,13 @@ def _deform(*tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]) 
 def _deform_grads(
     *tensors: Tensor, order: tuple[str, ...], geometry: dict[str, int]
 ) -> tuple[Tensor, ...]:
-    """Return the gradients by input, weight, offset, mask and bias, from (grad_output, input, weight, offset, mask, bias)."""
+    """Return the gradients of (grad_output, input, weight, offset, mask, bias) by the last five."""
     shape = [geometry[name] for name in order]
     return torch.ops.torchvision._deform_conv2d_backward(*map(_full, tensors), *shape, order is _V2)
 
 
 def _no_mask_no_bias(input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what torchvision wants in place of the mask and the bias that version 1 does not have."""
+    """Return torchvision's stand-ins for the mask and the bias that version 1 does not have."""
     return input.new_zeros((len(input), 1)), input.new_zeros(len(weight))
 
 
@@ -590,7 +590,7 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **geometry: int,
 ) -> None:
-    """Write the gradients by input, weight, offset, mask and, where there is one, bias into the `grad_*` arguments."""
+    """Write the gradients by input, weight, offset, mask and any bias into `grad_*` arguments."""
     bias = bias if with_bias else input.new_zeros(len(weight))
     grads = _deform_grads(
         grad_output, input, weight, offset, mask, bias, order=_V2, geometry=geometry

@@ -51,7 +51,8 @@ class LandslideError(Exception):
             The error, to be raised by the caller.
         """
         return cls(
-            f'{shown(subject)} must {shown(expected)}, got {shown(got)} in {_printable(where)}. {shown(remedy)}.'
+            f'{shown(subject)} must {shown(expected)}, got {shown(got)} '
+            f'in {_printable(where)}. {shown(remedy)}.'
         )
 
 

@@ -68,7 +68,7 @@ def flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the disk keep a folder's new names, so that they outlast a power cut in the order in which they were given."""
+    """Have the disk keep a folder's new names, in the order in which they were given."""
     if os.name == 'posix':
         descriptor = os.open(folder, os.O_RDONLY)
         with suppress(

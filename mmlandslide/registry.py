@@ -18,7 +18,7 @@ _loader = importlib.import_module('mmengine.runner.checkpoint').CheckpointLoader
 
 
 def _load_for_hosts(checkpoint: str, map_location: Any = None) -> Any:
-    """Read a checkpoint as `weights.references.load_for_hosts` does, which is imported on first use."""
+    """Read a checkpoint by `weights.references.load_for_hosts`, imported on first use."""
     references = importlib.import_module('mmlandslide.weights.references')
     return references.load_for_hosts(checkpoint, map_location)
 

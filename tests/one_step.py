@@ -1,4 +1,4 @@
-"""One step of any config on a handful of tiny tiles, and of what it starts from, where its data would lie.
+"""One step of any config on a few tiny tiles, and of the weights that it starts from.
 
 `chain` is what `tools/smoke.py` runs for every detector: its pre-training, the detector from that
 checkpoint, its test.

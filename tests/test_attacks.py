@@ -146,7 +146,8 @@ def plant_chunk_bomb(file):
 
 def write_vrt():
     factories.write_tiff(Path('secret.tif'), np.full((3, 4, 4), SECRET))
-    source = f'<SimpleSource><SourceFilename>{Path("secret.tif").absolute()}</SourceFilename></SimpleSource>'
+    secret = Path('secret.tif').absolute()
+    source = f'<SimpleSource><SourceFilename>{secret}</SourceFilename></SimpleSource>'
     bands = ''.join(
         f'<VRTRasterBand dataType="Float64" band="{band}">{source}</VRTRasterBand>'
         for band in (1, 2, 3)
@@ -520,7 +521,7 @@ def run(kind, epochs=1, **options):
 
 
 def planted():
-    """Train the toy for an epoch and return its checkpoint with text in each place where mmengine looks for a config."""
+    """Train the toy for an epoch; return its checkpoint with text wherever a config may stand."""
     run('train')
     content = torch.load('run/epoch_1.pth', weights_only=True)
     content['meta'].update(config=CONFIG, cfg=CONFIG)

@@ -12,7 +12,10 @@ def test_the_hosts_of_this_environment_fit():
 
 
 def test_importing_the_registries_checks_the_hosts():
-    code = 'from mmlandslide import hosts; hosts.version_of = lambda name: "1.0"; import mmlandslide.registry'
+    code = (
+        'from mmlandslide import hosts; hosts.version_of = lambda name: "1.0"\n'
+        'import mmlandslide.registry'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert 'ConfigError: host package' in done.stderr
 
@@ -20,7 +23,8 @@ def test_importing_the_registries_checks_the_hosts():
 def test_a_missing_mmengine_is_told_in_our_words():
     code = (
         'import sys; sys.modules["mmengine"] = None\n'
-        'from mmlandslide import hosts; hosts.version_of = lambda name: None; import mmlandslide.registry'
+        'from mmlandslide import hosts; hosts.version_of = lambda name: None\n'
+        'import mmlandslide.registry'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert "ConfigError: host package 'mmengine' must be installed" in done.stderr

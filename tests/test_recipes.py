@@ -17,7 +17,7 @@ from mmlandslide.recipes import (
     early_stopping,
     imagenet_from_pip,
     loggers,
-    taught_by,
+    teacher_from,
     weights_file,
 )
 from mmlandslide.registry import VISBACKENDS
@@ -188,7 +188,7 @@ def test_training_stops_when_the_metric_has_not_risen_for_as_long_as_patience_sa
 
 
 def test_a_teacher_is_named_by_the_config_that_trains_it():
-    teacher = taught_by('supervised_l4s_vit_l')
+    teacher = teacher_from('supervised_l4s_vit_l')
     assert teacher == {
         'config': 'configs/pretrain/supervised_l4s_vit_l.py',
         'checkpoint': 'work_dirs/supervised_l4s_vit_l',

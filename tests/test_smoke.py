@@ -1,4 +1,4 @@
-"""Every config as it stands takes a training step, and a detector a validation, on a handful of tiny tiles where its data lie."""
+"""Every config takes a training step, and a detector a validation, on a few tiny tiles."""
 
 import json
 import sys
@@ -46,7 +46,7 @@ def unsaved(cfg):
 
 
 def with_teacher(cfg):
-    """Give a student's teacher random weights, in the place where its config's training would leave them."""
+    """Give a student's teacher random weights where its training would leave them."""
     if 'teacher' in cfg.model:
         teacher = CONFIGS.parent / cfg.model.teacher.config
         source = Config.fromfile(teacher)

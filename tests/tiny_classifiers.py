@@ -1,4 +1,4 @@
-"""Classifiers on a vision transformer of one block, the teachers among them written as a training leaves them."""
+"""Classifiers on a one-block ViT, the teachers written as a training leaves them."""
 
 import torch
 from mmpretrain.structures import DataSample
@@ -59,8 +59,8 @@ SEEN = {
 }
 TEXT = """model = dict(
     type='mmlandslide.ImageClassifier',
-    backbone=dict(type='mmlandslide.VisionTransformer', arch={arch}, img_size=32, out_type='avg_featmap', bands={bands},
-                  pretrained=dict(checkpoint='work_dirs/absent')),
+    backbone=dict(type='mmlandslide.VisionTransformer', arch={arch}, img_size=32,
+                  out_type='avg_featmap', bands={bands}, pretrained=dict(checkpoint='work_dirs/absent')),
     head=dict(type='LinearClsHead', num_classes={num_classes}, in_channels=16),
     data_preprocessor=dict(type='mmlandslide.TilePreprocessor', bands={bands}, clip_std={clip_std}),
 )
@@ -87,6 +87,6 @@ def write_teacher(folder, bands='all', num_classes=2, seed=0, **options):
 
 
 def student(teacher, **options):
-    """Return a student of the same architecture as its teacher, its weights as its layers draw them."""
+    """Return a student of its teacher's architecture, with its layers' own initial weights."""
     cfg = {**parts(), **options}
     return DistilledClassifier(teacher=teacher, **cfg)

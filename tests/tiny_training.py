@@ -1,4 +1,4 @@
-"""A training of a linear model that takes milliseconds, through the runner, its loops and its hooks.
+"""A linear model's training of milliseconds, through runner, loops and hooks.
 
 `python -m torch.distributed.launch --nproc_per_node=2 tests/tiny_training.py OUT` trains in
 OUT/whole, and again in OUT/killed from the third of its six checkpoints, which lies within an
@@ -72,7 +72,7 @@ class Score(BaseMetric):
 
 
 class Watch(Hook):
-    """Notes (epoch, iteration, batch of the epoch) of each step, epoch and iteration of each validation, and the tiles read."""
+    """Notes (epoch, iteration, batch) of each step, each validation, and the tiles read."""
 
     def __init__(self):
         self.steps, self.validations, self.read = [], [], []
@@ -98,7 +98,7 @@ def loader(batch_size=2, num_workers=0, sampler='mmlandslide.TileSampler', **opt
 
 
 def runner(work_dir, train_cfg=None, checkpoint=None, scores=None, **changes):
-    """Return a runner of three epochs of four steps with drop-out and a falling rate, validated each epoch."""
+    """Return a runner of three epochs of four steps with drop-out, validated each epoch."""
     metric = Score()
     metric.scores = scores
     train_cfg = train_cfg or {'type': 'EpochBasedTrainLoop', 'max_epochs': EPOCHS}
@@ -152,7 +152,7 @@ def killed(whole, work_dir, name, *others):
 
 
 def state(work_dir, name):
-    """Return all that a checkpoint holds but times, names and what was logged of time, as lists and plain values."""
+    """Return all that a checkpoint holds but times and names, as lists and plain values."""
     checkpoint = torch.load(work_dir / name, weights_only=True)
     hub = checkpoint['message_hub']
     logged = {

@@ -98,7 +98,7 @@ def opened_store(data_root):
 
 def main():
     out = Path(sys.argv[-1])  # the launcher puts --local-rank before it
-    distributed.join('pytorch', {'timeout': 60})
+    distributed.init_process_group('pytorch', {'timeout': 60})
     rank = torch.distributed.get_rank()
     share = slice(rank, None, WORLD)
     plain, normed = wrapped(Linear()), wrapped(Linear(norm=True))

@@ -5,6 +5,6 @@ model.soft_weight are the study's, 5 and .9.
 """
 
 _base_ = ['./supervised_l4s_r18.py', './_base_/runtime_distillation.py']
-from mmlandslide.recipes import taught_by
+from mmlandslide.recipes import teacher_from
 
-model = dict(type='mmlandslide.DistilledClassifier', teacher=taught_by('supervised_l4s_swin_b'))
+model = dict(type='mmlandslide.DistilledClassifier', teacher=teacher_from('supervised_l4s_swin_b'))

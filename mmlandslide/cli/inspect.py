@@ -49,13 +49,14 @@ def show(found: dict[str, Any]) -> None:
     console.print(table)
     for key, counts in found['not_finite'].items():
         console.print(
-            f'[red]not finite[/red]: {plain(key)} has {counts["nan"]} NaN and {counts["inf"]} infinite values',
+            f'[red]not finite[/red]: {plain(key)} has {counts["nan"]} NaN '
+            f'and {counts["inf"]} infinite values',
             soft_wrap=True,
         )
 
 
 def plain(value: object) -> str:
-    """Return a text that neither writes to the terminal nor is taken for markup, shortened where it is absurdly long."""
+    """Return a printable, shortened text without markup or control characters."""
     text = str(value)
     shown = text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'
     return escape(
@@ -67,7 +68,8 @@ def _facts(found: dict[str, Any]) -> dict[str, Any]:
     """Return the lines above the table; what is not stated has none."""
     record = dict(found['record'])
     lineage = record.pop('lineage', {})
-    shape, dtypes = found['architecture'] or {}, found['dtypes'].items()
+    shape = found['architecture'] or {}
+    dtypes = ', '.join(f'{name} {count:,}' for name, count in found['dtypes'].items())
     facts = {
         'file': found['path'],
         'sha256': found['sha256'],
@@ -79,6 +81,6 @@ def _facts(found: dict[str, Any]) -> dict[str, Any]:
         **{f'lineage: {name}': value for name, value in lineage.items()},
         'source': found['source'] or 'not recognised',
         'backbone': ', '.join(f'{name} {value}' for name, value in shape.items()),
-        'tensors': f'{found["tensors"]:,} of {found["parameters"]:,} values ({", ".join(f"{name} {n:,}" for name, n in dtypes)})',
+        'tensors': f'{found["tensors"]:,} of {found["parameters"]:,} values ({dtypes})',
     }
     return {name: value for name, value in facts.items() if value not in (None, '', {})}

@@ -16,7 +16,7 @@ from mmlandslide.registry import HOOKS
 
 @HOOKS.register_module()
 class CheckpointHook(hooks.CheckpointHook):
-    """mmengine's `CheckpointHook`, with all its options, in an order that no kill and no full disk can break.
+    """mmengine's `CheckpointHook` in an order that no kill and no full disk can break.
 
     The new checkpoint is written whole, then `last_checkpoint` names it, then those go that
     `max_keep_ckpts` does not keep; likewise the best one of before goes only when the new best

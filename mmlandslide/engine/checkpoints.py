@@ -20,7 +20,7 @@ _LOG, _COUNT = 'log_history', 'count_history'
 
 
 def plain(value: Any) -> Any:
-    """Return a value in tensors, dicts, lists, tuples and Python scalars, so that `weights_only` reads it everywhere.
+    """Return a value in the plain types and tensors that `weights_only` reads.
 
     A `HistoryBuffer` becomes a dict of two tensors, which `restore_history` turns back.
 
@@ -56,7 +56,7 @@ def restore_history(message_hub: dict[str, Any]) -> None:
 
 
 def restore_gradients(model: torch.nn.Module, accumulated: Mapping[str, torch.Tensor]) -> None:
-    """Give a model the gradients that waited for a step (`accumulative_counts`) when its checkpoint was saved.
+    """Restore the gradients that waited for a step (`accumulative_counts`) at the checkpoint.
 
     Of several processes, each accumulates its own and the first one's are saved: those resume
     exactly only after a step.
@@ -70,7 +70,7 @@ def restore_gradients(model: torch.nn.Module, accumulated: Mapping[str, torch.Te
 def storing(
     subject: str, path: Path, concerns: Callable[[OSError], bool] = lambda error: True
 ) -> Iterator[None]:
-    """Say in one sentence what could not be written, why, and which checkpoint a training goes on from.
+    """Turn a failed write into one sentence: the file, the reason, the checkpoint to resume from.
 
     Args:
         subject: what is written.
@@ -94,7 +94,7 @@ def storing(
 
 
 def concerns_folder(folder: Path) -> Callable[[OSError], bool]:
-    """Return whether an error says that a disk is full or read-only, or is about a folder, a parent or a file of it."""
+    """Return whether an error is about disk space, or about a folder, its parents or files."""
     own = folder.absolute()
 
     def concerns(error: OSError) -> bool:

@@ -25,7 +25,7 @@ from mmlandslide.registry import MODEL_WRAPPERS
 
 #: Launcher -> the variables by which torch.distributed knows a process, and the launcher's own
 #: names for them.
-_PLACES = {
+_RANK_VARIABLES = {
     'pytorch': {'RANK': 'RANK', 'WORLD_SIZE': 'WORLD_SIZE', 'LOCAL_RANK': 'LOCAL_RANK'},
     'slurm': {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'},
     'mpi': {
@@ -39,7 +39,7 @@ _FAILURES = 'mmlandslide/failures'
 
 @MODEL_WRAPPERS.register_module()
 class AveragingDataParallel(MMDistributedDataParallel):
-    """mmengine's data parallel model, whose logged losses and running statistics are the mean over all processes.
+    """mmengine's data parallel model with logged losses and statistics averaged over processes.
 
     mmengine logs the first process's losses, those of its own tiles, and lets the running
     statistics of batch norm drift apart, so that each process validates another model. Both are
@@ -83,7 +83,7 @@ def mean_over_processes(values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
 
-def join(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
+def init_process_group(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
     """Make ready for mmengine's `init_dist`, or stand in for it where there is no accelerator.
 
     Args:
@@ -95,7 +95,7 @@ def join(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
         ConfigError: the process was not started by that launcher, or there are more processes than
             GPUs.
     """
-    place = _place(launcher)
+    place = _ranks(launcher)
     if torch.cuda.is_available():
         _check_gpus(int(place['LOCAL_RANK']))
     elif get_device() == 'cpu' and not distributed.is_initialized():
@@ -144,9 +144,9 @@ def _leave() -> None:
         distributed.destroy_process_group()
 
 
-def _place(launcher: str) -> dict[str, str]:
-    """Return rank, number of processes and rank on this machine, by the names that torch.distributed reads."""
-    names = _PLACES[launcher]
+def _ranks(launcher: str) -> dict[str, str]:
+    """Return rank, world size and local rank, by the names that torch.distributed reads."""
+    names = _RANK_VARIABLES[launcher]
     missing = [name for name in names.values() if name not in os.environ]
     if missing:
         remedy = (
@@ -165,7 +165,10 @@ def _place(launcher: str) -> dict[str, str]:
 def _check_gpus(local_rank: int) -> None:
     count = torch.cuda.device_count()
     if local_rank >= count:
-        remedy = 'Ask for no more processes than GPUs, or hide the GPUs with CUDA_VISIBLE_DEVICES= to run on CPUs'
+        remedy = (
+            'Ask for no more processes than GPUs, '
+            'or hide the GPUs with CUDA_VISIBLE_DEVICES= to run on CPUs'
+        )
         raise ConfigError.mismatch(
             '--gpus',
             f'be at most the {count} GPUs',

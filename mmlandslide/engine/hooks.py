@@ -102,7 +102,7 @@ def flat_name(data_sample: BaseDataElement) -> str:
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seeds every step by (seed, iteration, rank), so that drop path needs no saved generator state."""
+    """Seeds every step by (seed, iteration, rank): drop path needs no saved generator state."""
 
     priority = 'VERY_HIGH'
 
@@ -113,7 +113,7 @@ class StepSeedHook(Hook):
 
 @HOOKS.register_module()
 class EarlyStoppingHook(hooks.EarlyStoppingHook):
-    """mmengine's `EarlyStoppingHook`, with all its options, whose patience outlasts an interruption."""
+    """mmengine's `EarlyStoppingHook` whose patience outlasts an interruption."""
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note the best score, and for how many validations none was better."""

@@ -1,4 +1,4 @@
-"""mmengine's training loops, which go on from a checkpoint at exactly the batch, or the validation, that came after it.
+"""mmengine's training loops, resumed at exactly the batch or validation after a checkpoint.
 
 mmengine's own epoch loop begins the checkpoint's epoch anew and leaves its validation out; its
 iteration loop reads all data since the first iteration again.
@@ -17,7 +17,7 @@ from mmlandslide.errors import ConfigError
 
 
 class ResumableLoop(BaseLoop):
-    """Knows how far it is in the current pass over the data, and goes on from there.
+    """Knows how far it is in the current pass over the data, and resumes there.
 
     A checkpoint is the state before the validation that follows it, so a resumed loop begins with
     that validation where it is due: a training killed while it validates loses nothing.
@@ -29,7 +29,7 @@ class ResumableLoop(BaseLoop):
     _pass_began = 0  # the iteration
 
     def progress(self, meta: Mapping[str, Any]) -> dict[str, int]:
-        """Return what a checkpoint must state so that `go_on` finds its way.
+        """Return what a checkpoint must state so that `resume` finds its way.
 
         Args:
             meta: the checkpoint's, with `epoch` and `iter`.
@@ -43,8 +43,8 @@ class ResumableLoop(BaseLoop):
             'global_batch_size': self._global_batch_size,
         }
 
-    def go_on(self, progress: Mapping[str, int]) -> None:
-        """Go on after a checkpoint whose `epoch` and `iter` mmengine has restored.
+    def resume(self, progress: Mapping[str, int]) -> None:
+        """Resume after a checkpoint whose `epoch` and `iter` mmengine has restored.
 
         Args:
             progress: what `progress` returned; empty for a foreign checkpoint, whose epoch begins
@@ -64,7 +64,8 @@ class ResumableLoop(BaseLoop):
                 f'be {size}, as {done} such batches of the epoch are done',
                 self._global_batch_size,
                 'train_dataloader',
-                'Resume with the batch size and processes of before, or from a checkpoint at the end of an epoch',
+                'Resume with the batch size and processes of before, '
+                'or from a checkpoint at the end of an epoch',
             )
         self._pass = stated.get('pass', self._epoch)
         self._pass_began = self._iter - done

@@ -71,7 +71,7 @@ def first_tiles(dataloader: DataLoader[Any], count: int) -> dict[str, Any]:
 
 
 def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) -> np.ndarray:
-    """Return tiles as rows of original | masked | reconstruction, in every composite that their bands allow.
+    """Return tiles as rows of original | masked | reconstruction, one per possible composite.
 
     Args:
         panels: (B, C, H, W) each, NaN where nothing was looked at; all of a row share one stretch.
@@ -130,7 +130,9 @@ class VarianceHook(Hook):
         )
         if loss >= self.share * variance:
             runner.logger.warning(
-                f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} of the variance of its target '
-                f'({variance:.4f}): the model predicts the mean. Train longer, warm up longer or with a lower learning rate, or '
+                f'The reconstruction loss ({loss:.4f}) is no lower than {self.share:.0%} '
+                f'of the variance of its target '
+                f'({variance:.4f}): the model predicts the mean. '
+                'Train longer, warm up longer or with a lower learning rate, or '
                 'check the statistics of the bands with `mmlandslide stats`.'
             )

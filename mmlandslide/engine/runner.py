@@ -111,7 +111,7 @@ class LandslideRunner(Runner):
                 GPUs.
         """
         if self.distributed:
-            distributed.join(self.launcher, env_cfg.get('dist_cfg', {}))
+            distributed.init_process_group(self.launcher, env_cfg.get('dist_cfg', {}))
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Any) -> Any:
@@ -241,7 +241,7 @@ class LandslideRunner(Runner):
             sampler.seed = self.seed
         if isinstance(self.train_loop, ResumableLoop):
             progress = self._loaded_record.get('progress')
-            self.train_loop.go_on(progress if isinstance(progress, dict) else {})
+            self.train_loop.resume(progress if isinstance(progress, dict) else {})
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = True, revise_keys: Any = ()
@@ -374,7 +374,8 @@ def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
             'say where its training stood, to be resumed',
             f'keys {sorted(map(str, checkpoint))[:10]}',
             path,
-            'Resume from a checkpoint that this package wrote; to start from its weights, pass it as load_from',
+            'Resume from a checkpoint that this package wrote; '
+            'to start from its weights, pass it as load_from',
         )
 
 

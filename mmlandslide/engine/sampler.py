@@ -28,7 +28,7 @@ class TileSampler(DefaultSampler):
         self._skipped = 0
 
     def skip_once(self, samples: int) -> None:
-        """Leave the first samples of this process's share out of the next pass, and of that pass only.
+        """Leave the first samples of this process's share out of the next pass only.
 
         Args:
             samples: how many.

@@ -49,18 +49,22 @@ class TeacherHook(Hook):
             runner.logger.warning(f'The teacher {teacher.path} was not tested: {why}')
             return
         found = teacher_scores(model, runner.val_loop.dataloader)
-        said = f'accuracy {found["accuracy"]:.3f}, AUROC {found["AUROC"]:.3f}, {found["majority"]:.3f} by the majority alone'
-        runner.logger.info(f'The teacher {teacher.path} on the validation tiles: {said}')
+        scores = (
+            f'accuracy {found["accuracy"]:.3f}, AUROC {found["AUROC"]:.3f}, '
+            f'{found["majority"]:.3f} by the majority alone'
+        )
+        runner.logger.info(f'The teacher {teacher.path} on the validation tiles: {scores}')
         if found['accuracy'] <= found['majority'] or found['AUROC'] <= self.least_auroc:
             runner.logger.warning(
-                f'The teacher {teacher.path} never learned ({said}). Train it longer with `mim train mmpretrain {teacher.config}`, '
+                f'The teacher {teacher.path} never learned ({scores}). '
+                f'Train it longer with `mim train mmpretrain {teacher.config}`, '
                 'or name another one in model.teacher.checkpoint.'
             )
 
 
 @torch.no_grad()
 def teacher_scores(student: Any, dataloader: Any) -> dict[str, float]:
-    """Return the scores of a student's teacher on labelled tiles, as `evaluation.tile_metric.tile_scores` names them.
+    """Return a teacher's scores on labelled tiles, as `evaluation.tile_metric` names them.
 
     Args:
         student: a `DistilledClassifier`.

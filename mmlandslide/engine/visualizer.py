@@ -112,7 +112,7 @@ def tile_panel(
 
 
 def predictions(data_sample: BaseDataElement) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes (N, 4) and scores (N,) of a data sample's `pred_instances`, both empty where it has none."""
+    """Return boxes (N, 4) and scores (N,) of a sample's `pred_instances`, empty for none."""
     found = data_sample.get('pred_instances')
     if found is None:
         return np.zeros((0, 4)), np.zeros(0)

@@ -14,7 +14,7 @@ from mmlandslide.registry import MODELS
 
 @MODELS.register_module()
 class ImageClassifier(host.ImageClassifier):
-    """MMPretrain's classifier over our backbones and our preprocessor, which takes any number of bands.
+    """MMPretrain's classifier over an mmlandslide backbone and preprocessor, for any bands.
 
     MMPretrain's hands batch augmentations to its own preprocessor; here `mixing` takes their place.
 

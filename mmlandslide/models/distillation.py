@@ -1,6 +1,6 @@
 """Knowledge distillation.
 
-A small classifier learns what a large one, which stands still, says of the same tiles.
+A small student classifier learns from the logits of a large, frozen teacher.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from mmlandslide.weights.options import require_options
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Return T^2 KL(teacher || student) of both softened distributions, a mean over the batch (Hinton et al. 2015, section 2).
+    """Return T^2 KL(teacher || student) of softened distributions (Hinton et al. 2015, section 2).
 
     The factor T^2 keeps the gradients as large as those of the hard loss whatever the temperature.
 
@@ -33,7 +33,7 @@ def soft_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) 
 
 @MODELS.register_module()
 class DistilledClassifier(ImageClassifier):
-    """A student classifier trained on labels and on a teacher's logits (Hinton et al. 2015, arXiv 1503.02531).
+    """A student trained on labels and on a teacher's logits (Hinton et al. 2015, arXiv 1503.02531).
 
     loss = (1 - w) * cross entropy + w * T^2 * KL. Both terms are logged with their factors, as
     `loss_hard` and `loss_soft`.

@@ -133,7 +133,7 @@ class TilePreprocessor(BaseDataPreprocessor):
             )
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Return (..., C, H, W) float32 with mean 0 and standard deviation 1 a band, limited to `clip_std`."""
+        """Return (..., C, H, W) float32, each band standardised and clipped at `clip_std`."""
         if images.dtype == torch.int16:
             normal = _whole_numbers(images).sub_(self.stored_mean).mul_(self.stored_scale)
         else:
@@ -146,7 +146,7 @@ class TilePreprocessor(BaseDataPreprocessor):
 
 
 def require_same_bands(model: Any) -> None:
-    """Refuse a model whose preprocessor and backbone name other bands, or the same in another order.
+    """Refuse a model whose preprocessor and backbone name other bands, or another order.
 
     Args:
         model: with `data_preprocessor` and `backbone`; where one is not of ours it has no bands and
@@ -209,12 +209,13 @@ def _refuse_mixed(samples: Sequence[Any]) -> None:
             'hold tiles of one form',
             sorted(map(str, forms)),
             'data_preprocessor',
-            "Give all datasets of a loader the same wire, or collate into lists (collate_fn=dict(type='pseudo_collate'))",
+            'Give all datasets of a loader the same wire, or collate into lists '
+            "(collate_fn=dict(type='pseudo_collate'))",
         )
 
 
 def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return (C, H, W) tensors as one batch, padded with zeros below and right where sizes differ."""
+    """Return (C, H, W) tensors as one batch, zero-padded below and right where sizes differ."""
     height, width = (max(image.shape[axis] for image in inputs) for axis in (-2, -1))
     return torch.stack(
         [

@@ -16,7 +16,7 @@ from mmlandslide.registry import TASK_UTILS
 
 @TASK_UTILS.register_module()
 class KeyedRandomSampler(RandomSampler):
-    """MMDetection's `RandomSampler`, drawing by (seed, epoch, tile id) instead of from the process's generator.
+    """MMDetection's `RandomSampler`, drawing by (seed, epoch, tile id).
 
     The draw of a tile then depends neither on its place in the batch nor on the process that has
     it, so that two processes train as one with twice the batch does. Each candidate has its own

@@ -1,4 +1,4 @@
-"""The simple feature pyramid of plain vision transformers (ViTDet: Li et al. 2022, arXiv 2203.16527, section 3)."""
+"""The simple feature pyramid of plain ViTs (ViTDet: Li et al. 2022, 2203.16527, section 3)."""
 
 from collections.abc import Sequence
 

@@ -62,7 +62,10 @@ class Teacher(nn.Module):
             CheckpointMismatchError: the checkpoint is of another architecture.
         """
         if not Path(config).is_file():
-            remedy = 'Run from the folder that holds configs/, or give the whole path in model.teacher.config'
+            remedy = (
+                'Run from the folder that holds configs/, '
+                'or give the whole path in model.teacher.config'
+            )
             raise MissingPathError.mismatch(
                 "the teacher's config", 'be a file', 'nothing', config, remedy
             )
@@ -146,7 +149,10 @@ class Teacher(nn.Module):
     def _require_the_same(self, known: Mapping[str, Any]) -> None:
         before = known.get('teacher')
         if isinstance(before, Mapping) and before.get('digest') != self.digest:
-            remedy = f'Name its checkpoint, once {before.get("checkpoint")}, in model.teacher.checkpoint, or begin in another work dir'
+            remedy = (
+                f'Name its checkpoint, once {before.get("checkpoint")}, '
+                'in model.teacher.checkpoint, or begin in another work dir'
+            )
             raise CheckpointMismatchError.mismatch(
                 "the teacher's weights",
                 f'be those with which this training began ({str(before.get("digest"))[:8]})',
@@ -183,7 +189,7 @@ class Teacher(nn.Module):
 
 
 def built(config: str) -> ImageClassifier:
-    """Return the classifier of a config, its weights random, without a trace in torch's stream of random numbers.
+    """Return a config's classifier with random weights; torch's random stream stays untouched.
 
     Args:
         config: file of its training.

@@ -1,4 +1,4 @@
-"""The bridge: carry weights from a checkpoint into a backbone, prove that they arrived, and refuse where they did not.
+"""The bridge carries weights from a checkpoint into a backbone, or refuses.
 
 A backbone that silently stayed random is the worst bug this project can have; the study that it
 re-creates had exactly it.
@@ -81,7 +81,7 @@ def load_pretrained(
 
 
 def read(path: Path, source: str = 'auto') -> tuple[Translation, dict[str, Any]]:
-    """Return the backbone that a checkpoint holds under our names, and what the checkpoint states of itself.
+    """Return a checkpoint's backbone under mmlandslide's names, and the checkpoint's record.
 
     Args:
         path: of the checkpoint.
@@ -136,7 +136,7 @@ def keymap_of(state: State, source: str, path: Path) -> KeyMap:
     """Return the key map asked for, or the one that the keys show.
 
     Args:
-        state: the backbone's tensors under the source's names, see `nesting.backbone_state`.
+        state: the backbone's tensors under the source's names, see `state_dict.backbone_state`.
         source: name of a key map, or `auto`.
         path: of the checkpoint, for the error.
 
@@ -185,7 +185,7 @@ def transfer(
     stem_rule: str,
     source_bands: str | Sequence[str] | None,
 ) -> TransferReport:
-    """Copy every tensor that fits, resize and widen what can be, and note the fate of each parameter on both sides.
+    """Copy each tensor that fits, resize or widen what can be, and note each parameter's status.
 
     Args:
         backbone: that receives.
@@ -211,12 +211,12 @@ def transfer(
     fitted: State = {}
     for name, value in ours.items():
         if name not in found:
-            report.fate[name] = 'new by design' if name.startswith(fresh) else 'missing'
+            report.status[name] = 'new by design' if name.startswith(fresh) else 'missing'
             continue
         bands = _stem_bands(backbone, name, found[name], source_bands, path)
-        fate, tensor = _fit(name, found[name], value, bands, backbone.bands, stem_rule)
-        report.fate[name] = fate
-        if fate == 'missing':
+        status, tensor = _fit(name, found[name], value, bands, backbone.bands, stem_rule)
+        report.status[name] = status
+        if status == 'missing':
             report.wrong_shape[name] = shapes(found, name, tuple(value.shape))
         else:
             fitted[name] = tensor.to(value.dtype)
@@ -235,7 +235,7 @@ def transfer(
 def _stem_bands(
     backbone: Any, name: str, theirs: torch.Tensor, stated: str | Sequence[str] | None, path: str
 ) -> tuple[str, ...] | None:
-    """Return the bands of a checkpoint's tensor where it is the stem, `None` where its axes are no bands."""
+    """Return the source bands of a stem tensor, `None` where the tensor's axes are no bands."""
     return (
         stem.source_bands(theirs.shape[1], stated, path)
         if name == backbone.stem_name and theirs.ndim == 4
@@ -251,7 +251,7 @@ def _fit(
     target: Sequence[str],
     rule: str,
 ) -> tuple[str, torch.Tensor]:
-    """Return the fate of one tensor and what to copy.
+    """Return the status of one tensor and what to copy.
 
     `source` are its bands where it is the stem.
     """
@@ -266,7 +266,7 @@ def _fit(
 
 
 def _judge(report: TransferReport, kind: str, held: str, min_matched: float | None) -> None:
-    """Refuse a transfer that leaves parameters random, or that has parameters over which no list accounts for.
+    """Refuse a transfer that leaves parameters random or keys of the checkpoint unaccounted for.
 
     Args:
         report: of the transfer.
@@ -292,7 +292,10 @@ def _judge(report: TransferReport, kind: str, held: str, min_matched: float | No
             else f'carry {min_matched:.2%} of the backbone'
         )
         shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]
-        got = f'{report.carried:.2%} with {len(missing)} parameters missing, such as {shown}, from {held}'
+        got = (
+            f'{report.carried:.2%} with {len(missing)} parameters missing, '
+            f'such as {shown}, from {held}'
+        )
     raise CheckpointMismatchError(
         f'checkpoint must {expected}, got {got} in {report.path}. {remedy}.\n{report.render()}'
     )

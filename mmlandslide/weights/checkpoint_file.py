@@ -113,7 +113,7 @@ def _pointed_to(work_dir: Path) -> Path | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the sentence that says what is wrong with a checkpoint, without torch's advice to load it unsafely."""
+    """Return what is wrong with a checkpoint, without torch's advice to load it unsafely."""
     lines = str(error).rsplit('WeightsUnpickler error: ', 1)[-1].strip().splitlines() or [
         type(error).__name__
     ]

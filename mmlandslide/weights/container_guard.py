@@ -1,4 +1,4 @@
-"""What a checkpoint file claims, looked at before anything is allocated and without running anything.
+"""What a checkpoint file claims, checked before anything is allocated or run.
 
 `weights_only` keeps a checkpoint from running code. It does not keep it from filling the memory (a
 compressed record, a `bytearray` of 10^12, an array of 10^12 objects), from crashing the process (a
@@ -82,7 +82,7 @@ def kind(path: Path) -> str:
 
 
 def refuse_bombs(path: Path) -> None:
-    """Refuse a checkpoint whose reading would take more memory than the file gives reason for, or crash.
+    """Refuse a checkpoint that would exhaust memory or crash its reader.
 
     Args:
         path: of a file of any of the three kinds.
@@ -103,7 +103,7 @@ def refuse_bombs(path: Path) -> None:
 
 
 def refuse_claims(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse what was read where it claims more values than the file holds, or has keys that nobody would print.
+    """Refuse a checkpoint that claims more values than its file holds, or has unprintable keys.
 
     Args:
         content: of the checkpoint; nothing in it has been computed with.
@@ -232,7 +232,7 @@ def _named(argument: str) -> bool:
 
 
 def _step(opcode: Any, argument: Any, stack: list[Any], memo: dict[int, int]) -> int:
-    """Apply an opcode to a stack on which a value stands as the number of tuples in it, a mark as `None`; return the top's."""
+    """Apply an opcode to a stack of tuple counts (`None` is a mark); return the top's count."""
     if 'PUT' in opcode.name:
         memo[argument] = stack[-1]
         return stack[-1] or 0

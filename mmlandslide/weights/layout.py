@@ -44,12 +44,12 @@ def translate(state: State, keymap: KeyMap) -> Translation:
             result.clashing.append(key)
         else:
             result.found[ours] = value
-    found = _joined(_parted(result.found, keymap))
+    found = _fuse_qkv(_split_qkv(result.found, keymap))
     result.found = {name: _reordered(name, value, keymap.merging) for name, value in found.items()}
     return result
 
 
-def _parted(found: State, keymap: KeyMap) -> State:
+def _split_qkv(found: State, keymap: KeyMap) -> State:
     """Take a table apart whose rows we hold apart.
 
     One of another number of rows stays as it is, for the bridge to refuse.
@@ -63,7 +63,7 @@ def _parted(found: State, keymap: KeyMap) -> State:
     return out
 
 
-def _joined(found: State) -> State:
+def _fuse_qkv(found: State) -> State:
     """Join query, key and value where a source holds them apart."""
     out = dict(found)
     for name in found:
@@ -86,6 +86,6 @@ def _reordered(name: str, value: torch.Tensor, merging: bool) -> torch.Tensor:
 
 
 def _channel_major(value: torch.Tensor) -> torch.Tensor:
-    """Reorder patch merging's 4 C inputs from (0,0) (1,0) (0,1) (1,1) blocks to MMPretrain's channel-major unfold order."""
+    """Reorder patch merging's 4 C inputs from (0,0) (1,0) (0,1) (1,1) blocks to channel-major."""
     blocks = value.reshape(*value.shape[:-1], 4, -1)[..., [0, 2, 1, 3], :]  # (..., 4, C)
     return blocks.transpose(-1, -2).flatten(-2)

@@ -14,7 +14,7 @@ METADATA_KEY = 'mmlandslide'
 
 
 def stated(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return what a checkpoint states of itself, as `record` does, also where it is a `.safetensors` file.
+    """Return a checkpoint's record, as `record` does, also of a `.safetensors` file.
 
     Args:
         checkpoint: as `checkpoint_file.read_checkpoint` returns it.
@@ -57,7 +57,7 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tiles_seen(own: Mapping[str, Any]) -> set[str]:
-    """Return the tiles that a model's training and all its pre-training have seen, as `<name>:<tile id>`.
+    """Return all tiles seen in training and every pre-training, as `<name>:<tile id>`.
 
     Args:
         own: what `record` returned.

@@ -26,7 +26,8 @@ def require_options(
         name: each for name, each in signature(reader).parameters.items() if name not in given
     }
     needed = [name for name, each in parameters.items() if each.default is Parameter.empty]
-    remedy = f'Write dict({", ".join(f"{name}=..." for name in needed)}); the names are {list(parameters)}'
+    keys = ', '.join(f'{name}=...' for name in needed)
+    remedy = f'Write dict({keys}); the names are {list(parameters)}'
     if not isinstance(options, Mapping):
         raise ConfigError.mismatch(
             where, f'be a dict with {needed}', repr(options), 'the config', remedy
@@ -62,5 +63,6 @@ def refuse_host_weights(init_cfg: object, where: str) -> None:
                 'not read a checkpoint, as it would keep silent about what does not fit',
                 repr(name),
                 'the config',
-                'Start the backbone with model.backbone.pretrained=dict(checkpoint=...), or all of the model with load_from',
+                'Start the backbone with model.backbone.pretrained=dict(checkpoint=...), '
+                'or all of the model with load_from',
             )

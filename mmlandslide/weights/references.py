@@ -59,7 +59,7 @@ def resolve(
 
 
 def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint for mmengine's `CheckpointLoader`, and so for `init_detector`, `get_model` and every inferencer.
+    """Read a checkpoint for mmengine's `CheckpointLoader`: `init_detector`, inferencers.
 
     mmengine unpickles freely on torch before 2.6, and its inferencers run the config text that a
     checkpoint carries where they are given no config. `registry` puts this in the place of its

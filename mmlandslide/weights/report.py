@@ -1,4 +1,4 @@
-"""What became of every parameter of a backbone when weights were carried into it."""
+"""The status of every backbone parameter after weights were carried into it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class TransferReport:
         source: what the checkpoint was recognised as.
         path: of the checkpoint.
         numel: of each parameter and running statistic of the backbone.
-        fate: of each of them: `matched`, `resized`, `widened`, `new by design` or `missing`.
+        status: of each of them: `matched`, `resized`, `widened`, `new by design` or `missing`.
         dropped: keys of the checkpoint that are no part of a backbone, such as its classifier, by
             the source's list.
         spare: parameters of the source that ours needs none of, such as the norm of a tap, by the
@@ -29,31 +29,31 @@ class TransferReport:
     source: str
     path: str
     numel: dict[str, int]
-    fate: dict[str, str] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     spare: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     wrong_shape: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
 
-    def names(self, fate: str) -> list[str]:
-        """Return the parameters of one fate, in the backbone's order."""
-        return [name for name in self.numel if self.fate.get(name) == fate]
+    def names(self, status: str) -> list[str]:
+        """Return the parameters of one status, in the backbone's order."""
+        return [name for name in self.numel if self.status.get(name) == status]
 
     def is_carried(self, name: str) -> bool:
         """Return whether a parameter comes from the checkpoint."""
-        return self.fate.get(name) in CARRIED
+        return self.status.get(name) in CARRIED
 
     @property
     def total(self) -> int:
         """Return the number of values that must be carried: all but those new by design."""
         return sum(
-            count for name, count in self.numel.items() if self.fate.get(name) != 'new by design'
+            count for name, count in self.numel.items() if self.status.get(name) != 'new by design'
         )
 
-    def share(self, fate: str) -> float:
-        """Return the share of values with one fate, in [0, 1]."""
-        return sum(self.numel[name] for name in self.names(fate)) / max(self.total, 1)
+    def share(self, status: str) -> float:
+        """Return the share of values with one status, in [0, 1]."""
+        return sum(self.numel[name] for name in self.names(status)) / max(self.total, 1)
 
     @property
     def carried(self) -> float:
@@ -63,14 +63,16 @@ class TransferReport:
         )
 
     def render(self) -> str:
-        """Return the report as text, a line a fate."""
+        """Return the report as text, one line per status."""
         lines = [
-            f'Weights from {self.path} ({self.source}): {self.carried:.2%} of {self.total:,} backbone values carried over'
+            f'Weights from {self.path} ({self.source}): '
+            f'{self.carried:.2%} of {self.total:,} backbone values carried over'
         ]
-        for fate in (*CARRIED, 'missing'):
-            names = self.names(fate)
+        for status in (*CARRIED, 'missing'):
+            names = self.names(status)
             lines.append(
-                f'  {fate:<13} {len(names):>4} parameters {self.share(fate):>8.2%}{_some(names, fate)}'
+                f'  {status:<13} {len(names):>4} parameters {self.share(status):>8.2%}'
+                f'{_some(names, status)}'
             )
         fresh = self.names('new by design')
         lines.append(
@@ -89,9 +91,9 @@ class TransferReport:
         return '\n'.join(lines)
 
 
-def _some(names: list[str], fate: str, limit: int = 6) -> str:
+def _some(names: list[str], status: str, limit: int = 6) -> str:
     """Return the first few names, but for those that simply matched."""
-    if not names or fate == 'matched':
+    if not names or status == 'matched':
         return ''
     more = f' and {len(names) - limit} more' if len(names) > limit else ''
     return f'  ({", ".join(names[:limit])}{more})'

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 
 def resized(name: str, theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor | None:
-    """Return a parameter in the shape of ours, `None` where it is no table of positions or cannot be resized.
+    """Return a parameter in the backbone's shape, `None` where it cannot be resized.
 
     Args:
         name: of the parameter, ours.
@@ -19,7 +19,7 @@ def resized(name: str, theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor
 
 
 def _bias_table(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor | None:
-    """Return a relative position bias table ((2 w - 1)^2, heads) for another window, interpolated bicubically."""
+    """Return a relative position bias table ((2 w - 1)^2, heads), bicubic, for another window."""
     side, wanted = (round(table.shape[0] ** 0.5) for table in (theirs, ours))
     if (
         theirs.shape[1:] != ours.shape[1:]

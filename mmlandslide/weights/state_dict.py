@@ -38,7 +38,7 @@ _WHOLES = (
 
 
 def tensors_of(content: Mapping[str, Any]) -> State:
-    """Return the tensors of a checkpoint's model, whatever they are nested in, without what wrappers put before their names.
+    """Return a checkpoint's model tensors, un-nested and without wrappers' prefixes.
 
     Args:
         content: as `checkpoint_file.read_checkpoint` returns it.

@@ -8,7 +8,10 @@ import torch
 
 from mmlandslide.errors import CheckpointError, CheckpointMismatchError
 
-_OWN = 'Pass the checkpoint that this config trained; to start from other weights use model.backbone.pretrained'
+_OWN = (
+    'Pass the checkpoint that this config trained; '
+    'to start from other weights use model.backbone.pretrained'
+)
 
 
 def require_finite(
@@ -33,7 +36,8 @@ def require_finite(
         raise CheckpointError.mismatch(
             subject,
             'be finite',
-            f'NaN or infinite values in {len(broken)} of {len(tensors)} parameters such as {broken[:3]}',
+            f'NaN or infinite values in {len(broken)} of {len(tensors)} parameters '
+            f'such as {broken[:3]}',
             path,
             'Use a checkpoint from before its training diverged; `mmlandslide inspect` counts them',
         )
@@ -75,7 +79,8 @@ def fill(
         raise CheckpointMismatchError.mismatch(
             subject,
             'fill the model exactly',
-            f'{len(missing)} keys missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, '
+            f'{len(missing)} keys missing {missing[:2]}, '
+            f'{len(unexpected)} unexpected {unexpected[:2]}, '
             f'{len(misshapen)} of another shape {misshapen[:2]}',
             path,
             remedy,

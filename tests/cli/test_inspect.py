@@ -87,5 +87,6 @@ def test_a_file_that_is_refused_is_one_line_and_an_exit_code(tmp_path):
     result = inspect(tmp_path / 'a.pth')
     assert result.exit_code == 1
     assert result.output.startswith(
-        "error: checkpoint must be a file of torch or safetensors, got one that starts with b'<html>"
+        'error: checkpoint must be a file of torch or safetensors, '
+        "got one that starts with b'<html>"
     )

@@ -33,7 +33,7 @@ def names(folder):
 
 @pytest.fixture
 def stands(monkeypatch):
-    """Return what stands, and what is pointed to, each time that a checkpoint has been written and that one is to be deleted."""
+    """Return the files and the pointer at each write of a checkpoint and each deletion."""
     seen, save, unlink = [], LandslideRunner.save_checkpoint, Path.unlink
 
     def look(event, folder):
@@ -140,7 +140,10 @@ def full_after(count, monkeypatch):
 
 def test_a_full_disk_is_named_and_the_last_checkpoint_is_whole(tmp_path, monkeypatch):
     full_after(2, monkeypatch)
-    wanted = r"checkpoint must be written whole, got 'No space left on device' in .*epoch_3\.pth\. .*--resume: epoch_2\.pth is whole\."
+    wanted = (
+        r"checkpoint must be written whole, got 'No space left on device' in .*epoch_3\.pth\. "
+        r'.*--resume: epoch_2\.pth is whole\.'
+    )
     with pytest.raises(StorageError, match=wanted):
         train(tmp_path, checkpoint=ONE)
     assert latest_checkpoint(tmp_path) == tmp_path / 'epoch_2.pth'

@@ -157,7 +157,7 @@ def test_a_process_that_no_launcher_started_is_told_how_to(joined):
         ConfigError,
         match=r'--launcher pytorch must find .*RANK.*mim train \.\.\. --launcher pytorch --gpus N',
     ):
-        distributed.join('pytorch', {})
+        distributed.init_process_group('pytorch', {})
     assert joined == []
 
 
@@ -170,7 +170,7 @@ def test_slurm_tells_a_cpu_process_its_place(joined, monkeypatch):
         LOCAL_RANK='0',
     )
     monkeypatch.setattr(distributed, '_first_host', {'node[6-7]': 'node6'}.get)
-    distributed.join('slurm', {'timeout': 90})
+    distributed.init_process_group('slurm', {'timeout': 90})
     place = {
         key: os.environ[key]
         for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
@@ -193,14 +193,14 @@ def test_more_processes_than_gpus_are_refused(joined, monkeypatch):
         ConfigError,
         match=r'--gpus must be at most the 1 GPUs, got at least 2.*CUDA_VISIBLE_DEVICES=',
     ):
-        distributed.join('pytorch', {})
+        distributed.init_process_group('pytorch', {})
 
 
 def test_on_gpus_joining_is_left_to_mmengine(joined, monkeypatch):
     os.environ.update(RANK='1', WORLD_SIZE='2', LOCAL_RANK='1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
-    distributed.join('pytorch', {})
+    distributed.init_process_group('pytorch', {})
     assert joined == []
 
 

@@ -33,7 +33,7 @@ def quiet():
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, quiet):
-    """Return the work dirs of two trainings with a checkpoint after each step, and what was seen of them."""
+    """Return work dirs and watches of two trainings with a checkpoint after each step."""
     folder = tmp_path_factory.mktemp('whole')
     loops = {'epoch': EPOCH, 'iter': ITER}
     return {

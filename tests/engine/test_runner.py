@@ -510,7 +510,10 @@ def test_an_error_of_ours_is_one_line_without_a_traceback(data_root, tmp_path, c
 
 def test_an_error_out_of_a_worker_is_one_line_too(data_root, tmp_path, capsys):
     LandslideRunner.from_cfg(config(data_root, tmp_path))
-    text = 'Caught ConfigError in worker 0.\nTraceback:\n  File "x.py"\nmmlandslide.errors.ConfigError: a must be b.\n'
+    text = (
+        'Caught ConfigError in worker 0.\nTraceback:\n  File "x.py"\n'
+        'mmlandslide.errors.ConfigError: a must be b.\n'
+    )
     sys.excepthook(ConfigError, ConfigError(text), None)
     assert capsys.readouterr().err == 'error: a must be b.\n'
 

@@ -8,7 +8,7 @@ LABELS = torch.tensor([0, 1, 2, 1])
 
 
 def batch():
-    """Return images whose every pixel is the number of its image, and their one-hot labels over as many classes."""
+    """Return images whose pixels are the image's number, and one-hot labels of as many classes."""
     return torch.arange(4.0).view(4, 1, 1, 1).expand(4, 2, 8, 8).clone(), torch.eye(4)
 
 

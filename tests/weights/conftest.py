@@ -10,7 +10,7 @@ _PROVEN = pytest.StashKey[list]()
 
 @pytest.fixture
 def proven(request):
-    """Return a function that notes the report of a proven source, with the architecture that it was proven for."""
+    """Return a function that notes a proven source's report and architecture."""
     return lambda report, architecture: request.config.stash.setdefault(_PROVEN, []).append(
         (report, architecture)
     )

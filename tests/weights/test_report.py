@@ -20,7 +20,7 @@ def report(**changes):
 def test_shares_are_of_values_without_those_new_by_design():
     found = report()
     assert found.total == 1000
-    assert [found.share(fate) for fate in ('matched', 'resized', 'widened', 'missing')] == [
+    assert [found.share(status) for status in ('matched', 'resized', 'widened', 'missing')] == [
         0.6,
         0.2,
         0.1,
@@ -33,7 +33,7 @@ def test_names_come_in_the_order_of_the_backbone():
     assert report(c='matched').names('matched') == ['a', 'b', 'c']
 
 
-def test_a_parameter_without_a_fate_is_carried_by_nobody():
+def test_a_parameter_without_a_status_is_carried_by_nobody():
     assert TransferReport('x', 'y', {'a': 3}).carried == 0
 
 

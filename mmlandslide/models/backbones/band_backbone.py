@@ -86,7 +86,7 @@ class ResNet(BandBackbone, host.ResNet):
 
 
 def init_linear(model: nn.Module) -> None:
-    """Draw the weights of every linear layer from Xavier's uniform distribution and set the biases to zero.
+    """Draw linear weights from Xavier's uniform distribution and set biases to zero.
 
     So MAE does (He et al. 2021, appendix A.1). Swin's authors draw them with a standard deviation
     of .02; the residual stream is then so small that the first steps, which learn the bands' means,

@@ -27,7 +27,7 @@ FUSIONS = ('average', 'concatenate')
 
 
 class GroupEmbed(PatchEmbed):
-    """The patches of one group of bands, and the code that tells its tokens from those of the other groups.
+    """Patch embedding of one group of bands, with the code that marks the group's tokens.
 
     Args:
         channel_dims: width E of the code, `channel_embed` (1, 1, E).
@@ -39,7 +39,7 @@ class GroupEmbed(PatchEmbed):
         self.channel_embed = nn.Parameter(torch.zeros(1, 1, channel_dims))
 
     def init_weights(self) -> None:
-        """Draw the patches as MAE does (He et al. 2021, appendix A.1) and the code as MMPretrain draws positions."""
+        """Draw patches as MAE does (He et al. 2021, A.1), the code as MMPretrain's positions."""
         super().init_weights()
         nn.init.xavier_uniform_(self.projection.weight.view(self.embed_dims, -1))
         trunc_normal_(self.channel_embed, std=0.02)
@@ -148,7 +148,7 @@ class SatMAEViT(BandBackbone, host.VisionTransformer):
         return tuple(outs)
 
     def embed(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
-        """Return the tokens before the first block, (B, 1 + groups * L, D), and the map's height and width."""
+        """Return tokens before the first block, (B, 1 + groups * L, D), and the map's (h, w)."""
         padded = F.pad(
             whole_patches(x, self.patch_px, self.stride), (0, 0, 0, 0, 0, 1)
         )  # and a band of zeros
@@ -212,7 +212,8 @@ class SatMAEViT(BandBackbone, host.VisionTransformer):
                 f'hold {stand_in!r}, which {why}',
                 self.bands,
                 'model.backbone',
-                f'Add it, or say what stands in for it: substitutes=dict({name}=...), a band or None for zeros',
+                'Add it, or say what stands in for it: '
+                f'substitutes=dict({name}=...), a band or None for zeros',
             )
         return self.bands.index(stand_in)
 

@@ -123,7 +123,7 @@ class SwinTransformer(BandBackbone, host.SwinTransformer):
     def _dense_stages(
         self, tokens: torch.Tensor, map_hw: tuple[int, int], first: int, done: bool = False
     ) -> tuple[torch.Tensor, ...]:
-        """Run the stages from `first` on, whose blocks may be `done`, on whole maps (B, H * W, D)."""
+        """Run the stages from `first` on, less `done` blocks, on whole maps (B, H * W, D)."""
         outs = []
         for index, stage in enumerate(self.stages[first:], first):
             if index > first or not done:

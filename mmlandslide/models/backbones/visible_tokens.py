@@ -19,7 +19,7 @@ HW = tuple[int, int]
 
 @dataclass(frozen=True)
 class Windows:
-    """The visible tokens of a batch, sorted so that windows with equally many tokens stand together.
+    """The visible tokens of a batch, sorted by how many of them share a window.
 
     Attributes:
         order: (B * L,) int64, the tokens in that order.
@@ -92,7 +92,7 @@ class VisibleTokens:
 def _equal_lengths_together(
     window: NDArray[np.int64],
 ) -> tuple[torch.Tensor, list[tuple[int, int]]]:
-    """Return an order of tokens in which windows with equally many stand together, and (windows, tokens in each) of each group.
+    """Return tokens ordered by the fill of their windows, and (windows, tokens) of each group.
 
     Args:
         window: (N,), of each token.
@@ -107,7 +107,7 @@ def _equal_lengths_together(
 
 
 def _table_rows(rows: torch.Tensor, columns: torch.Tensor, window_size: int) -> torch.Tensor:
-    """Return the row of the bias table for each pair of a window's tokens, (windows, query, key), from places (windows, tokens)."""
+    """Return the bias table's row per token pair, (windows, query, key), from (windows, tokens)."""
     down, across = (
         places[:, :, None] - places[:, None, :] + window_size - 1 for places in (rows, columns)
     )
@@ -120,7 +120,7 @@ def _split(tokens: torch.Tensor, sizes: list[tuple[int, int]]) -> tuple[torch.Te
 
 
 def split(tokens: torch.Tensor, windows: Windows) -> list[torch.Tensor]:
-    """Return tokens (B * L, D), in the order of the windows, as one (windows, tokens, D) a group."""
+    """Return tokens (B * L, D), in the order of the windows, as (windows, tokens, D) per group."""
     parts = _split(tokens, windows.sizes)
     return [
         part.view(count, length, -1)

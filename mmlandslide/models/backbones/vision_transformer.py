@@ -1,4 +1,4 @@
-"""Plain vision transformers over named bands, for tiles of any size and for strides of which a feature pyramid can be made."""
+"""Plain vision transformers over named bands, for tiles of any size and for feature pyramids."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mmlandslide.registry import MODELS
 
 
 class PlainTransformer(host.VisionTransformer):
-    """MMPretrain's ViT (Dosovitskiy et al. 2021) for tiles of any size, and for a part of their tokens.
+    """MMPretrain's ViT (Dosovitskiy et al. 2021) for tiles of any size, or a subset of tokens.
 
     A map of 256 px has 256 tokens of 16 px, so every block attends to all of them: the windows of
     ViTDet (Li et al. 2022, arXiv 2203.16527), which cut maps of 4096 tokens, would save nothing.
@@ -73,7 +73,7 @@ class PlainTransformer(host.VisionTransformer):
         return super().forward(whole_patches(x, self.patch_px, self.stride))
 
     def forward_visible(self, x: torch.Tensor, visible_index: torch.Tensor) -> torch.Tensor:
-        """Return the tokens after the last block and its norm, as if the tile had the visible ones alone.
+        """Return the tokens after the last block and norm, as if the visible ones were all.
 
         Args:
             x: (B, C, H, W), as `forward` takes it.
@@ -105,7 +105,7 @@ class PlainTransformer(host.VisionTransformer):
 
 
 def whole_patches(x: torch.Tensor, patch_px: int, stride: int) -> torch.Tensor:
-    """Return tiles padded to whole tokens, zeros below and right, and each token's pixels resized to a patch.
+    """Return tiles zero-padded to whole tokens, each token's pixels resized to a patch.
 
     Args:
         x: (B, C, H, W), normalised, so that zero is each band's mean.
@@ -121,7 +121,7 @@ def whole_patches(x: torch.Tensor, patch_px: int, stride: int) -> torch.Tensor:
 
 
 def cut(x: torch.Tensor, stride: int) -> torch.Tensor:
-    """Return each token's pixels, (B, h, w, C, stride, stride), from tiles (B, C, H, W), which are padded with zeros."""
+    """Return pixels by token, (B, h, w, C, stride, stride), of zero-padded tiles (B, C, H, W)."""
     bottom, right = (-side % stride for side in x.shape[2:])
     x = F.pad(x, (0, right, 0, bottom)) if bottom or right else x
     rows, columns = x.shape[2] // stride, x.shape[3] // stride

@@ -84,7 +84,7 @@ class WindowAttention(ShiftWindowMSA):
         return rows.view(tokens.shape)
 
     def _mixed(self, qkv: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """Return each window's values (n, N, C), mixed by attention, from (n, N, 3 C) and a bias as `attention` takes it."""
+        """Return each window's values (n, N, C), mixed by attention, of (n, N, 3 C) and a bias."""
         msa: Any = self.w_msa
         count, length, channels = qkv.shape
         q, k, v = (
@@ -130,7 +130,7 @@ def attention(
 
 
 def relative_bias(msa: Any, window: HW) -> torch.Tensor:
-    """Return the relative position bias of a window, cut from the centre of the table where it is smaller than the table's.
+    """Return the relative position bias of a window, the centre of the table where it is smaller.
 
     Returns:
         (heads, N, N) with N = window height x width.
@@ -169,7 +169,7 @@ def merge(windows: torch.Tensor, map_hw: HW, window: HW) -> torch.Tensor:
 def _apart(
     map_hw: HW, padded: HW, window: HW, shift: HW, device: torch.device
 ) -> torch.Tensor | None:
-    """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None` where all may.
+    """Return which tokens of a window must not attend to each other, (nW, N, N) bool, or `None`.
 
     Tokens are apart that the cyclic shift brought together from opposite sides, and padding from
     everything real.

@@ -1,4 +1,4 @@
-"""MAE: masked autoencoding with a plain vision transformer (He et al. 2021, arXiv 2111.06377), for any number of bands.
+"""MAE: masked autoencoding with a plain ViT (He et al. 2021, arXiv 2111.06377), for any bands.
 
 Written from the paper. The encoder computes the visible tokens alone; a light decoder sees them in
 their places among copies of one learnable token and predicts the pixels of every patch.
@@ -50,7 +50,7 @@ class MAEDecoder(BaseModule):
         self.to_pixels = nn.Linear(width, patch_values)
 
     def init_weights(self) -> None:
-        """Initialise linear layers from Xavier's uniform distribution and the mask token as the paper does (appendix A.1)."""
+        """Initialise linear layers (Xavier, uniform) and the mask token as the paper's A.1."""
         init_linear(self)
         nn.init.normal_(self.mask_token, std=0.02)
         super().init_weights()
@@ -181,6 +181,6 @@ class MAE(MaskedAutoencoder):
 
 
 def visible_of(masked: torch.Tensor) -> torch.Tensor:
-    """Return the positions of visible patches in order, (B, V) int64, from (B, L) bool with as many True in each row."""
+    """Return visible patches' positions in order, (B, V) int64, of (B, L) bool, True = masked."""
     num_visible = masked.shape[1] - int(masked[0].sum())
     return masked.to(torch.uint8).argsort(dim=1, stable=True)[:, :num_visible]

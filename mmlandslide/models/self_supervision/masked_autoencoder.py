@@ -18,7 +18,7 @@ HW = tuple[int, int]
 
 
 class MaskedAutoencoder(BaseSelfSupervisor):
-    """Pre-train a backbone by reconstructing the masked patches of a tile (He et al. 2021, arXiv 2111.06377).
+    """Reconstruct a tile's masked patches to pre-train a backbone (He et al. 2021, 2111.06377).
 
     Args:
         backbone: config of a backbone of ours; its `bands` are reconstructed.
@@ -104,7 +104,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
     def loss(
         self, inputs: torch.Tensor, data_samples: Sequence[Any], **_: Any
     ) -> dict[str, torch.Tensor]:
-        """Return the mean squared error over the masked patches, and beside it the target's variance there.
+        """Return the mean squared error over masked patches, and the target's variance there.
 
         `target_variance` is what a model would score that predicts each band's mean: a loss that
         stays there has learnt nothing (`VarianceHook` warns).

@@ -1,4 +1,4 @@
-"""Swin-MAE: masked autoencoding with a Swin encoder (Xu et al. 2023, arXiv 2212.13805), for any number of bands.
+"""Swin-MAE: masked autoencoding with a Swin encoder (Xu et al. 2023, arXiv 2212.13805).
 
 Written from the paper. Units of `unit_px` pixels are masked whole; the decoder is Swin blocks with
 patch expanding and no skips; the loss is the mean squared error of the masked pixels alone. The
@@ -50,7 +50,7 @@ class PatchExpanding(BaseModule):
         self.norm = nn.LayerNorm(in_channels // 2)
 
     def init_weights(self) -> None:
-        """Give the four tokens that come of one the same start (ICNR, Aitken et al. 2017, arXiv 1707.02937).
+        """Give the four tokens made of one the same start (ICNR, Aitken et al. 2017, 1707.02937).
 
         The untrained decoder is then a nearest-neighbour enlargement, from which one linear layer
         reads what the encoder knows; with four unrelated projections a place it must first learn to
@@ -112,7 +112,7 @@ class SwinMAEDecoder(BaseModule):
         self.to_pixels = nn.Linear(out_channels, patch_values)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return predicted patches (B, L, patch_values) from the last stage's map (B, 8 C, h, w)."""
+        """Return predicted patches (B, L, patch_values) of the last stage's map (B, 8 C, h, w)."""
         map_hw: HW = (features.shape[2], features.shape[3])
         tokens = features.flatten(2).transpose(1, 2)  # (B, h * w, 8 C)
         for expanding, stage in zip(self.expandings, self.stages, strict=True):
@@ -195,7 +195,7 @@ class SwinMAE(MaskedAutoencoder):
             raise _fault('decoder_expandings', f'lie between 0 and {mergings}', expandings)
 
     def init_weights(self) -> None:
-        """Initialise the decoder's linear layers as the encoder's, the mask token from a truncated normal, then the backbone."""
+        """Initialise decoder layers as the encoder's, the mask token, then the backbone."""
         init_linear(self.decoder)
         trunc_normal_(self.mask_token, std=0.02)
         super().init_weights()
@@ -219,7 +219,8 @@ class SwinMAE(MaskedAutoencoder):
             if side % self.unit_px or side % stride:
                 raise ConfigError.mismatch(
                     'tile size',
-                    f'be a multiple of the masked unit ({self.unit_px} px) and of the encoder stride ({stride} px)',
+                    f'be a multiple of the masked unit ({self.unit_px} px) '
+                    f'and of the encoder stride ({stride} px)',
                     tuple(inputs.shape[-2:]),
                     'the training pipeline',
                     'Resize or crop the tiles to such a size',

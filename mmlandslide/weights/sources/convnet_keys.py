@@ -21,7 +21,7 @@ _B0 = {
 
 
 def _b0_blocks() -> Iterable[tuple[int, int, str]]:
-    """Yield stage (1 to 7), block within it and the beginning of our names for every block of EfficientNet-B0 or -Lite0."""
+    """Yield stage (1-7), block and our name prefix of every block of EfficientNet-B0 and -Lite0."""
     for stage, (layer, first, count) in _B0.items():
         for block in range(count):
             yield stage, block, f'layers.{layer}.{first + block}.'
@@ -60,7 +60,7 @@ def _timm_efficientnet() -> Iterable[Rule]:
 
 
 def _tensorflow_efficientnet() -> Iterable[Rule]:
-    """Yield the rules of the names that TensorFlow's weights have once they are ported, as in Luke Melas's EfficientNet-PyTorch."""
+    """Yield the rules of TensorFlow's ported weights (Luke Melas's EfficientNet-PyTorch)."""
     yield r'_conv_stem\.', 'layers.0.conv.'
     yield r'_bn0\.', 'layers.0.bn.'
     yield r'_conv_head\.', 'layers.6.conv.'
@@ -85,7 +85,7 @@ _MOBILENET_V2 = (1, 2, 3, 4, 3, 3, 1)
 
 
 def _mobilenet_v2_blocks() -> Iterable[tuple[int, int, str, int]]:
-    """Yield stage (1 to 7), block within it, the beginning of our names and the convolutions of every block of MobileNetV2."""
+    """Yield stage (1-7), block, our name prefix and convolutions of every block of MobileNetV2."""
     for stage, count in enumerate(_MOBILENET_V2, 1):
         for block in range(count):
             yield stage, block, f'layer{stage}.{block}.conv.', 2 if stage == 1 else 3
@@ -109,7 +109,7 @@ def _torchvision_mobilenet_v2() -> Iterable[Rule]:
 
 
 def _first_mobilenet_v2() -> Iterable[Rule]:
-    """Yield the rules of the first port to PyTorch, which numbers convolution, norm and activation in one row."""
+    """Yield the rules of the first PyTorch port, which numbers convolution, norm, activation."""
     yield from _mobilenet_v2_ends('18')
     for position, (_, _, ours, convs) in enumerate(_mobilenet_v2_blocks(), 1):
         for index in range(convs):

@@ -49,7 +49,7 @@ class KeyMap:
 
 
 def renamer(keymap: KeyMap) -> Callable[[str], str | None]:
-    """Return a function from a foreign key to ours, or to `None` where the key is no part of a backbone."""
+    """Return a function from a foreign key to ours, `None` for keys outside a backbone."""
     rules = [(re.compile(pattern), replacement) for pattern, replacement in keymap.rules]
     dropped = [re.compile(pattern) for pattern in keymap.dropped]
 

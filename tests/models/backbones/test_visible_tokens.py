@@ -19,7 +19,7 @@ SIZES = [((128, 128), 8), ((64, 64), 4), ((64, 96), 8), ((96, 96), 7), ((32, 64)
 
 
 def swin(window_size, arch='nano', **options):
-    """Return a small Swin over two bands in double precision, its parameters away from their initial values."""
+    """Return a small double-precision Swin over two bands, away from its initial values."""
     torch.manual_seed(0)
     model = SwinTransformer(
         arch=arch,
@@ -59,7 +59,7 @@ def together(map_hw, window, shift):
 
 
 def dense_attention(attention, x, map_hw, visible):
-    """Attention over all tokens (B, L, C) of a map in one matrix, in which no token sees a masked one but itself."""
+    """Attention over all tokens (B, L, C), in which a masked token is seen by itself alone."""
     msa, (length, channels) = attention.w_msa, x.shape[1:]
     row, column = torch.arange(length) // map_hw[1], torch.arange(length) % map_hw[1]
     window = attention.window_size
@@ -77,7 +77,7 @@ def dense_attention(attention, x, map_hw, visible):
 
 
 def reference(model, images, masked, grid_hw, mask_token, unit_tokens):
-    """Dense Swin with masked keys excluded, whose masked tokens are replaced once a unit is one token."""
+    """Dense Swin without masked keys, whose masked tokens are replaced once a unit is a token."""
     x, map_hw = model.patch_embed(images)
     if model.use_abs_pos_embed:
         x = x + model.absolute_pos_embed

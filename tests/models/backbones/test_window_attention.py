@@ -23,7 +23,7 @@ def tokens(map_hw, batch=2, seed=1):
 
 
 def dense(msa, x, places, window):
-    """Attention of tokens (N, C) at `places` (N (row, column)), with the bias table looked up by relative position."""
+    """Attention of tokens (N, C) at `places` (N (row, column)), bias by relative position."""
     table = msa.relative_position_bias_table  # ((2 w - 1)^2, heads)
     q, k, v = (msa.qkv(x)[:, part * DIMS : (part + 1) * DIMS] for part in range(3))
     mixed = []

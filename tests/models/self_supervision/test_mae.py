@@ -22,7 +22,7 @@ VIT = {
 
 
 def model(bands=FIVE, backbone=None, **options):
-    """Return a MAE over five bands that no table knows, with patches of 8 px that are seen at 16 px."""
+    """Return a MAE over five bands outside the table, with 8 px patches seen at 16 px."""
     torch.manual_seed(0)
     mae = MAE(
         backbone={**VIT, 'bands': bands, 'stride': 8, **(backbone or {})},
@@ -151,7 +151,7 @@ def test_a_tile_must_be_a_multiple_of_the_patch(size_px):
     where = r'in the training pipeline\. Resize or crop'
     with pytest.raises(
         ConfigError,
-        match=rf'tile size must be a multiple of the patch \(8 px\), got \({size_px}, {size_px}\) {where}',
+        match=rf'must be a multiple of the patch \(8 px\), got \({size_px}, {size_px}\) {where}',
     ):
         model().loss(tiles(1, size_px=size_px), samples(1))
 

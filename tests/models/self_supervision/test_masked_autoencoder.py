@@ -24,6 +24,6 @@ def test_a_preprocessor_of_other_bands_than_the_backbone_is_refused():
     swin = {'type': 'mmlandslide.SwinTransformer', 'arch': 'nano', 'bands': 'rgb'}
     with pytest.raises(
         ConfigError,
-        match=r"have the backbone's bands \('B4', 'B3', 'B2'\) in this order, got \('R', 'G', 'B'\)",
+        match=r"the backbone's bands \('B4', 'B3', 'B2'\) in this order, got \('R', 'G', 'B'\)",
     ):
         SwinMAE(swin, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'photograph'})

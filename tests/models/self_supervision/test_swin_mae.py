@@ -278,7 +278,7 @@ def test_a_light_decoder_puts_pixels_where_their_tokens_are():
 
 
 @torch.no_grad()
-def test_the_mask_token_of_visible_tokens_stands_for_masked_units_and_changes_only_what_is_decoded():
+def test_the_mask_token_of_visible_tokens_stands_for_masked_units_and_changes_the_decoded():
     mae, images = model(encoder='visible'), tiles()
     assert mae.mask_token.shape == (1, 1, 192)  # of stage 3, where a unit is one token
     before = mae.reconstruct(images, torch.tensor([1, 2]))[0]
