@@ -105,7 +105,7 @@ def backbone_from(pretrain: str, stem: str = 'rgb', **options: Any) -> dict[str,
 
     Args:
         pretrain: name of a config in `configs/pretrain/`, without its suffix.
-        stem: rule for bands that the checkpoint lacks, see `weights.stem.adapt`.
+        stem: rule for bands that the checkpoint lacks, see `weights.transfer.stem.adapt`.
         options: other arguments of `weights.bridge.load_pretrained`.
     """
     return {
@@ -125,7 +125,7 @@ def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any
     Args:
         name: of the file.
         published_at: address at which the file, or an archive of it, is published.
-        stem: rule for bands that the file lacks, see `weights.stem.adapt`.
+        stem: rule for bands that the file lacks, see `weights.transfer.stem.adapt`.
         options: other arguments of `weights.bridge.load_pretrained`.
     """
     return {
@@ -151,7 +151,7 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
 
     Args:
         name: `efficientnet_lite0` or `mobilenet_v2`.
-        stem: rule for bands other than red, green and blue, see `weights.stem.adapt`.
+        stem: rule for bands other than red, green and blue, see `weights.transfer.stem.adapt`.
         options: other arguments of `weights.bridge.load_pretrained`.
 
     Raises:

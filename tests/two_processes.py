@@ -17,7 +17,7 @@ from torch import nn
 
 from mmlandslide.datasets.storage import store
 from mmlandslide.engine import distributed
-from mmlandslide.engine.runner import _one_line_excepthook
+from mmlandslide.engine.excepthook import one_line_excepthook
 from mmlandslide.errors import ConfigError
 from mmlandslide.evaluation.metric import LandslideMetric
 from mmlandslide.registry import MODEL_WRAPPERS
@@ -119,7 +119,7 @@ def main():
     }
     (out / f'{rank}.json').write_text(json.dumps(found))
     torch.distributed.barrier()
-    sys.excepthook = _one_line_excepthook
+    sys.excepthook = one_line_excepthook
     raise ConfigError.mismatch(
         'a test', 'fail', os.environ['RANK'], 'both processes', 'Look for one line'
     )

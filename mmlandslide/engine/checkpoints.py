@@ -1,4 +1,4 @@
-"""What our checkpoints hold beside weights, in tensors and plain types only."""
+"""The content of a training's checkpoint beside weights, in tensors and plain types only."""
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
@@ -8,15 +8,45 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 
-from mmlandslide.errors import LandslideError, StorageError
+from mmlandslide.engine.loops import ResumableLoop
+from mmlandslide.engine.record import bare
+from mmlandslide.errors import CheckpointError, LandslideError, StorageError
 from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
 #: What the system says where a disk is full, a quota used up or a file system read-only, whatever
 #: the file.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _LOG, _COUNT = 'log_history', 'count_history'
+
+
+class CheckpointContentHook(Hook):
+    """Keep checkpoints in plain types, and bring the logged history back on loading."""
+
+    priority = 'LOWEST'
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Add the progress within the epoch; turn the content into tensors and plain types."""
+        if isinstance(runner.train_loop, ResumableLoop):
+            checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(
+                checkpoint['meta']
+            )
+        if 'optimizer' in checkpoint:
+            # A step sets gradients to None: those that are there wait for `accumulative_counts`.
+            parameters = bare(runner.model).named_parameters()
+            checkpoint['accumulated'] = {
+                name: value.grad.cpu() for name, value in parameters if value.grad is not None
+            }
+        checkpoint.update({key: plain(value) for key, value in checkpoint.items()})
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Restore the logged history, and a resumed training's waiting gradients."""
+        restore_history(checkpoint.get('message_hub', {}))
+        if runner._resume:
+            restore_gradients(bare(runner.model), checkpoint.get('accumulated', {}))
 
 
 def plain(value: Any) -> Any:
@@ -104,3 +134,20 @@ def concerns_folder(folder: Path) -> Callable[[OSError], bool]:
         )
 
     return concerns
+
+
+def require_position(checkpoint: dict[str, Any], path: Path) -> None:
+    """Refuse to resume from a file that does not say where its training stood."""
+    meta = checkpoint.get('meta')
+    known = isinstance(meta, dict) and all(
+        isinstance(meta.get(key), int) and meta[key] >= 0 for key in ('epoch', 'iter')
+    )
+    if not known or not isinstance(checkpoint.get('message_hub'), dict):
+        raise CheckpointError.mismatch(
+            'checkpoint',
+            'say where its training stood, to be resumed',
+            f'keys {sorted(map(str, checkpoint))[:10]}',
+            path,
+            'Resume from a checkpoint that this package wrote; '
+            'to start from its weights, pass it as load_from',
+        )

@@ -3,64 +3,29 @@
 The seam for loading, saving and resuming.
 """
 
-import copy
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
-from mmlandslide import __version__
 from mmlandslide.engine import checkpoints, distributed
+from mmlandslide.engine.checkpoints import CheckpointContentHook, require_position
+from mmlandslide.engine.excepthook import one_line_excepthook
 from mmlandslide.engine.loops import ResumableLoop, resumable
-from mmlandslide.errors import CheckpointError, ConfigError, LandslideError, SplitOverlapError
+from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
+from mmlandslide.errors import ConfigError, SplitOverlapError
 from mmlandslide.files import remove_leftovers, replacing
 from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import RUNNERS
 from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
-from mmlandslide.weights.lineage import classes_of, stated, tiles_seen
+from mmlandslide.weights.lineage import stated, tiles_seen
 from mmlandslide.weights.options import refuse_host_weights
 from mmlandslide.weights.references import resolve
 from mmlandslide.weights.strict_load import fill
-
-
-class _CheckpointContentHook(Hook):
-    """Keep checkpoints in plain types, and bring the logged history back on loading."""
-
-    priority = 'LOWEST'
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """State how far the pass over the data is.
-
-        Turn all that is about to be written into tensors and plain types.
-        """
-        if isinstance(runner.train_loop, ResumableLoop):
-            checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(
-                checkpoint['meta']
-            )
-        if (
-            'optimizer' in checkpoint
-        ):  # a step sets gradients to None: what is there waits for `accumulative_counts`
-            parameters = bare(runner.model).named_parameters()
-            checkpoint['accumulated'] = {
-                name: value.grad.cpu() for name, value in parameters if value.grad is not None
-            }
-        checkpoint.update({key: checkpoints.plain(value) for key, value in checkpoint.items()})
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Turn the plain history back into what mmengine's logging uses.
-
-        Give a resumed training its gradients.
-        """
-        checkpoints.restore_history(checkpoint.get('message_hub', {}))
-        if runner._resume:
-            checkpoints.restore_gradients(bare(runner.model), checkpoint.get('accumulated', {}))
 
 
 @RUNNERS.register_module()
@@ -83,7 +48,7 @@ class LandslideRunner(Runner):
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'LandslideRunner':
         """Build the runner from a config; from here on, our errors are shown in one line."""
-        sys.excepthook = _one_line_excepthook
+        sys.excepthook = one_line_excepthook
         work_dir = Path(cfg['work_dir'])
         with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
             return super().from_cfg(cfg)
@@ -128,7 +93,7 @@ class LandslideRunner(Runner):
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
         """Register the hooks of the config and the one that keeps checkpoints plain."""
         super().register_hooks(default_hooks, custom_hooks)
-        self.register_hook(_CheckpointContentHook())
+        self.register_hook(CheckpointContentHook())
 
     def build_model(self, model: Any) -> Any:
         """Build the model.
@@ -187,7 +152,7 @@ class LandslideRunner(Runner):
                 '.'.join(('model', *filter(None, [name]), 'init_cfg')),
             )
         super()._init_model_weights()
-        overlap = self._seen_by_pretraining() & set(_tile_ids(self._val_loop))
+        overlap = self._seen_by_pretraining() & set(tile_ids_of(self._val_loop))
         if overlap:
             self.logger.warning(
                 f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model'
@@ -210,8 +175,8 @@ class LandslideRunner(Runner):
         self._settle_resume()
         super().load_or_resume()
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
-            known = tiles_seen(getattr(self, '_loaded_record', {})) | tiles_seen(self._record())
-            seen = sorted(known & set(_tile_ids(self._test_loop)))
+            known = tiles_seen(getattr(self, '_loaded_record', {})) | tiles_seen(record_of(self))
+            seen = sorted(known & set(tile_ids_of(self._test_loop)))
             if seen:
                 raise SplitOverlapError.mismatch(
                     'test tiles',
@@ -268,14 +233,14 @@ class LandslideRunner(Runner):
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # mmengine's resume would execute it
         if self._resume:
-            _require_position(checkpoint, path)
+            require_position(checkpoint, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
         self._loaded_record = stated(checkpoint, path)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
             lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))
-        for backbone in _backbones(bare(self.model)):
+        for backbone in backbones_of(bare(self.model)):
             backbone.lineage = dict(lineage)
         self._has_loaded = True
         self.logger.info(f'Loaded every parameter from {path}')
@@ -305,92 +270,14 @@ class LandslideRunner(Runner):
             StorageError: the disk is full or the folder cannot be written to; an older file is then
                 still as it was.
         """
-        meta, path = {**(meta or {}), 'mmlandslide': self._record()}, Path(out_dir) / filename
+        meta, path = {**(meta or {}), 'mmlandslide': record_of(self)}, Path(out_dir) / filename
         remove_leftovers(path.parent, '*.pth')
         with checkpoints.storing('checkpoint', path), replacing(path) as temporary:
             super().save_checkpoint(out_dir, temporary.name, *args, meta=meta, **kwargs)
 
-    def _record(self) -> dict[str, Any]:
-        """Return what the checkpoint states of itself."""
-        backbones = list(_backbones(bare(self.model)))
-        config, classes = self.cfg.filename, classes_of(_dataset(self._train_loop))
-        return {
-            'version': __version__,
-            'config': Path(config).name if config else None,
-            'bands': list(backbones[0].bands) if backbones else None,
-            'tile_ids': sorted(set(_tile_ids(self._train_loop))),
-            'lineage': copy.deepcopy(backbones[0].lineage) if backbones else {},
-            **({'classes': classes} if classes else {}),
-        }
-
     def _seen_by_pretraining(self) -> set[str]:
         return {
             tile
-            for backbone in _backbones(bare(self.model))
+            for backbone in backbones_of(bare(self.model))
             for tile in backbone.lineage.get('tile_ids', ())
         }
-
-
-def bare(model: Any) -> Any:
-    """Return a model without what wraps it among several processes."""
-    return model.module if is_model_wrapper(model) else model
-
-
-def _backbones(model: Any) -> Iterable[Any]:
-    """Yield the modules that carry a lineage."""
-    return (module for module in model.modules() if hasattr(module, 'lineage'))
-
-
-def _tile_ids(loop: Any) -> list[str]:
-    """Return the tiles of a loop's dataset.
-
-    None where there is no loop or the dataset knows no ids.
-    """
-    return _tiles_of(_dataset(loop))
-
-
-def _dataset(loop: Any) -> Any:
-    """Return the dataset of a loop, `None` where there is no loop."""
-    return getattr(getattr(loop, 'dataloader', None), 'dataset', None)
-
-
-def _tiles_of(dataset: Any) -> list[str]:
-    """Return the tiles of a dataset, also of those that mmengine's wrappers hold."""
-    if hasattr(dataset, 'tile_ids'):
-        return list(dataset.tile_ids)
-    inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
-    return [tile for each in inner if each is not None for tile in _tiles_of(each)]
-
-
-def _require_position(checkpoint: dict[str, Any], path: Path) -> None:
-    """Refuse to resume from a file that does not say where its training stood."""
-    meta = checkpoint.get('meta')
-    known = isinstance(meta, dict) and all(
-        isinstance(meta.get(key), int) and meta[key] >= 0 for key in ('epoch', 'iter')
-    )
-    if not known or not isinstance(checkpoint.get('message_hub'), dict):
-        raise CheckpointError.mismatch(
-            'checkpoint',
-            'say where its training stood, to be resumed',
-            f'keys {sorted(map(str, checkpoint))[:10]}',
-            path,
-            'Resume from a checkpoint that this package wrote; '
-            'to start from its weights, pass it as load_from',
-        )
-
-
-def _one_line_excepthook(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Show our errors in one line and any other as Python does.
-
-    Of several processes, the first that fails speaks.
-    """
-    if distributed.failed_before():
-        return
-    if isinstance(error, LandslideError):
-        # An error of a data loader's worker arrives with that worker's traceback in its message.
-        message = str(error).rsplit(f'{kind.__name__}: ', 1)[-1].strip()
-        sys.stderr.write(f'error: {message}\n')
-    else:
-        sys.__excepthook__(kind, error, trace)

@@ -24,8 +24,8 @@ from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.bridge import keymap_of
 from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.inspection import sha256
-from mmlandslide.weights.layout import translate
 from mmlandslide.weights.state_dict import State, backbone_state, tensors_of
+from mmlandslide.weights.transfer.layout import translate
 
 #: What a checkpoint states of itself that its weights need wherever they go.
 _STATED = ('version', 'config', 'bands', 'tile_ids')

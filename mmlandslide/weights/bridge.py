@@ -14,16 +14,17 @@ import torch
 from mmengine.logging import print_log
 
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
-from mmlandslide.weights import architecture, lineage, stem
+from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.checkpoint_file import read_checkpoint
-from mmlandslide.weights.layout import Translation, translate
 from mmlandslide.weights.references import resolve
-from mmlandslide.weights.report import TransferReport, shapes
-from mmlandslide.weights.resize import resized
 from mmlandslide.weights.sources import keymaps
 from mmlandslide.weights.sources.keymap import KeyMap
 from mmlandslide.weights.state_dict import State, backbone_state
 from mmlandslide.weights.strict_load import require_finite
+from mmlandslide.weights.transfer import stem
+from mmlandslide.weights.transfer.layout import Translation, translate
+from mmlandslide.weights.transfer.report import TransferReport, shapes
+from mmlandslide.weights.transfer.resize import resized
 
 _DERIVED = ('relative_position_index', 'num_batches_tracked')
 
@@ -44,7 +45,7 @@ def load_pretrained(
         backbone: one of ours, with `bands`, `stem_name` and `new_by_design`.
         checkpoint: a file, a work dir (its latest checkpoint) or a URL.
         source: name of a key map, or `auto` to recognise it by its keys.
-        stem: rule for bands that the checkpoint does not have, see `weights.stem.adapt`.
+        stem: rule for bands that the checkpoint does not have, see `weights.transfer.stem.adapt`.
         source_bands: bands of the checkpoint's stem; where `None`, those that the checkpoint
             states, else red, green, blue for three channels and Landslide4Sense's for fourteen.
         min_matched: share of backbone values in (0, 1] that suffices; where `None`, every parameter
@@ -191,7 +192,7 @@ def transfer(
         backbone: that receives.
         translation: the checkpoint's tensors under our names.
         path: of the checkpoint.
-        stem_rule: see `weights.stem.adapt`.
+        stem_rule: see `weights.transfer.stem.adapt`.
         source_bands: of the checkpoint's stem, `None` to go by their number.
 
     Returns:

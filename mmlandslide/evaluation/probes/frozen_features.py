@@ -15,7 +15,7 @@ from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import bridge
-from mmlandslide.weights.report import TransferReport
+from mmlandslide.weights.transfer.report import TransferReport
 
 #: Backbones whose four stages all give features; others give the outputs that their config names.
 _FOUR_STAGES = ('ResNet', 'SwinTransformer')

@@ -1,4 +1,4 @@
-from mmlandslide.weights.report import TransferReport
+from mmlandslide.weights.transfer.report import TransferReport
 
 # 1000 values: 600 matched, 200 resized, 100 widened, 100 missing; 24 more are new by design and
 # count nowhere.

@@ -3,7 +3,7 @@ import torch
 
 from mmlandslide.bands import BANDS, GROUPS, LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
-from mmlandslide.weights.stem import RULES, adapt, counterparts, source_bands
+from mmlandslide.weights.transfer.stem import RULES, adapt, counterparts, source_bands
 
 PHOTOGRAPH = ('R', 'G', 'B')
 

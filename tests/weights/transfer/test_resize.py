@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmlandslide.weights.resize import resized
+from mmlandslide.weights.transfer.resize import resized
 
 
 def test_positions_of_the_same_grid_lose_only_the_class_token():

@@ -1,7 +1,7 @@
 import torch
 
-from mmlandslide.weights.layout import translate
 from mmlandslide.weights.sources.keymap import KeyMap
+from mmlandslide.weights.transfer.layout import translate
 
 PLAIN = KeyMap('nobody', ())
 
