@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mmlandslide.proj import forget_foreign_databases
+
 if TYPE_CHECKING:
     from mmlandslide.scenes.detector import LandslideDetector
 
 __version__ = '0.1.0'
 __all__ = ['LandslideDetector', '__version__']
+
+forget_foreign_databases()  # before anything imports rasterio
 
 
 def __getattr__(name: str) -> Any:

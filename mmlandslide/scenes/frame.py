@@ -4,13 +4,14 @@ Its grid of pixels, its place on the map, and how large its pixels are on the gr
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pyproj
 from rasterio.coords import BoundingBox
 from rasterio.crs import CRS
 from rasterio.transform import Affine, array_bounds
-from rasterio.warp import transform as warp_positions
 
 from mmlandslide.errors import SceneError
 
@@ -18,9 +19,8 @@ from mmlandslide.errors import SceneError
 Window = tuple[int, int, int, int]
 
 _NO_MAP = Affine.identity()
-_WGS84 = CRS.from_epsg(4326)
-#: WGS 84: equatorial radius in metres and squared eccentricity.
-_RADIUS_M, _ECCENTRICITY2 = 6378137.0, 0.00669437999014
+#: Equatorial radii of earth's ellipsoids in metres; that of Mars is 3 396 190.
+_EARTH_RADIUS_M = (6.3e6, 6.45e6)
 
 
 @dataclass(frozen=True)
@@ -101,22 +101,16 @@ class GeoBox:
         end: tuple[float | np.ndarray, float | np.ndarray],
     ) -> np.ndarray:
         """Return the length in metres of short lines between (column, row) positions."""
-        (lon1, lat1), (lon2, lat2) = self._lonlat(*start), self._lonlat(*end)
-        lat = (lat1 + lat2) / 2
-        curve = 1 - _ECCENTRICITY2 * np.sin(lat) ** 2
-        east = (
-            _RADIUS_M / np.sqrt(curve) * np.cos(lat) * ((lon2 - lon1 + np.pi) % (2 * np.pi) - np.pi)
-        )
-        north = _RADIUS_M * (1 - _ECCENTRICITY2) / curve**1.5 * (lat2 - lat1)
-        return np.hypot(east, north)
+        lengths = _ellipsoid().inv(*self.lonlat(*start), *self.lonlat(*end))[2]
+        return np.asarray(lengths)
 
-    def _lonlat(
+    def lonlat(
         self, col: float | np.ndarray, row: float | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return longitude and latitude in radians."""
-        x, y = self.transform * (np.broadcast_to(col, np.shape(row)), row)
-        lon, lat = project(self.crs, _WGS84, np.asarray(x), np.asarray(y))
-        return np.radians(lon), np.radians(lat)
+        """Return longitude and latitude of pixel positions in degrees of WGS 84, NaN where there are none."""
+        col, row = np.broadcast_arrays(np.asarray(col, float), np.asarray(row, float))
+        x, y = self.transform * (col, row)
+        return _transformed(self.crs, 'EPSG:4326', x, y)
 
     @property
     def gsd_m(self) -> float:
@@ -135,13 +129,46 @@ def project(
 
     NaN for all where the maps have no such place in common.
     """
+    return _transformed(source, target, x, y)
+
+
+def _transformed(
+    source: CRS, target: CRS | str, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     try:
-        x, y = warp_positions(source, target, x, y)[:2]
-    except (
-        Exception
-    ):  # PROJ's errors come as classes of private modules; a place that cannot be is no crash
+        wkt = target if isinstance(target, str) else target.to_wkt()
+        x, y = _transformer(source.to_wkt(), wkt).transform(x, y)
+    except (pyproj.exceptions.ProjError, ValueError):  # a place that cannot be is no crash
         return np.full(np.shape(x), np.nan), np.full(np.shape(y), np.nan)
-    return np.asarray(x), np.asarray(y)
+    x, y = np.asarray(x), np.asarray(y)
+    somewhere = np.isfinite(x) & np.isfinite(y)
+    return np.where(somewhere, x, np.nan), np.where(somewhere, y, np.nan)
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=1)
+def _ellipsoid() -> pyproj.Geod:
+    return pyproj.Geod(ellps='WGS84')
+
+
+def _on_earth(crs: CRS) -> bool:
+    """Return whether the ellipsoid of a map is one of earth's, or there is none to tell."""
+    try:
+        ellipsoid = pyproj.CRS.from_wkt(crs.to_wkt()).ellipsoid
+    except pyproj.exceptions.ProjError:
+        return True
+    radius_m = _EARTH_RADIUS_M[0] if ellipsoid is None else ellipsoid.semi_major_metre
+    return bool(_EARTH_RADIUS_M[0] <= radius_m <= _EARTH_RADIUS_M[1])
+
+
+def _name_of(crs: CRS) -> str:
+    """Return the EPSG code of a map where it has one, else the start of its text."""
+    code = crs.to_epsg()
+    return f'EPSG:{code}' if code else str(crs.to_wkt()[:60])
 
 
 def require_upright(frame: GeoBox, path: Path) -> None:
@@ -159,6 +186,14 @@ def require_upright(frame: GeoBox, path: Path) -> None:
         remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
         raise SceneError.mismatch(
             'scene', 'have a coordinate reference system', 'none', path, remedy
+        )
+    if not _on_earth(frame.crs):
+        remedy = (
+            'Only scenes on earth are mapped: cut it with `gdal_retile.py -ps 512 512`, take the '
+            'place from the tiles with `gdal_edit.py -a_srs ""`, and pass their folder'
+        )
+        raise SceneError.mismatch(
+            'coordinate reference system', 'be of the earth', _name_of(frame.crs), path, remedy
         )
     if not np.isfinite(frame.gsd_m):
         got = f'{", ".join(f"{edge:.6g}" for edge in frame.bounds)} in {frame.crs.to_wkt()[:60]}'

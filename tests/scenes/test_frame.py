@@ -90,3 +90,14 @@ def test_a_rotated_or_flipped_frame_is_refused(turn):
         SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'
     ):
         require_upright(GeoBox(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))
+
+
+def test_a_map_of_mars_is_refused_with_the_way_to_search_it_as_tiles():
+    mars = CRS.from_wkt(
+        'PROJCS["Mars",GEOGCS["Mars",DATUM["D_Mars",SPHEROID["Mars",3396190,0]],'
+        'PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]],'
+        'PROJECTION["Equirectangular"],UNIT["metre",1]]'
+    )
+    frame = GeoBox(4, 4, from_origin(0.0, 0.0, 10.0, 10.0), mars)
+    with pytest.raises(SceneError, match=r'be of the earth, got .*Mars.* in a\.tif\. Only scenes'):
+        require_upright(frame, Path('a.tif'))

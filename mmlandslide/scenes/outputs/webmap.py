@@ -155,7 +155,7 @@ def _warped(rgba: NDArray[np.uint8], frame: GeoBox) -> tuple[NDArray[np.uint8], 
     }
     rasterio.warp.reproject(np.ascontiguousarray(rgba.transpose(2, 0, 1)), warped, **places)
     bounds = array_bounds(height, width, transform)
-    west, south, east, north = rasterio.warp.transform_bounds(_MERCATOR, footprint.WGS84, *bounds)
+    west, south, east, north = rasterio.warp.transform_bounds(_MERCATOR, 'EPSG:4326', *bounds)
     return warped.transpose(1, 2, 0), ((south, west), (north, east))
 
 
@@ -163,7 +163,7 @@ def _features(layer: gpd.GeoDataFrame, frame: GeoBox, on_the_map: bool) -> list[
     """Return detections as GeoJSON features, in degrees or as (column, -row)."""
     shown = layer.drop(columns='acquired')
     if on_the_map:
-        shown = shown.to_crs(footprint.WGS84.to_wkt())
+        shown = shown.to_crs('EPSG:4326')
     else:
         a, b, c, d, e, f = tuple(Affine.scale(1, -1) * ~frame.transform)[:6]
         shown = gpd.GeoDataFrame(

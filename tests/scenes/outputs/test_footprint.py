@@ -61,3 +61,20 @@ def test_degrees_beyond_the_antimeridian_are_laid_where_the_earth_has_them(west,
     assert (around.bounds[0] >= -180, around.bounds[2] <= 180) == (True, True)
     assert around.area == pytest.approx(1)
     assert around.geom_type == ('MultiPolygon' if west == 179.5 else 'Polygon')
+
+
+@pytest.mark.parametrize(('code', 'pole'), [(3413, 90.0), (3031, -90.0)])
+def test_a_scene_around_a_pole_encloses_it(code, pole):
+    # 100 km square around the pole: its corners lie 70.7 km off, 0.63 degrees at 111.7 km each.
+    frame = GeoBox(100, 100, from_origin(-50000, 50000, 1000, 1000), CRS.from_epsg(code))
+    west, south, east, north = bbox(frame)
+    assert (west, east) == (-180, 180)
+    assert pole in (south, north)
+    assert north - south == pytest.approx(0.64, abs=0.02)
+    assert shape(outline(frame)).covers(shape({'type': 'Point', 'coordinates': (30, pole)}))
+
+
+@pytest.mark.parametrize('west', [-180, 0])
+def test_a_map_of_the_whole_earth_goes_from_end_to_end(west):
+    frame = GeoBox(180, 360, from_origin(west, 90, 1, 1), CRS.from_epsg(4326))
+    assert bbox(frame) == (-180, -90, 180, 90)
