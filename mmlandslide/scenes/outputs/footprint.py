@@ -4,7 +4,6 @@ from typing import Any
 
 import antimeridian
 import numpy as np
-from rasterio.crs import CRS
 from shapely import MultiPolygon, Polygon, box
 from shapely.geometry import mapping
 from shapely.geometry.polygon import orient
