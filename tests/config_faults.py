@@ -88,6 +88,7 @@ def _initialisers(function):
 TOP_LEVEL = parameters(Runner) - {'cfg', 'work_dir', 'launcher', 'experiment_name'} | {
     'runner_type',
     'allow_overlap',
+    'protocol',
 }
 #: Dict without a `type` -> the keys that its reader takes.
 OWNERS = {

@@ -27,7 +27,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from PIL import Image
 
-from mmlandslide.datasets.storage.index import find_tiles, select
+from mmlandslide.datasets.storage.index import find_tiles
+from mmlandslide.datasets.storage.split_file import select
 from mmlandslide.datasets.storage.tiles import read_image
 from mmlandslide.datasets.views.masks import MaskFolderDataset
 from mmlandslide.datasets.views.voc import VOCTileDataset, read_voc

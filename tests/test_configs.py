@@ -129,7 +129,8 @@ def name_of(path):
         if data_words(cfg) == ['imagenet']
         else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
     )
-    return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands])
+    protocol = [cfg.protocol] if cfg.protocol else []
+    return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands, *protocol])
 
 
 def pretrained_by(path):
@@ -153,7 +154,9 @@ def tiles_of(path):
     data = loaded(path).train_dataloader.dataset
     if data.type == 'mmlandslide.ImageFolderDataset':
         return None
-    return [data.get(key) for key in ('data_root', 'split', 'folder', 'split_file')]
+    return [data.get(key) for key in ('data_root', 'split', 'folder', 'split_file')] + [
+        loaded(path).protocol
+    ]
 
 
 def test_there_are_configs_of_both_stages():

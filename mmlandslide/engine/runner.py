@@ -12,6 +12,7 @@ from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
+from mmlandslide.datasets.l4s.protocols import apply_protocol
 from mmlandslide.engine import checkpoints, distributed
 from mmlandslide.engine.checkpoints import CheckpointContentHook, require_position
 from mmlandslide.engine.excepthook import one_line_excepthook
@@ -47,8 +48,13 @@ class LandslideRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'LandslideRunner':
-        """Build the runner from a config; from here on, our errors are shown in one line."""
+        """Build the runner from a config; from here on, our errors are shown in one line.
+
+        Raises:
+            ConfigError: the config's `protocol` is unknown, or not for its data.
+        """
         sys.excepthook = one_line_excepthook
+        apply_protocol(cfg)
         work_dir = Path(cfg['work_dir'])
         with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
             return super().from_cfg(cfg)

@@ -21,3 +21,4 @@ randomness = dict(seed=0)
 log_level = 'INFO'
 load_from = None
 resume = False
+protocol = None

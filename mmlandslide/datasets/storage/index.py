@@ -22,9 +22,7 @@ LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
 #: Environment variable: folders, separated as in `PATH`, that links inside a data root may lead
 #: into.
 LINKS_INTO = 'MMLANDSLIDE_LINKS_INTO'
-#: A split file of all 4844 tiles has 80 kB.
-MAX_SPLIT_BYTES = 2**24
-_SHOWN, _SHOWN_LENGTH = 5, 60
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -237,72 +235,6 @@ def stamp(path: Path | None) -> list[str | int] | None:
         return None
     status = path.stat()
     return [path.name, status.st_size, status.st_mtime_ns]
-
-
-def select(refs: Iterable[TileRef], split_file: Path) -> list[TileRef]:
-    """Return the tiles that a split file names, in its order.
-
-    Args:
-        refs: to choose from.
-        split_file: text, one tile id a line; `#` starts a comment. It names tiles only; nothing in
-            it is opened as a path.
-
-    Raises:
-        MissingPathError: no such file.
-        DatasetError: an id that is not among `refs` or stands there twice, no id at all, a file
-            that is not UTF-8 or absurdly large, or a link that leads out of its folder.
-    """
-    known = {ref.tile_id: ref for ref in refs}
-    return [known[tile_id] for tile_id in read_split(split_file, known)]
-
-
-def read_split(split_file: Path, known: Collection[str]) -> list[str]:
-    """Return the tile ids of a split file; arguments and errors as in `select`."""
-    if not split_file.is_file():
-        raise MissingPathError.mismatch(
-            'split file',
-            'exist',
-            'no file',
-            split_file,
-            'Write one tile id a line, such as train/12',
-        )
-    require_inside(split_file.parent, split_file.parent, [split_file])
-    lines = (line.split('#')[0].strip() for line in _text(split_file).splitlines())
-    tile_ids = [line for line in lines if line]
-    unknown = [tile_id for tile_id in tile_ids if tile_id not in known]
-    if unknown:
-        raise DatasetError.mismatch(
-            'split file',
-            f'name tiles of this split, such as {next(iter(known), "train/1")}',
-            f'{len(unknown)} unknown: {[tile_id[:_SHOWN_LENGTH] for tile_id in unknown[:_SHOWN]]}',
-            split_file,
-            'Take those lines out (a quarantined tile counts as unknown)',
-        )
-    if not tile_ids or len(set(tile_ids)) != len(tile_ids):
-        got = 'a tile twice' if tile_ids else 'no tile'
-        raise DatasetError.mismatch(
-            'split file',
-            'name at least one tile and none twice',
-            got,
-            split_file,
-            'Correct its lines',
-        )
-    return tile_ids
-
-
-def _text(split_file: Path) -> str:
-    """Return the text of a split file."""
-    size, remedy = split_file.stat().st_size, 'Write one tile id a line, such as train/12'
-    if size > MAX_SPLIT_BYTES:
-        raise DatasetError.mismatch(
-            'split file', f'have at most {MAX_SPLIT_BYTES} bytes', size, split_file, remedy
-        )
-    try:
-        return split_file.read_text(encoding='utf-8')
-    except UnicodeDecodeError as error:
-        raise DatasetError.mismatch(
-            'split file', 'be UTF-8 text', repr(str(error)), split_file, remedy
-        ) from error
 
 
 def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:

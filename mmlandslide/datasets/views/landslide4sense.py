@@ -9,7 +9,6 @@ import numpy as np
 from mmlandslide import bands as band_table
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import rule_named
-from mmlandslide.datasets.storage.index import select
 from mmlandslide.datasets.storage.store import TileStore, ensure_store, usable_tiles
 from mmlandslide.datasets.views.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError
@@ -34,6 +33,8 @@ class Landslide4SenseView(TileView):
         split: `train`, `validation` (or `val`) or `test`.
         bands: names or groups to load, such as `'all'` or `('B4', 'B3', 'B2')`.
         split_file: text file with one tile id a line; `None` for all tiles of the split.
+        missing: `refuse` an id of the split file whose tile is not there, or `skip` it; then the
+            count is logged.
         name: of the data.
         wire: form in which tiles enter the pipeline and, unless a transform computes, travel to the
             device: `'float32'` in stored units, or `'stored'`, the store's whole numbers (uint16;
@@ -56,6 +57,7 @@ class Landslide4SenseView(TileView):
         split: str = 'train',
         bands: str | Sequence[str] = 'all',
         split_file: str | Path | None = None,
+        missing: str = 'refuse',
         name: str = 'landslide4sense',
         wire: str = 'float32',
         **kwargs: Any,
@@ -64,7 +66,7 @@ class Landslide4SenseView(TileView):
             raise ConfigError.mismatch(
                 'wire', f'be one of {WIRES}', repr(wire), type(self).__name__, 'Name one of them'
             )
-        self.split, self.split_file, self.wire = split, split_file, wire
+        self.split, self.split_file, self.missing, self.wire = split, split_file, missing, wire
         self.positions = band_table.positions(
             bands, LANDSLIDE4SENSE, f'Landslide4Sense tiles of {data_root}'
         )
@@ -79,7 +81,10 @@ class Landslide4SenseView(TileView):
         fits = all(self.store.entry(tile_id).dtype == '<u2' for tile_id in self.store.ids)
         self.read = self.store.raw if self.wire == 'stored' and fits else self.store.read
         refs = usable_tiles(Path(self.data_root), self.split)
-        refs = refs if self.split_file is None else select(refs, Path(self.split_file))
+        if self.split_file is not None:
+            known = {ref.tile_id: ref for ref in refs}
+            chosen = self.listed(Path(self.split_file), known, self.missing)
+            refs = [known[tile_id] for tile_id in chosen]
         return [
             {'img_id': ref.tile_id, 'img_path': str(ref.image_path), **self.truth(ref.tile_id)}
             for ref in refs

@@ -11,7 +11,8 @@ import numpy as np
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.boxes import rule_named
-from mmlandslide.datasets.storage.index import TileRef, require_inside, select, split_named
+from mmlandslide.datasets.storage.index import TileRef, require_inside, split_named
+from mmlandslide.datasets.storage.split_file import select
 from mmlandslide.datasets.storage.store import ensure, store_folder
 from mmlandslide.datasets.storage.tiles import SUFFIXES
 from mmlandslide.datasets.views.view import Sample, TileView

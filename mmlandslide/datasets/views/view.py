@@ -4,14 +4,19 @@ Keyed randomness, loading by tile id, and no silent substitution of samples.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from logging import WARNING
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from mmlandslide import bands as band_table
 from mmlandslide import rng
+from mmlandslide.datasets.l4s_grid import tile_number
+from mmlandslide.datasets.storage.split_file import listed_ids, read_split
 from mmlandslide.errors import DatasetError
 
 Sample = dict[str, Any]
@@ -93,6 +98,28 @@ class TileView(BaseDataset, ABC):
                 where,
                 remedy,
             )
+        return found
+
+    def listed(self, split_file: Path, known: Collection[str], missing: str) -> list[str]:
+        """Return the tile ids of a split file; how many are skipped is logged.
+
+        Args:
+            split_file: as in `split_file.read_split`.
+            known: ids of the tiles at hand.
+            missing: what to do about others, `refuse` or `skip`.
+
+        Raises:
+            DatasetError: `skip`, and an id that no Landslide4Sense training tile can have.
+            LandslideError: see `split_file.read_split`.
+        """
+        found = read_split(split_file, known, missing)
+        if missing == 'skip':
+            tile_ids = listed_ids(split_file)
+            if self.name == 'landslide4sense':
+                for tile_id in (each for each in tile_ids if each.startswith('train/')):
+                    tile_number(tile_id)
+            left_out = f'{len(tile_ids) - len(found)} of the {len(tile_ids)} tiles of {split_file}'
+            print_log(f'{left_out} are not in this copy and left out', 'current', WARNING)
         return found
 
     @abstractmethod

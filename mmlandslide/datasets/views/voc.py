@@ -10,7 +10,7 @@ import numpy as np
 from defusedxml import ElementTree
 
 from mmlandslide import bands as band_table
-from mmlandslide.datasets.storage.index import read_split, require_inside
+from mmlandslide.datasets.storage.index import require_inside
 from mmlandslide.datasets.storage.tiles import IMAGE, image_hw, read_image
 from mmlandslide.datasets.views.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError, TileError
@@ -25,7 +25,7 @@ _REMEDY = 'Correct the file, or take it and its image out of the folder'
 
 @DATASETS.register_module()
 class VOCTileDataset(TileView):
-    """A folder of photographs `N.jpg`, each with its boxes in `N.xml`.
+    """RGB tiles `N.jpg`, each with its boxes in `N.xml`, in one folder or several.
 
     `data/l4s_rgb`: Landslide4Sense tiles as 8-bit RGB, resized from 128 to 224 px, 1440 train and
     309 valid, class `landslides`; boxes are whole numbers from 0 to 224, half-open.
@@ -37,12 +37,15 @@ class VOCTileDataset(TileView):
 
     Args:
         data_root: that holds the folder.
-        folder: of images and XML files, such as `train`.
+        folder: of images and XML files, such as `train`, or several, such as `('train', 'valid')`
+            where a split file names tiles of both.
         bands: of `R`, `G`, `B`, in any order; values 0 to 255.
         tile_id: how the file's `{stem}` becomes a tile id. With the default and
             `name='landslide4sense'` the RGB tile 12 has the id of the 14-band tile it was made
             from, so that a tile in both is seen as the same.
         split_file: text with one tile id a line; only those, in its order.
+        missing: `refuse` an id of the split file whose tile is not there, or `skip` it; then the
+            count is logged. The original study kept 1749 of the 3799 Landslide4Sense tiles.
         keep_negatives: keep tiles without a box.
         kwargs: what `TileView` takes, `name` among it. `metainfo=dict(classes=...)` with several
             classes has each object's name looked up there; with one class, every object is of it.
@@ -51,8 +54,8 @@ class VOCTileDataset(TileView):
         MissingPathError: no such folder or split file.
         ConfigError: a `tile_id` without `{stem}`, which would give all tiles one id.
         DatasetError: no tile, none with a box where only those are kept, an image without XML, an
-            XML without image, or a tile named in the split file that is not there, or a link that
-            leads out of the data root.
+            XML without image, a tile in two of the folders, a tile named in the split file that is
+            not there, or a link that leads out of the data root.
         TileError: a broken image or XML, or a box that cannot be.
     """
 
@@ -60,27 +63,30 @@ class VOCTileDataset(TileView):
         self,
         *,
         data_root: str | Path,
-        folder: str = 'train',
+        folder: str | Sequence[str] = 'train',
         bands: str | Sequence[str] = FILE_BANDS,
         tile_id: str = 'train/{stem}',
         split_file: str | Path | None = None,
+        missing: str = 'refuse',
         keep_negatives: bool = True,
         **kwargs: Any,
     ) -> None:
         self.root = Path(data_root)
-        self.folder = self.root / folder
+        names = (folder,) if isinstance(folder, str) else tuple(folder)
+        self.folders = [self.root / name for name in names]
+        self.where = ', '.join(map(str, self.folders))
         if '{stem}' not in tile_id:
             raise ConfigError.mismatch(
                 'tile_id',
                 'contain {stem}',
                 repr(tile_id),
-                self.folder,
+                self.where,
                 "Write for example 'train/{stem}'",
             )
         self.tile_id = tile_id
         self.split_file = Path(split_file) if split_file else None
-        self.keep_negatives = keep_negatives
-        self.positions = band_table.positions(bands, FILE_BANDS, self.folder)
+        self.missing, self.keep_negatives = missing, keep_negatives
+        self.positions = band_table.positions(bands, FILE_BANDS, self.where)
         super().__init__(bands=bands, **kwargs)
 
     def load_data_list(self) -> list[Sample]:
@@ -88,13 +94,16 @@ class VOCTileDataset(TileView):
 
         Ids, paths, boxes, labels and `gt_label` (1 where there is a box).
         """
-        samples = {
-            sample['img_id']: sample
-            for sample in map(self._sample, paired_files(self.folder, self.root))
-        }
-        chosen = list(samples) if self.split_file is None else read_split(self.split_file, samples)
-        found = [samples[tile_id] for tile_id in chosen]
-        return found if self.keep_negatives else self.with_boxes(found, self.folder)
+        files = [pair for folder in self.folders for pair in paired_files(folder, self.root)]
+        samples: dict[str, Sample] = {}
+        for sample in map(self._sample, files):
+            self._require_new(sample, samples)
+            samples[sample['img_id']] = sample
+        found = list(samples.values())
+        if self.split_file is not None:
+            chosen = self.listed(self.split_file, samples, self.missing)
+            found = [samples[tile_id] for tile_id in chosen]
+        return found if self.keep_negatives else self.with_boxes(found, self.where)
 
     def load_image(self, info: Sample) -> np.ndarray:
         """Return the tile's bands, (C, H, W) float32, 0 to 255."""
@@ -111,6 +120,16 @@ class VOCTileDataset(TileView):
             'labels': np.array([self._label(name, xml_path) for name in names], np.int64),
             'gt_label': int(len(boxes) > 0),
         }
+
+    def _require_new(self, sample: Sample, samples: dict[str, Sample]) -> None:
+        """Refuse a tile that lies in two folders."""
+        known = samples.get(sample['img_id'])
+        if known is not None:
+            got, remedy = f'{sample["img_path"]} too', 'Take one of the two out'
+            subject = f'tile {sample["img_id"]}'
+            raise DatasetError.mismatch(
+                subject, 'lie in one folder', got, known['img_path'], remedy
+            )
 
     def _label(self, name: str, xml_path: Path) -> int:
         """Return the class of an object from its name."""

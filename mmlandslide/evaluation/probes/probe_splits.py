@@ -1,11 +1,13 @@
 """Splits of a probe: tiles to fit on and other tiles to score on, as a config names its data."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.registry import DefaultScope
 
+from mmlandslide.datasets.l4s.protocols import FOLDER, apply_protocol, protocol_named
 from mmlandslide.datasets.views.view import TileView
 from mmlandslide.errors import ConfigError, SplitOverlapError
 from mmlandslide.registry import DATASETS
@@ -21,7 +23,7 @@ _SPLITS = {
 
 
 def probe_splits(
-    cfg: Mapping[str, Any],
+    cfg: MutableMapping[str, Any],
     data_root: Path | None = None,
     fit_split: str | None = None,
     score_split: str | None = None,
@@ -31,8 +33,8 @@ def probe_splits(
 
     Args:
         cfg: a pre-training or detection config: its training data fit, its validation data score.
-            Where it has no validation, split `validation` (folder `valid` of VOC tiles) of the
-            training data does.
+            Where it has no validation, the test data of its `protocol` do, and without one split
+            `validation` (folder `valid` of VOC tiles) of the training data.
         data_root: instead of the config's. One of tiles with masks holds a folder per split.
         fit_split: split, or folder of VOC tiles, to fit on, instead of the config's.
         score_split: split, or folder of VOC tiles, to score on, instead of the config's.
@@ -44,10 +46,10 @@ def probe_splits(
         SplitOverlapError: a tile is in both splits.
         LandslideError: what the views raise.
     """
+    cfg = copy.deepcopy(cfg)
+    apply_protocol(cfg)
     fitting = _dataset(cfg, 'train_dataloader')
-    held_out = (
-        _dataset(cfg, 'val_dataloader') if cfg.get('val_dataloader') else _other_split(fitting)
-    )
+    held_out = _held_out(cfg, fitting)
     steps = _steps(held_out, input_px)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         fit, scored = (
@@ -78,6 +80,18 @@ def _dataset(cfg: Mapping[str, Any], loader: str) -> dict[str, Any]:
             remedy,
         )
     return dict(dataset)
+
+
+def _held_out(cfg: Mapping[str, Any], fitting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data set that scores."""
+    if cfg.get('val_dataloader'):
+        return _dataset(cfg, 'val_dataloader')
+    if not cfg.get('protocol'):
+        return _other_split(fitting)
+    if cfg.get('test_dataloader'):
+        return _dataset(cfg, 'test_dataloader')
+    scored = protocol_named(cfg['protocol']).score
+    return {**fitting, 'split_file': f'{FOLDER}/{scored}.txt'}
 
 
 def _kind(dataset: Mapping[str, Any]) -> str:

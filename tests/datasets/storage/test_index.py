@@ -3,7 +3,7 @@
 import factories
 import pytest
 
-from mmlandslide.datasets.storage.index import find_tiles, layout, pair, select
+from mmlandslide.datasets.storage.index import find_tiles, layout, pair
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 
 
@@ -77,33 +77,3 @@ def test_an_empty_split_and_an_unknown_one_are_refused(tmp_path):
         find_tiles(tmp_path, 'test')
     with pytest.raises(ConfigError, match=r"one of \['train', 'validation', 'test'\], got 'dev'"):
         find_tiles(tmp_path, 'dev')
-
-
-def test_a_split_file_chooses_tiles_in_its_order(tmp_path):
-    factories.write_dataset(tmp_path, {'train': 3})
-    (tmp_path / 'ids.txt').write_text('# two of three\ntrain/3\n\n  train/1  # the first\n')
-    assert [ref.tile_id for ref in select(find_tiles(tmp_path, 'train'), tmp_path / 'ids.txt')] == [
-        'train/3',
-        'train/1',
-    ]
-
-
-@pytest.mark.parametrize(
-    ('text', 'said'),
-    [
-        ('train/9\ntrain/1', r"1 unknown: \['train/9'\]"),
-        ('../../etc/passwd', r"unknown: \['../../etc/passwd'\]"),
-        ('train/1\ntrain/1', 'got a tile twice'),
-        ('# nothing', 'got no tile'),
-    ],
-)
-def test_a_wrong_split_file_is_refused(tmp_path, text, said):
-    factories.write_dataset(tmp_path, {'train': 1})
-    (tmp_path / 'ids.txt').write_text(text)
-    with pytest.raises(DatasetError, match=said):
-        select(find_tiles(tmp_path, 'train'), tmp_path / 'ids.txt')
-
-
-def test_a_missing_split_file_is_named(tmp_path):
-    with pytest.raises(MissingPathError, match=r'split file must exist, got no file in .*ids\.txt'):
-        select([], tmp_path / 'ids.txt')

@@ -213,3 +213,13 @@ def test_an_unknown_wire_form_is_refused_with_those_that_there_are(root):
 def test_a_stored_view_sent_to_a_worker_loads_the_same(root):
     view = Landslide4SenseDetDataset(data_root=root, wire='stored')
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(view))[1]['img'], view[1]['img'])
+
+
+def test_a_tile_that_the_copy_lacks_is_an_error_unless_it_may_be_skipped(tmp_path):
+    factories.write_dataset(tmp_path, {'train': 2})
+    (tmp_path / 'ids.txt').write_text('train/2\ntrain/3\n')
+    options = {'data_root': tmp_path, 'split_file': tmp_path / 'ids.txt'}
+    with pytest.raises(DatasetError, match=r"1 unknown: \['train/3'\]"):
+        Landslide4SenseDetDataset(**options)
+    view = Landslide4SenseDetDataset(**options, missing='skip')
+    assert view.tile_ids == ['landslide4sense:train/2']

@@ -1,12 +1,14 @@
 import os
 from pathlib import Path
 
+import factories
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmlandslide.datasets.formatting import PackDetection
 from mmlandslide.datasets.storage.tiles import image_hw
+from mmlandslide.datasets.views import view as view_module
 from mmlandslide.datasets.views.voc import VOCTileDataset, read_voc
 from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError, TileError
 from mmlandslide.registry import DATASETS
@@ -262,3 +264,44 @@ def test_the_real_tiles_are_read_whole(folder, tiles, boxes, far):
     )
     found = np.concatenate([view.get_data_info(index)['boxes_xyxy'] for index in range(len(view))])
     assert (len(view), len(found), found.max()) == (tiles, boxes, far)
+
+
+def test_a_split_over_two_folders_takes_the_tiles_of_both(tmp_path):
+    factories.write_voc(tmp_path, {'train': 2})
+    factories.write_voc(tmp_path, {'valid': 2}, first=3)
+    (tmp_path / 'ids.txt').write_text('train/4\ntrain/1\n')
+    folders = ('train', 'valid')
+    view = VOCTileDataset(
+        data_root=tmp_path, name='rgb', folder=folders, split_file=tmp_path / 'ids.txt'
+    )
+    assert view.tile_ids == ['rgb:train/4', 'rgb:train/1']
+
+
+def test_a_tile_in_two_folders_is_refused(tmp_path):
+    factories.write_voc(tmp_path, {'train': 2, 'valid': 1})
+    with pytest.raises(DatasetError, match=r'tile train/1 must lie in one folder, got .*valid/1'):
+        VOCTileDataset(data_root=tmp_path, name='rgb', folder=('train', 'valid'))
+
+
+def test_tiles_that_the_copy_lacks_are_skipped_where_asked_and_counted(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(view_module, 'print_log', lambda text, *_: said.append(text))
+    factories.write_voc(tmp_path, {'train': 1})
+    (tmp_path / 'ids.txt').write_text('train/1\ntrain/2\ntrain/3\n')
+    options = {'data_root': tmp_path, 'name': 'rgb', 'split_file': tmp_path / 'ids.txt'}
+    with pytest.raises(DatasetError, match=r"2 unknown: \['train/2', 'train/3'\]"):
+        VOCTileDataset(**options)
+    assert VOCTileDataset(**options, missing='skip').tile_ids == ['rgb:train/1']
+    assert [text.split(' of /')[0] for text in said] == ['2 of the 3 tiles']
+
+
+def test_an_id_that_no_tile_can_have_is_not_skipped(tmp_path):
+    factories.write_voc(tmp_path, {'train': 1})
+    (tmp_path / 'ids.txt').write_text('train/1\ntrain/3800\n')
+    with pytest.raises(DatasetError, match=r"train/1 to train/3799, got 'train/3800'"):
+        VOCTileDataset(
+            data_root=tmp_path,
+            name='landslide4sense',
+            split_file=tmp_path / 'ids.txt',
+            missing='skip',
+        )

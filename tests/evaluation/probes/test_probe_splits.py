@@ -119,3 +119,12 @@ def test_data_of_another_kind_are_refused():
         match=r"train_dataloader.dataset must be one of \[.*\], got 'ImageNet' in the config",
     ):
         probe_splits(config({'type': 'ImageNet'}))
+
+
+def test_a_protocol_names_both_sides(tmp_path):
+    factories.write_voc(tmp_path, {'train': 1})  # row 0 of scene A
+    factories.write_voc(tmp_path, {'valid': 1}, first=2133)  # row 52
+    tiles = {'type': 'mmlandslide.VOCTileDataset', 'data_root': str(tmp_path)}
+    cfg = config({**tiles, 'name': 'landslide4sense'})
+    cfg['protocol'] = 'block'
+    assert names(probe_splits(cfg)) == [['landslide4sense:train/1'], ['landslide4sense:train/2133']]
