@@ -14,6 +14,7 @@ from mmlandslide.scenes.frame import GeoBox, require_upright
 from mmlandslide.scenes.inputs.band_files import BandPlace, Catalogue
 from mmlandslide.scenes.inputs.band_names import CIRRUS, canonical, is_reflectance, require_known
 from mmlandslide.scenes.inputs.coverage import require_cover
+from mmlandslide.scenes.inputs.formats.packages import archive_of
 from mmlandslide.scenes.inputs.layers import BandLayer, CloudMask, cloud_kind
 from mmlandslide.scenes.inputs.options import (
     LANDSLIDE4SENSE_UNITS,
@@ -215,5 +216,8 @@ def _inputs(scene: RasterScene, catalogue: Catalogue) -> tuple[InputFile, ...]:
     files = [layer.file for layer in scene.layers]
     if scene.clouds is not None:
         files.append(scene.clouds.file)
-    paths = {Path(name) for file in files for name in file.dataset.files} | set(catalogue.metadata)
-    return tuple(InputFile.of(path) for path in sorted(paths) if path.is_file())
+    paths = {path for file in files for path in file.files} | set(catalogue.metadata)
+    whole = {
+        path if inside is None else inside[0] for path in paths for inside in [archive_of(path)]
+    }
+    return tuple(InputFile.of(path) for path in sorted(whole) if path.is_file())

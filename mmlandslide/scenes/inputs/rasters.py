@@ -1,8 +1,9 @@
 """Raster files.
 
-Opened by what they hold, never by what they are called, and read in windows on a frame of their own
-or another. Only GeoTIFF, JPEG 2000 and virtual rasters (VRT) are read, without side files; a VRT
-may name local files of these kinds and runs no code.
+Opened by what they hold, never by what they are called, and read in windows on a grid of their own
+or another. Only GeoTIFF, JPEG 2000 and virtual rasters (VRT) are read, from folders or a .zip; a
+VRT is built anew from what is understood of it. What a file says of itself - no data, masks inside
+and beside it, transparency, scale and offset - is heeded.
 """
 
 import os
@@ -11,110 +12,62 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-from defusedxml import ElementTree
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from mmlandslide.errors import LandslideError, MissingPathError, SceneError
+from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
+from mmlandslide.scenes.inputs.formats import derived_raster, gdal
+from mmlandslide.scenes.inputs.formats.bombs import require_small_blocks
+from mmlandslide.scenes.inputs.formats.openable import Openable, openable
+from mmlandslide.scenes.inputs.formats.side_files import SideFacts, side_facts, side_mask
 
-_GDAL = {
-    'GDAL_DISABLE_READDIR_ON_OPEN': 'EMPTY_DIR',
-    'GDAL_VRT_ENABLE_PYTHON': 'NO',
-    'GDAL_CACHEMAX': 2**28,
-}
-_JPEG2000 = (b'\x00\x00\x00\x0cjP  ', b'\xff\x4f\xff\x51')
-_TIFF = (b'II*\x00', b'MM\x00*', b'II+\x00', b'MM\x00+')
-#: Elements of a VRT that draw on other files, and kinds of VRT that are more than a mosaic, a
-#: selection or a warp of them.
-_VRT_SOURCES = ('SourceFilename', 'SourceDataset')
-_VRT_KINDS = ('VRTSourcedRasterBand', 'VRTWarpedRasterBand', 'VRTWarpedDataset', 'GDALWarpOptions')
-_VRT_DEPTH = 4
-_MAX_VRT_BYTES = 2**24
+#: Metadata that lead GDAL from a file of any format to another file or URL.
+_LEADS_AWAY = {'OVERVIEWS': 'OVERVIEW_FILE', 'GEOLOCATION': 'X_DATASET'}
+
+
+def driver_of(path: Path) -> str:
+    """Return GDAL's driver for a file by its first bytes.
+
+    Raises:
+        MissingPathError: no such file.
+        SceneError: another format, or a VRT that says what is not allowed.
+    """
+    return openable(path).driver
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Read under GDAL's options, and turn its errors into one that names the file.
+def reading(path: Path, opens: bool = True) -> Iterator[None]:
+    """Read within GDAL's walls, and turn its errors into one that names the file.
+
+    Args:
+        path: of the file.
+        opens: whether GDAL may open files meanwhile.
 
     Raises:
         SceneError: the file cannot be read.
     """
     try:
-        with rasterio.Env(**_GDAL):
+        with gdal.walls(opens):
             yield
     except LandslideError:
         raise
-    except (
-        Exception
-    ) as error:  # GDAL's errors come as classes of rasterio, of its private modules and of Python
+    # GDAL's errors come as classes of rasterio, of its private modules and of Python.
+    except Exception as error:
         reason = ' '.join(str(error.__cause__ or error).split())
         raise SceneError.mismatch(
-            'raster file', 'be readable', repr(reason), path, 'Get the file again'
+            'raster file', 'be readable', repr(reason), path, 'Download it again'
         ) from error
-
-
-def driver_of(path: Path, depth: int = 0) -> str:
-    """Return GDAL's driver for a file by its first bytes.
-
-    Args:
-        path: of the file.
-        depth: of virtual rasters that name this file.
-
-    Raises:
-        MissingPathError: no such file.
-        SceneError: another format, or a VRT that names what is not allowed.
-    """
-    if not path.is_file():
-        raise MissingPathError.mismatch('raster file', 'exist', 'no file', path, 'Check the path')
-    with path.open('rb') as file:
-        start = file.read(256)
-    if start.startswith(_TIFF):
-        return 'GTiff'
-    if start.startswith(_JPEG2000):
-        return 'JP2OpenJPEG'
-    if start.lstrip().startswith(b'<VRTDataset'):
-        _check_vrt(path, depth)
-        return 'VRT'
-    remedy = 'Unpack it' if start.startswith(b'PK') else 'Convert it with `gdal_translate`'
-    raise SceneError.mismatch(
-        'raster file', 'be GeoTIFF, JPEG 2000 or VRT', f'first bytes {start[:12]!r}', path, remedy
-    )
-
-
-def _check_vrt(path: Path, depth: int) -> None:
-    """Refuse a virtual raster that computes, is absurdly large or nested, or draws on anything but local raster files."""
-    expected, remedy = (
-        'name local GeoTIFF or JPEG 2000 files and compute nothing',
-        'Build it with `gdalbuildvrt`',
-    )
-    if depth == _VRT_DEPTH or path.stat().st_size > _MAX_VRT_BYTES:
-        raise SceneError.mismatch('VRT', expected, 'too many bytes or levels', path, remedy)
-    try:
-        elements = list(ElementTree.parse(path).iter())
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise SceneError.mismatch('VRT', 'be XML', repr(str(error)), path, remedy) from error
-    kinds = {element.get('subClass', _VRT_KINDS[0]) for element in elements}
-    if not kinds <= set(_VRT_KINDS):
-        raise SceneError.mismatch('VRT', expected, sorted(kinds - set(_VRT_KINDS))[0], path, remedy)
-    named = [
-        (element.text or '', element.get('relativeToVRT'))
-        for element in elements
-        if element.tag in _VRT_SOURCES
-    ]
-    for name, relative in dict.fromkeys(
-        named
-    ):  # a mosaic of many bands names its files once a band
-        driver_of(path.parent / name if relative == '1' else Path(name), depth + 1)
 
 
 @dataclass
@@ -127,6 +80,7 @@ class RasterFile:
         resampling: where it is warped to `frame`.
         nodata: value that means no data; what the file says by default.
         zero_is_data: keep zeros even where the file says that they mean no data.
+        voids: further values that mean no data.
     """
 
     path: Path
@@ -134,6 +88,7 @@ class RasterFile:
     resampling: Resampling = Resampling.bilinear
     nodata: float | None = None
     zero_is_data: bool = False
+    voids: tuple[float, ...] = ()
     _opened: threading.local = field(
         default_factory=threading.local, init=False, repr=False, compare=False
     )
@@ -150,25 +105,90 @@ class RasterFile:
     def dataset(self) -> DatasetReader:
         """The open file as it is; a process that was forked opens it again."""
         if getattr(self._opened, 'process', None) != os.getpid():
-            driver = driver_of(self.path)
+            source = self._source()
+            self._opened.virtual = source.driver == 'VRT'
+            self._opened.files = source.files
             with reading(self.path), warnings.catch_warnings():
-                warnings.simplefilter(
-                    'ignore', NotGeoreferencedWarning
-                )  # whoever needs a place on the map says so
-                self._opened.dataset = rasterio.open(self.path.absolute(), driver=driver)
+                # Whoever needs a place on the map says so.
+                warnings.simplefilter('ignore', NotGeoreferencedWarning)
+                self._opened.dataset = self._open(source)
             self._opened.on_frame = self._warped(self._opened.dataset)
             self._opened.process = os.getpid()
         return self._opened.dataset
 
+    def _source(self) -> Openable:
+        """Return what GDAL is to open."""
+        return openable(self.path)
+
+    def _open(self, source: Openable) -> DatasetReader:
+        dataset, self._opened.name = _opened(source), source.name
+        for domain, item in _LEADS_AWAY.items():
+            if item in dataset.tags(ns=domain):
+                raise SceneError.mismatch(
+                    'raster file',
+                    'say nothing of other files',
+                    f'{item} in its metadata',
+                    self.path,
+                    'Write it anew with `gdal_translate -nomd`',
+                )
+        require_small_blocks(dataset, self.path)
+        mask = side_mask(self.path)
+        if mask is None:
+            return dataset
+        beside = openable(mask)
+        with _opened(beside) as masks:
+            if masks.shape != dataset.shape or masks.count not in (1, dataset.count):
+                got = f'{masks.count} bands of {masks.shape}'
+                expected = f'fit the raster ({dataset.count} bands of {dataset.shape})'
+                remedy = f'Delete it, or make it again from {self.path.name}'
+                raise SceneError.mismatch('mask', expected, got, mask, remedy)
+            bands = masks.count
+        self._opened.files = (*source.files, *beside.files)
+        self._opened.virtual = True
+        layout = _layout(source.name, dataset)
+        self._opened.name = derived_raster.with_mask(layout, beside.name, bands, dataset.nodata)
+        return rasterio.open(self._opened.name, driver='VRT')
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file and those that it draws on."""
+        _ = self.dataset
+        found: tuple[Path, ...] = self._opened.files
+        return found
+
+    @cached_property
+    def side(self) -> SideFacts:
+        """What the `.aux.xml` beside the file says."""
+        return side_facts(self.path)
+
     @property
     def own_frame(self) -> GeoBox:
-        """The frame that the file states."""
-        return _frame_of(self.dataset, self.path)
+        """The grid that the file states.
+
+        Raises:
+            SceneError: it has control points instead.
+        """
+        dataset = self.dataset
+        frame = _frame_of(dataset, self.path)
+        if frame.crs is None and (dataset.gcps[0] or dataset.rpcs is not None):
+            got = f'{len(dataset.gcps[0])} control points' if dataset.gcps[0] else 'RPCs'
+            remedy = 'Warp it with `gdalwarp`, which makes a grid of them'
+            raise SceneError.mismatch(
+                'raster file', 'have a grid on the map', got, self.path, remedy
+            )
+        return frame
 
     def _warped(self, dataset: DatasetReader) -> DatasetReader | WarpedVRT:
         if self.frame is None or self.frame.same_grid(_frame_of(dataset, self.path)):
             return dataset
+        nodata, masked = self._nodata_of(dataset), _is_masked(dataset)
+        voids = [value for value in (nodata, *self.voids) if value is not None]
         with reading(self.path):
+            if masked or len(voids) > 1:  # the warper heeds one statement
+                layout = _layout(self._opened.name, dataset)
+                text = derived_raster.without_voids(layout, voids, masked)
+                dataset, nodata = rasterio.open(text, driver='VRT'), np.nan
+                self._opened.virtual = True
             return WarpedVRT(
                 dataset,
                 src_crs=_wrapped(dataset),
@@ -178,7 +198,7 @@ class RasterFile:
                 width=self.frame.width,
                 resampling=self.resampling,
                 dtype='float32',
-                src_nodata=self._nodata_of(dataset),
+                src_nodata=voids[0] if nodata is None and voids else nodata,
                 nodata=np.nan,
             )
 
@@ -188,8 +208,30 @@ class RasterFile:
         return self._nodata_of(self.dataset)
 
     def _nodata_of(self, dataset: DatasetReader) -> float | None:
-        stated = dataset.nodata if self.nodata is None else self.nodata
+        stated, beside = dataset.nodata, next(iter(self.side.nodata.values()), None)
+        if self.nodata is None and not _agree(stated, beside):
+            remedy = (
+                'Name the right one: --nodata for the bands, `gdal_edit.py -a_nodata` for others'
+            )
+            raise SceneError.mismatch(
+                'value that means no data',
+                'be one in the file and in its .aux.xml',
+                [stated, beside],
+                self.path,
+                remedy,
+            )
+        if self.nodata is not None:
+            stated = self.nodata
+        elif stated is None:
+            stated = beside
         return None if self.zero_is_data and stated == 0 else stated
+
+    def scales(self, indexes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return factors and offsets of bands, (C,) each, that the file states of its values."""
+        dataset, side = self.dataset, self.side
+        scales = [side.scale.get(index, dataset.scales[index - 1]) for index in indexes]
+        offsets = [side.offset.get(index, dataset.offsets[index - 1]) for index in indexes]
+        return np.array(scales), np.array(offsets)
 
     def read(self, indexes: tuple[int, ...], window: Window) -> np.ndarray:
         """Read a window.
@@ -208,21 +250,20 @@ class RasterFile:
         """
         row, col, height, width = window
         values = np.full((len(indexes), height, width), np.nan, np.float32)
-        dataset = self.dataset
+        _ = self.dataset
         top, left, rows, cols = (self.frame or self.own_frame).inside(window)
         if rows and cols:
             part = self._part(indexes, window=RasterWindow(left, top, cols, rows))
             values[:, top - row : top - row + rows, left - col : left - col + cols] = part
-        scales, offsets = (
-            np.array([stated[index - 1] for index in indexes])
-            for stated in (dataset.scales, dataset.offsets)
-        )
+        scales, offsets = self.scales(indexes)
         if (scales != 1).any() or offsets.any():
             values = (values * scales[:, None, None] + offsets[:, None, None]).astype(np.float32)
         return values
 
     def overview(self, index: int, size_hw: tuple[int, int]) -> np.ndarray:
-        """Read a band of the whole frame in few pixels, block by block or from the file's overviews where it has them.
+        """Read a band of the whole frame in few pixels.
+
+        Block by block, or from the file's overviews where it has them.
 
         Args:
             index: of the band, from 1.
@@ -235,20 +276,51 @@ class RasterFile:
             MissingPathError: the file is gone.
             SceneError: it cannot be read.
         """
-        return np.asarray(
-            self._part((index,), out_shape=(1, *size_hw), resampling=Resampling.average)[0]
-        )
+        how = {'out_shape': (1, *size_hw), 'resampling': Resampling.average}
+        return np.asarray(self._part((index,), **how)[0])
 
     def _part(self, indexes: tuple[int, ...], **how: Any) -> np.ndarray:
         """Return float32 values that are read inside the frame, NaN where they are not known."""
-        nodata = self.used_nodata
-        with reading(self.path):
-            values = self._opened.on_frame.read(list(indexes), masked=not self.zero_is_data, **how)
+        nodata, on_frame = self.used_nodata, self._opened.on_frame
+        heeded = not self.zero_is_data or _is_masked(on_frame)
+        with reading(self.path, opens=self._opened.virtual):
+            values = on_frame.read(list(indexes), masked=heeded, **how)
         known = np.asarray(np.ma.filled(values.astype(np.float32), np.nan))
         known[~np.isfinite(known)] = np.nan
-        if nodata is not None:
-            known[known == np.float32(nodata)] = np.nan
+        for void in self.voids if nodata is None else (nodata, *self.voids):
+            known[known == np.float32(void)] = np.nan
         return known
+
+
+def _opened(source: Openable) -> DatasetReader:
+    plain = source.driver != 'VRT' and not source.name.startswith('/vsi')
+    return rasterio.open(Path(source.name) if plain else source.name, driver=source.driver)
+
+
+def alpha_indexes(dataset: DatasetReader) -> tuple[int, ...]:
+    """Return the bands of a file that say how opaque the others are, from 1."""
+    return tuple(
+        index for index, kind in enumerate(dataset.colorinterp, 1) if kind == ColorInterp.alpha
+    )
+
+
+def _is_masked(dataset: DatasetReader) -> bool:
+    """Return whether a mask or transparency says where data are, beside any value."""
+    flags = {flag for band in dataset.mask_flag_enums for flag in band}
+    return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+
+
+def _agree(one: float | None, other: float | None) -> bool:
+    """Return whether two statements are equal, or one of them is missing."""
+    if one is None or other is None:
+        return True
+    return bool(np.isclose(one, other, rtol=1e-6, equal_nan=True))
+
+
+def _layout(name: str, dataset: DatasetReader) -> derived_raster.Layout:
+    return derived_raster.Layout(
+        name, dataset.height, dataset.width, dataset.transform, dataset.crs, dataset.dtypes
+    )
 
 
 def _wrapped(dataset: DatasetReader) -> CRS | None:
@@ -263,5 +335,5 @@ def _wrapped(dataset: DatasetReader) -> CRS | None:
 
 
 def _frame_of(dataset: DatasetReader, path: Path) -> GeoBox:
-    with reading(path):
+    with reading(path, opens=False):
         return GeoBox(dataset.height, dataset.width, dataset.transform, dataset.crs)

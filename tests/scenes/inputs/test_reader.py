@@ -112,7 +112,7 @@ def test_a_truncated_file_is_named_when_its_part_is_read(tmp_path):
     scene = open_scene(path, FOUR)
     factories.truncate(path)
     with pytest.raises(
-        SceneError, match=r'raster file must be readable, got .* in .*a\.tif\. Get the file again'
+        SceneError, match=r'raster file must be readable, got .* in .*a\.tif\. Download it again'
     ):
         open_scene(path, FOUR).read((0, 0, 400, 400))
     assert scene.bands == FOUR
