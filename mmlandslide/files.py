@@ -1,6 +1,5 @@
 """Files that are either whole or not there: atomic writes, locks and plain JSON."""
 
-import fcntl
 import json
 import math
 import os
@@ -9,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import lock_descriptor
 
 
 @contextmanager
@@ -40,21 +41,30 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def open_lock(path: str | Path) -> IO[bytes]:
+    """Open a lock file, which is made where it is missing; its content stays as it is.
+
+    Args:
+        path: of the file, in a folder that is there.
+
+    Raises:
+        OSError: the path is a symbolic link, or the folder cannot be written to.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
+    return os.fdopen(os.open(path, flags, 0o666), 'rb+')
+
+
 def lock_now(file: IO[Any]) -> bool:
     """Lock an open file for this process, without waiting; return whether no other has it.
 
     Args:
-        file: opened for writing; the lock lasts as long as it, or a child that inherits it, is
+        file: open for writing; the lock lasts as long as it, or a child that inherits it, is
             open.
 
     Raises:
         OSError: the file system has no locks.
     """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock_descriptor(file.fileno(), blocking=False)
 
 
 def flush(path: Path) -> None:
@@ -71,9 +81,8 @@ def flush_folder(folder: Path) -> None:
     """Have the disk keep a folder's new names, in the order in which they were given."""
     if os.name == 'posix':
         descriptor = os.open(folder, os.O_RDONLY)
-        with suppress(
-            OSError
-        ):  # some network file systems cannot; the file is whole and named by now
+        # Some network file systems cannot; the file is whole and named by now.
+        with suppress(OSError):
             os.fsync(descriptor)
         os.close(descriptor)
 

@@ -15,10 +15,10 @@ from rasterio.transform import from_origin
 
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inference.components import ComponentPredictor
-from mmlandslide.scenes.inference.ranks import joined
-from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
+from mmlandslide.scenes.inference.ranks import init_process_group
 from mmlandslide.scenes.inputs.tile_scene import TileScene
-from mmlandslide.scenes.run import SceneDetector
+from mmlandslide.scenes.run import write
 
 BANDS = ('B4', 'slope', 'DEM')
 UTM = CRS.from_epsg(32633)
@@ -59,8 +59,8 @@ def predictor():
     return ComponentPredictor(BANDS, 'B4', 1.5)
 
 
-def detector():
-    return SceneDetector(predictor(), {'name': 'components'})
+def job(of_scene=None, settings=SETTINGS):
+    return InferenceJob(of_scene or scene(), predictor(), settings, {'name': 'components'})
 
 
 def main():
@@ -71,12 +71,11 @@ def main():
     )  # four blocks
     planted = scene(height, width, boxes(0, height, width))
     slow = replace(SETTINGS, batch_size=1000)  # one batch a block
-    with joined() as place:
-        detector().write(
-            planted,
+    with init_process_group() as worker:
+        write(
+            job(planted, slow),
             Path(sys.argv[1]),
-            slow,
-            place=place,
+            worker=worker,
             advance=lambda windows: time.sleep(seconds * (windows > 0)),
         )
 

@@ -11,7 +11,14 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
-from mmlandslide.files import lock_now, remove_leftovers, replacing, write_atomic, write_json
+from mmlandslide.files import (
+    lock_now,
+    open_lock,
+    remove_leftovers,
+    replacing,
+    write_atomic,
+    write_json,
+)
 from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 
@@ -305,3 +312,18 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path):
         assert not lock_now(other)
         one.close()
         assert lock_now(other)
+
+
+def test_a_lock_file_keeps_its_content(tmp_path):
+    (tmp_path / 'a.lock').write_text('4711')
+    with open_lock(tmp_path / 'a.lock') as file:
+        assert lock_now(file)
+    assert (tmp_path / 'a.lock').read_text() == '4711'
+
+
+def test_a_lock_file_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / 'precious').write_text('precious')
+    (tmp_path / 'a.lock').symlink_to(tmp_path / 'precious')
+    with pytest.raises(OSError, match='symbolic links'):
+        open_lock(tmp_path / 'a.lock')
+    assert (tmp_path / 'precious').read_text() == 'precious'

@@ -1,4 +1,4 @@
-"""`mmlandslide detect`: a scene, a trained detector -> landslides on the map."""
+"""`mmlandslide detect`: landslides of a scene as map layers."""
 
 import sys
 from collections import Counter
@@ -19,18 +19,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmlandslide.cli import scene_options
 from mmlandslide.errors import LandslideError, SceneError
 
 if TYPE_CHECKING:
     from mmlandslide.scenes.detector import LandslideDetector
-    from mmlandslide.scenes.inference.ranks import Place
-    from mmlandslide.scenes.inference.tiled_inference import Settings
+    from mmlandslide.scenes.inference.job import InferenceJob, Settings
+    from mmlandslide.scenes.inference.ranks import WorkerRank
     from mmlandslide.scenes.inputs.options import InputOptions
-    from mmlandslide.scenes.run import Advance, SceneDetector
+    from mmlandslide.scenes.run import Advance
     from mmlandslide.scenes.scene import Scene
 
 _FILE = click.Path(path_type=Path)
-_SHARE = click.FloatRange(0, 1)
+_FRACTION = click.FloatRange(0, 1)
+#: Option -> field of `Settings`, where their names differ.
 _SETTINGS = {
     'window': 'window_px',
     'overlap': 'overlap_px',
@@ -39,24 +41,13 @@ _SETTINGS = {
 }
 
 
-def _pairs(
-    context: click.Context, option: click.Parameter, given: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Split `NAME=VALUE`."""
-    pairs = [tuple(pair.split('=', 1)) for pair in given]
-    odd = [pair[0] for pair in pairs if len(pair) != 2 or not all(pair)]
-    if odd:
-        raise click.BadParameter(f'must be NAME=VALUE, got {odd[0]!r}')
-    return tuple((name, value) for name, value in pairs)
-
-
 @click.command('detect')
 @click.argument('scene', required=False, type=_FILE)
 @click.option('--config', 'config_path', type=_FILE, required=True, help='The detection config.')
 @click.option(
     '--checkpoint',
     required=True,
-    help='Of its training: a file, a work dir (its latest one) or a URL.',
+    help='Checkpoint of its training: a file, a work dir (its latest one) or a URL.',
 )
 @click.option(
     '--out', 'out', type=_FILE, required=True, help='A .gpkg; for a folder of tiles a folder.'
@@ -67,99 +58,62 @@ def _pairs(
 )
 @click.option(
     '--score-thr',
-    type=_SHARE,
+    type=_FRACTION,
     default=0.3,
     show_default=True,
-    help='Drop detections below this score.',
+    help='Drop detections with a lower score.',
 )
 @click.option(
     '--window',
     type=click.IntRange(1),
     default=128,
     show_default=True,
-    help='Side of a window, px of the scene.',
+    help='Side of the sliding window, px of the scene.',
 )
 @click.option(
     '--overlap',
     type=click.IntRange(0),
     default=32,
     show_default=True,
-    help='Of neighbouring windows, px.',
+    help='Overlap of neighbouring windows, px.',
 )
 @click.option(
-    '--batch', type=click.IntRange(1), default=8, show_default=True, help='Windows at once.'
+    '--batch',
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help='Windows per forward pass.',
 )
 @click.option(
     '--tta',
     type=click.Choice(['none', 'flips', 'all']),
     default='none',
     show_default=True,
-    help='Look 1, 4 or 8 times.',
+    help='Test-time augmentation: 1, 4 (flips) or 8 (flips and rotations) views.',
 )
 @click.option(
     '--merge',
     type=click.Choice(['nms', 'wbf']),
     default='nms',
     show_default=True,
-    help='Keep the best box, or fuse.',
+    help='Non-maximum suppression, or weighted boxes fusion.',
 )
 @click.option(
     '--iou-thr',
-    type=_SHARE,
+    type=_FRACTION,
     default=0.5,
     show_default=True,
-    help='Overlap of boxes that show one object.',
+    help='IoU above which two boxes show one object.',
 )
-@click.option(
-    '--join', is_flag=True, help='Join parts of objects that are larger than the overlap.'
-)
+@click.option('--join', is_flag=True, help='Stitch the parts of objects that windows have cut.')
 @click.option(
     '--device',
     default='auto',
     show_default=True,
     help='cpu, cuda, cuda:N, or auto: a GPU where there is one.',
 )
-@click.option('--amp', is_flag=True, help='Compute in half precision where that is safe.')
-@click.option(
-    '--band',
-    'band_files',
-    multiple=True,
-    callback=_pairs,
-    metavar='NAME=FILE',
-    help='A file of one band; repeat.',
-)
-@click.option(
-    '--band-order', metavar='B1,B2,...', help='Names of the bands of a file that does not say them.'
-)
-@click.option(
-    '--dem', type=_FILE, help='Elevation in metres, on any grid; the slope is computed from it.'
-)
-@click.option(
-    '--mask', 'cloud_mask', type=_FILE, help='Clouds, which count as no data; on any grid.'
-)
-@click.option(
-    '--mask-kind',
-    'cloud_kind',
-    help='What its values mean, such as SCL or QA60; default: as its name says.',
-)
-@click.option(
-    '--fill',
-    multiple=True,
-    callback=_pairs,
-    metavar='BAND=VALUE',
-    help='A band that the scene lacks, or BAND=mean.',
-)
-@click.option(
-    '--scale',
-    help='Unit of the bands: dn, reflectance, landslide4sense, or how many dn one is; default: by range.',
-)
-@click.option(
-    '--dn-offset', type=float, help='Added to digital numbers; default: as the metadata say.'
-)
-@click.option('--nodata', type=float, help='Value that means no data; default: as the file says.')
-@click.option(
-    '--no-check', is_flag=True, help='Take bands whose values contradict their names or units.'
-)
+@click.option('--amp', is_flag=True, help='Automatic mixed precision.')
+@scene_options.options
 def command(
     scene: Path | None,
     config_path: Path,
@@ -169,110 +123,78 @@ def command(
     amp: bool,
     **options: Any,
 ) -> None:
-    """Find landslides in a whole scene and write them as map layers.
+    """Detect landslides in a whole scene and write them as map layers.
 
     SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE), a folder of band
     files, a tile, or a folder of tiles; without it, every band comes by --band. Beside OUT.gpkg
     stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick look),
     OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
-    interrupted goes on where it stopped when the same command is given again. Several processes
+    interrupted resumes where it stopped when the same command is given again. Several processes
     share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
 
-    Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --dem dem.tif --config configs/det/faster_rcnn_r18.py
-    --checkpoint work_dirs/faster_rcnn_r18 --out landslides.gpkg
+    Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --dem dem.tif
+    --config configs/det/faster_rcnn_r18.py --checkpoint work_dirs/faster_rcnn_r18
+    --out landslides.gpkg
     """
-    from mmlandslide.scenes.detector import (
-        LandslideDetector,  # this loads torch and the hosts: seconds
-    )
-    from mmlandslide.scenes.inference.ranks import joined
+    from mmlandslide.scenes.detector import LandslideDetector
+    from mmlandslide.scenes.inference.ranks import init_process_group
 
-    with joined() as place, _one_voice(place):
-        detector = LandslideDetector(config_path, checkpoint, _device(device, place), amp)
-        for number, (path, opened) in enumerate(
-            _scenes(scene, out, detector, _input_options(options))
-        ):
-            _detect(detector.detector, opened, path, number, place, bool(out.suffix), options)
-        place.wait()
+    with init_process_group() as worker, _one_voice(worker):
+        detector = LandslideDetector(config_path, checkpoint, _device(device, worker), amp)
+        settings, read = _settings(options), scene_options.input_options(options)
+        for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):
+            job = detector.job(opened, settings)
+            _detect(job, path, number, worker, bool(out.suffix), options)
+        worker.wait()
 
 
 def _detect(
-    detector: 'SceneDetector',
-    scene: 'Scene',
+    job: 'InferenceJob',
     out: Path,
     number: int,
-    place: 'Place',
+    worker: 'WorkerRank',
     single: bool,
     options: dict[str, Any],
 ) -> None:
-    """Search one scene, or do this process's share of it, and say what was written.
+    """Run a job, or do this process's share of it, and say what was written.
 
-    Scenes of one block are dealt out to the processes; of a folder, those are left alone that the
-    same command has written before.
+    Scenes of one block are dealt out to the processes. Of a folder, the scenes are skipped that
+    the same command has written before.
     """
-    from mmlandslide.scenes.inference.ranks import Place
+    from mmlandslide.scenes import run
+    from mmlandslide.scenes.inference.ranks import WorkerRank
 
-    settings, overwrite, report = _settings(options), options['overwrite'], options['report']
-    share = place
-    if place.size > 1 and not single and len(settings.grid(scene).blocks) == 1:
-        if number % place.size != place.rank:
+    overwrite, report, share = options['overwrite'], options['report'], worker
+    if worker.size > 1 and not single and len(job.grid.blocks) == 1:
+        if number % worker.size != worker.rank:
             return
-        share = Place(local_rank=place.local_rank)
-    if not single and not overwrite and detector.has_written(scene, out, settings, report):
+        share = WorkerRank(local_rank=worker.local_rank)
+    if not single and not overwrite and run.has_written(job, out, report):
         if share.writes:
             click.echo(f'written before: {out}', err=True)
         return
-    with _progress(scene, settings, share, shown=place.writes) as advance:
-        written = detector.write(
-            scene, out, settings, overwrite, share, advance, sys.argv[1:], report
-        )
+    with _progress(job, share, shown=worker.writes) as advance:
+        written = run.write(job, out, overwrite, share, advance, sys.argv[1:], report)
     for each in written:
         click.echo(f'wrote {each}')
 
 
-def _device(name: str, place: 'Place') -> str:
-    """Return the device of a process: of several, each takes the GPU of its number."""
+def _device(name: str, worker: 'WorkerRank') -> str:
+    """Return the device of a process: of several, each takes the GPU of its local rank."""
+    if worker.size == 1 or name not in ('auto', 'cuda'):
+        return name
     import torch
 
-    if place.size == 1 or name not in ('auto', 'cuda') or not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         return name
-    return f'cuda:{place.local_rank % torch.cuda.device_count()}'
+    return f'cuda:{worker.local_rank % torch.cuda.device_count()}'
 
 
 def _settings(options: dict[str, Any]) -> 'Settings':
-    from mmlandslide.scenes.inference.tiled_inference import Settings
+    from mmlandslide.scenes.inference.job import Settings
 
     named = {_SETTINGS.get(name, name): value for name, value in options.items()}
     return Settings(**{name: named[name] for name in asdict(Settings()) if name in named})
-
-
-def _input_options(options: dict[str, Any]) -> 'InputOptions':
-    from mmlandslide.scenes.inputs.options import InputOptions
-
-    order = options['band_order']
-    return InputOptions(
-        band_files=options['band_files'],
-        band_order=None if order is None else [name.strip() for name in order.split(',')],
-        dem=options['dem'],
-        cloud_mask=options['cloud_mask'],
-        cloud_kind=options['cloud_kind'],
-        scale=options['scale'],
-        dn_offset=options['dn_offset'],
-        fill={
-            band: value if value == 'mean' else _number(band, value)
-            for band, value in options['fill']
-        },
-        nodata=options['nodata'],
-        check_values=not options['no_check'],
-    )
-
-
-def _number(band: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError as error:
-        raise click.BadParameter(
-            f'{band} must be a number or mean, got {value!r}', param_hint='--fill'
-        ) from error
 
 
 def _scenes(
@@ -298,18 +220,16 @@ def _require_own_names(folder: Path) -> None:
     names = Counter(path.stem for path in folder.iterdir() if path.suffix.lower() in tiles.SUFFIXES)
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
-        remedy = 'Rename one of each, or move it to a folder of its own: their output would have one name'
+        remedy = 'Rename one of each, or move it elsewhere: their output would have one name'
         raise SceneError.mismatch(
             'tiles', 'have names that differ before the suffix', twice, folder, remedy
         )
 
 
 @contextmanager
-def _progress(
-    scene: 'Scene', settings: 'Settings', place: 'Place', shown: bool
-) -> Iterator['Advance']:
-    """Show how far this process is with its share, if it is to be shown."""
-    mine = settings.grid(scene).blocks[place.rank :: place.size]
+def _progress(job: 'InferenceJob', worker: 'WorkerRank', shown: bool) -> Iterator['Advance']:
+    """Show the progress of this process's share of the windows, if it is to be shown."""
+    mine = job.grid.blocks[worker.rank :: worker.size]
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
@@ -318,18 +238,19 @@ def _progress(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
-        task = bar.add_task(f'{scene.name}: windows', total=sum(map(len, mine)))
+        task = bar.add_task(f'{job.scene.name}: windows', total=sum(map(len, mine)))
         yield lambda windows: bar.advance(task, windows)
 
 
 @contextmanager
-def _one_voice(place: 'Place') -> Iterator[None]:
+def _one_voice(worker: 'WorkerRank') -> Iterator[None]:
     """Let one of several processes report an error that all of them have."""
-    from mmlandslide.engine.distributed import failed_before
-
     try:
         yield
     except LandslideError:
-        if place.size > 1 and failed_before():
-            raise SystemExit(1) from None
+        if worker.size > 1:
+            from mmlandslide.engine.distributed import failed_before
+
+            if failed_before():
+                raise SystemExit(1) from None
         raise

@@ -2,27 +2,27 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
-from mmdet.structures import DetDataSample
 
-from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError
+from mmlandslide.scenes import run
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
-from mmlandslide.scenes.inference.tiled_inference import Settings
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
 from mmlandslide.scenes.inputs.tile_scene import scene_of
-from mmlandslide.scenes.run import Advance, SceneDetector
+from mmlandslide.scenes.run import Advance
 from mmlandslide.scenes.scene import Scene
-from mmlandslide.weights.inspection import sha256
-from mmlandslide.weights.references import resolve
+
+if TYPE_CHECKING:
+    from mmdet.structures import DetDataSample
 
 
 class LandslideDetector:
-    """Finds landslides in scenes with a trained detector.
+    """Detects landslides in scenes with a trained detector.
 
     `LandslideDetector(config, checkpoint)(scene)`.
 
@@ -41,21 +41,25 @@ class LandslideDetector:
     def __init__(
         self, config: str | Path, checkpoint: str | Path, device: str = 'auto', amp: bool = False
     ) -> None:
+        from mmlandslide.devices import device_named  # these load PyTorch: seconds
+        from mmlandslide.weights.inspection import sha256
+        from mmlandslide.weights.references import resolve
+
         path = resolve(str(checkpoint))
         chosen = device_named(device)
         self.predictor = ModelPredictor(Path(config), path, chosen, amp)
-        model = {
+        self.device = str(chosen)
+        self.model = {
             'config': str(config),
             'config_text': self.predictor.config.pretty_text,
             'checkpoint': str(path),
             'sha256': sha256(path),
             'amp': amp,
         }
-        self.detector = SceneDetector(self.predictor, model, str(chosen))
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the bands that it looks at."""
+        """Names of the model's input bands."""
         return self.predictor.bands
 
     def __call__(
@@ -66,22 +70,22 @@ class LandslideDetector:
         options: InputOptions = InputOptions(),  # noqa: B008 (frozen)
         advance: Advance = lambda windows: None,
         **settings: Any,
-    ) -> gpd.GeoDataFrame | DetDataSample:
-        """Find landslides.
+    ) -> 'gpd.GeoDataFrame | DetDataSample':
+        """Detect landslides.
 
         Args:
             source: what `open_scene` opens, an open scene, or an array (C, H, W) in stored units
                 with the bands of the detector.
             as_: `geodataframe`, see `vector.to_geodataframe`, or `sample`: the whole source in one
-                look, as MMDetection's `DetDataSample` with `pred_instances` in its own pixels; for
-                tiles.
+                forward pass, as MMDetection's `DetDataSample` with `pred_instances` in its own
+                pixels; for tiles.
             options: what the files do not say themselves.
             advance: called with the number of windows that are done since the last call.
             settings: fields of `Settings` that differ from the defaults.
 
         Raises:
             ConfigError: an unknown form or setting.
-            LandslideError: as `open_scene` and `search`.
+            LandslideError: as `open_scene` and `run.predict`.
         """
         if as_ not in ('geodataframe', 'sample'):
             remedy = 'Name one of those'
@@ -95,7 +99,7 @@ class LandslideDetector:
         scene = self.open(source, options)
         if as_ == 'sample':
             return self._sample(scene, settings)
-        return self.detector.find(scene, _settings(settings), advance)
+        return run.predict(self.job(scene, _settings(settings)), advance)
 
     def write(
         self,
@@ -108,7 +112,7 @@ class LandslideDetector:
         advance: Advance = lambda windows: None,
         **settings: Any,
     ) -> list[Path]:
-        """Find landslides and write layers, style, pictures and records, as `mmlandslide detect` does, see `SceneDetector.write`.
+        """Detect landslides and write the files that `mmlandslide detect` writes, see `run.write`.
 
         Args:
             source: as in a call.
@@ -123,12 +127,14 @@ class LandslideDetector:
             The files.
 
         Raises:
-            LandslideError: as in a call, or as `SceneDetector.write`.
+            LandslideError: as in a call, or as `run.write`.
         """
-        scene = self.open(source, options)
-        return self.detector.write(
-            scene, Path(out), _settings(settings), overwrite, advance=advance, report=report
-        )
+        job = self.job(self.open(source, options), _settings(settings))
+        return run.write(job, Path(out), overwrite, advance=advance, report=report)
+
+    def job(self, scene: Scene, settings: Settings) -> InferenceJob:
+        """Return the job of detecting landslides in an open scene."""
+        return InferenceJob(scene, self.predictor, settings, self.model, self.device)
 
     def open(
         self,
@@ -155,7 +161,7 @@ class LandslideDetector:
             )
         return scene_of(source, self.bands, self.bands, options)
 
-    def _sample(self, scene: Scene, settings: dict[str, Any]) -> DetDataSample:
+    def _sample(self, scene: Scene, settings: dict[str, Any]) -> 'DetDataSample':
         score_thr = _settings({'score_thr': 0.0, **settings}).score_thr
         values, valid = scene.read((0, 0, scene.height, scene.width))
         values[:, ~valid] = self.predictor.fill[:, None]

@@ -13,10 +13,10 @@ from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES, boxes_from_mask
 from mmlandslide.datasets.simulation.synthetic import simulate
 from mmlandslide.scenes.inference.components import ComponentPredictor
-from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
-from mmlandslide.scenes.run import SceneDetector
+from mmlandslide.scenes.run import predict, write
 
 PLACES = {
     32633: from_origin(432100.0, 5123450.0, 10, 10),
@@ -43,15 +43,17 @@ def planted(path, epsg):
     return mask
 
 
+def job(scene, settings):
+    predictor = ComponentPredictor(scene.bands, 'B4', 6000 / 445.17)  # B4's divisor
+    return InferenceJob(scene, predictor, settings, {})
+
+
 @pytest.mark.parametrize('epsg', PLACES)
 def test_scars_are_found_where_they_are_on_the_map(tmp_path, epsg):
     mask = planted(tmp_path / 'scene.tif', epsg)
     scene = open_scene(tmp_path / 'scene.tif', options=InputOptions(check_values=False))
-    detector = SceneDetector(
-        ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {}
-    )  # B4's divisor
     settings = Settings(window_px=128, overlap_px=80, score_thr=0.0)  # the largest scar is 63 px
-    [path, *_] = detector.write(scene, tmp_path / 'out.gpkg', settings)
+    [path, *_] = write(job(scene, settings), tmp_path / 'out.gpkg')
     found, truth = gpd.read_file(path), boxes_from_mask(mask, RULES['components'])
     transform = PLACES[epsg]
     corners = [
@@ -67,9 +69,7 @@ def test_scars_are_found_where_they_are_on_the_map(tmp_path, epsg):
 def test_the_ground_is_that_under_the_scars(tmp_path):
     planted(tmp_path / 'scene.tif', 32633)
     scene = open_scene(tmp_path / 'scene.tif', options=InputOptions(check_values=False))
-    layer = SceneDetector(ComponentPredictor(scene.bands, 'B4', 6000 / 445.17), {}).find(
-        scene, Settings(score_thr=0.0)
-    )
+    layer = predict(job(scene, Settings(score_thr=0.0)))
     with rasterio.open(tmp_path / 'scene.tif') as source:
         slope, elevation = source.read(13), source.read(14)
         west, _, _, north = array_bounds(*SIZE_HW, source.transform)

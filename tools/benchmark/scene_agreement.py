@@ -24,8 +24,8 @@ from mmlandslide.evaluation.average_precision import average_precision
 from mmlandslide.evaluation.results import Rules, TileResult
 from mmlandslide.scenes.inference.blocks import BlocksInMemory
 from mmlandslide.scenes.inference.detections import Detections
-from mmlandslide.scenes.inference.ranks import Place
-from mmlandslide.scenes.inference.tiled_inference import Settings, search
+from mmlandslide.scenes.inference.job import Settings
+from mmlandslide.scenes.inference.tiled_inference import predict
 
 TILE_PX = 128
 
@@ -102,9 +102,7 @@ def main(config: Path, checkpoint: str, side_px: int, score_thr: float, device: 
     base = Settings(score_thr=0.01)
 
     def found(**changes: object) -> Detections:
-        result = search(
-            scene, detector.predictor, replace(base, **changes), BlocksInMemory(), Place()
-        )
+        result = predict(detector.job(scene, replace(base, **changes)), BlocksInMemory())
         assert result is not None
         return result
 

@@ -22,9 +22,9 @@ from rich.console import Console
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.simulation.synthetic import simulate
 from mmlandslide.scenes.inference.components import ComponentPredictor
-from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inputs.reader import open_scene
-from mmlandslide.scenes.run import SceneDetector
+from mmlandslide.scenes.run import write
 
 _SOURCE = '<SimpleSource><SourceFilename relativeToVRT="1">part.tif</SourceFilename><SourceBand>{band}</SourceBand><SrcRect \
 xOff="0" yOff="0" xSize="{side}" ySize="{side}"/><DstRect xOff="{x}" yOff="{y}" xSize="{side}" ySize="{side}"/></SimpleSource>'
@@ -80,12 +80,11 @@ def main(side_px: int, repeats: int) -> None:
         writer.start()  # a process of its own, whose memory is not counted
         writer.join()
         scene, start = open_scene(Path(name, 'scene.vrt')), time.perf_counter()
-        detector = SceneDetector(
-            ComponentPredictor(scene.bands, 'B4', 2.0), {'name': 'components of B4 above 2'}
-        )
-        settings = Settings(score_thr=0.0)
-        detector.write(scene, Path(name, 'out.gpkg'), settings)
-        seconds, windows = time.perf_counter() - start, len(settings.grid(scene))
+        predictor = ComponentPredictor(scene.bands, 'B4', 2.0)
+        model = {'name': 'components of B4 above 2'}
+        job = InferenceJob(scene, predictor, Settings(score_thr=0.0), model)
+        write(job, Path(name, 'out.gpkg'))
+        seconds, windows = time.perf_counter() - start, len(job.grid)
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     Console().print(
         f'{scene.height} x {scene.width} px x {len(scene.bands)} bands: peak {peak_gb:.2f} GB, '

@@ -26,10 +26,11 @@ from rich.console import Console
 from rich.table import Table
 from scene_memory import write_scene
 
-from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoomed
-from mmlandslide.scenes.inference.tiled_inference import Settings
+from mmlandslide.models.traceable_detector import zoomed
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
+from mmlandslide.scenes.inference.model_predictor import ModelPredictor
 from mmlandslide.scenes.inputs.reader import open_scene
-from mmlandslide.scenes.run import SceneDetector
+from mmlandslide.scenes.run import write
 from mmlandslide.scenes.scene import Scene
 
 SETTINGS = Settings()
@@ -77,7 +78,7 @@ def alone(values: np.ndarray, predictor: ModelPredictor, scene: Scene) -> np.nda
 def whole(predictor: ModelPredictor, scene: Scene, out: Path, settings: Settings) -> np.ndarray:
     """Return the seconds from the scene to its layers."""
     start = now()
-    SceneDetector(predictor, {}).write(scene, out, settings)
+    write(InferenceJob(scene, predictor, settings, {}), out)
     return now() - start
 
 

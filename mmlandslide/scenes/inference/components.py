@@ -1,7 +1,4 @@
-"""The simplest predictor: connected groups of pixels in which one band is high.
-
-A pure function of the pixels, and no model.
-"""
+"""A predictor without a model: connected components of pixels in which one band is high."""
 
 from collections.abc import Sequence
 
@@ -10,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide import bands as band_table
-from mmlandslide.scenes.inference.predictor import Found
+from mmlandslide.scenes.inference.predictor import WindowDetections
 
 
 class ComponentPredictor:
-    """Finds the 8-connected groups of pixels in which a band lies above a threshold.
+    """Detects the 8-connected components of pixels in which a band lies above a threshold.
 
-    A baseline, and a ruler for the scene's walk.
+    A pure function of the pixels: a baseline, and a reference for tests of tiled inference.
 
     Args:
-        bands: names or groups that windows have.
-        band: the one that decides.
+        bands: names or groups of the windows' channels.
+        band: name of the band with the threshold.
         threshold: in stored units.
-        min_pixels: that a group needs.
+        min_pixels: smallest number of pixels of a component.
 
     Raises:
         BandError: the band is not among the bands, or a band's mean is not known.
@@ -39,11 +36,11 @@ class ComponentPredictor:
         self._threshold = threshold
         self._min_pixels = min_pixels
 
-    def predict(self, images: NDArray[np.float32]) -> Sequence[Found]:
-        """Return the box of each group; its score is the share of the box that the group covers."""
+    def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
+        """Return the box of each component; its score is the share of the box that it covers."""
         return [self._groups(image[self._index] > self._threshold) for image in images]
 
-    def _groups(self, high: NDArray[np.bool_]) -> Found:
+    def _groups(self, high: NDArray[np.bool_]) -> WindowDetections:
         _, _, stats, _ = cv2.connectedComponentsWithStats(high.view(np.uint8), connectivity=8)
         left, top, width, height, pixels = stats[1:][
             stats[1:, cv2.CC_STAT_AREA] >= self._min_pixels

@@ -1,4 +1,4 @@
-"""Detections of a scene, as arrays of one row each."""
+"""Detections of a scene: boxes, scores and ground values, one row per detection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Detections:
     """N detections in the pixel frame of a scene.
 
     Attributes:
-        table: (N, 11) float64, a row each: x1 y1 x2 y2 (half-open corners, px of the scene), score,
+        table: (N, 11) float64: x1 y1 x2 y2 (half-open corners, px of the scene), score,
             row and column where its window starts (px), number of valid pixels under the box, their
             mean slope, lowest and highest elevation in stored units (NaN where the scene has no
             such band). float64 because float32 knows no thousandth of a pixel beyond 8192.
@@ -36,7 +36,7 @@ class Detections:
         scores: NDArray[np.floating],
         window_rc: tuple[int, int],
     ) -> 'Detections':
-        """Return the detections of one window, nothing known of the ground under them.
+        """Return the detections of one window, without ground values.
 
         Args:
             boxes_xyxy: (N, 4) in px of the scene.
@@ -53,8 +53,8 @@ class Detections:
         return cls(table)
 
     @classmethod
-    def concatenated(cls, parts: Sequence['Detections']) -> 'Detections':
-        """Return all detections of several."""
+    def concatenate(cls, parts: Sequence['Detections']) -> 'Detections':
+        """Return the detections of all parts in one table."""
         return cls(np.concatenate([part.table for part in parts])) if parts else cls.none()
 
     def __len__(self) -> int:
@@ -100,10 +100,10 @@ class Detections:
         """Highest elevation (N,) in stored units, a view."""
         return self.table[:, _HIGHEST]
 
-    def in_order(self) -> 'Detections':
-        """Return the detections by falling score, ties by top, left, bottom, right, then window.
+    def sorted_by_score(self) -> 'Detections':
+        """Return the detections by descending score, ties by top, left, bottom, right, window.
 
-        One order, however they came.
+        The result does not depend on the order before.
         """
         x1, y1, x2, y2 = self.boxes_xyxy.T
         row, col = self.window_rc.T

@@ -1,4 +1,4 @@
-"""A trained detector's backbone and neck as an ONNX file, checked against PyTorch before it gets its name.
+"""A trained detector's backbone and neck as an ONNX file, checked against PyTorch.
 
 The proposals and the heads behind them stay out: how many boxes they pass on depends on the
 picture, tile by tile, and the graph that a trace of them makes is exact for the traced tile alone.
@@ -14,20 +14,22 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from mmlandslide import __version__, rng
 from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.datasets.simulation.synthetic import simulate_tile
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import write_atomic
-from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoomed
-from mmlandslide.weights.inspection import sha256
+from mmlandslide.scenes.inference.model_predictor import ModelPredictor
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmlandslide.models.traceable_detector import FeatureExtractor
 
 FORMATS = ('onnx',)
 INPUT = 'tiles'
@@ -57,24 +59,6 @@ class Exported:
     difference: float
 
 
-class FeatureExtractor(nn.Module):
-    """From tiles as they are stored to the maps of features that the detector's heads see.
-
-    Args:
-        predictor: a detector with its weights.
-    """
-
-    def __init__(self, predictor: ModelPredictor) -> None:
-        super().__init__()
-        self.model, self.zoom = predictor.model, predictor.zoom
-        self.eval()  # the exporter puts back the mode that it finds, down to the last batch norm
-
-    def forward(self, tiles: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return one (B, C, h, w) map a level of the neck, finest first, from tiles (B, bands, H, W) in stored units."""
-        inputs = self.model.data_preprocessor({'inputs': zoomed(tiles, self.zoom)})['inputs']
-        return tuple(self.model.extract_feat(inputs))
-
-
 def export(
     config_path: Path, checkpoint_path: Path, out: Path, format_: str = 'onnx', window_px: int = 128
 ) -> Exported:
@@ -101,9 +85,14 @@ def export(
         LandslideError: as `ModelPredictor`.
         OSError: the file cannot be written.
     """
+    import torch
+
+    from mmlandslide.models.traceable_detector import FeatureExtractor
+
     require_format(format_)
     predictor = ModelPredictor(config_path, checkpoint_path, torch.device('cpu'))
-    extractor, bands = FeatureExtractor(predictor), predictor.bands
+    extractor = FeatureExtractor(predictor.model, predictor.zoom)
+    bands = predictor.bands
     batches = list(probes(predictor, window_px))
     names = [
         f'p{int(stride).bit_length() - 1}'
@@ -165,9 +154,9 @@ def probes(predictor: ModelPredictor, window_px: int) -> Iterator[NDArray[np.flo
 
 
 def traced(
-    extractor: FeatureExtractor, tiles: torch.Tensor, names: Sequence[str], where: Path
+    extractor: 'FeatureExtractor', tiles: 'torch.Tensor', names: Sequence[str], where: Path
 ) -> bytes:
-    """Return the graph that some tiles take, as the bytes of an ONNX model with any number of tiles.
+    """Return the graph of some tiles as the bytes of an ONNX model for any number of tiles.
 
     Args:
         extractor: to trace.
@@ -178,6 +167,8 @@ def traced(
     Raises:
         ConfigError: ONNX has no operator for something that the model does.
     """
+    import torch
+
     options: dict[str, Any] = {
         'dynamic_axes': {name: {0: 'batch'} for name in (INPUT, *names)},
         'opset_version': _OPSET,
@@ -206,7 +197,10 @@ def traced(
 
 
 def compared(
-    content: bytes, extractor: FeatureExtractor, batches: Sequence[NDArray[np.float32]], where: Path
+    content: bytes,
+    extractor: 'FeatureExtractor',
+    batches: Sequence[NDArray[np.float32]],
+    where: Path,
 ) -> tuple[float, list[tuple[int, int, int]]]:
     """Compare a graph in onnxruntime with PyTorch, level by level.
 
@@ -223,6 +217,7 @@ def compared(
         ConfigError: they differ by more than `TOLERANCE`, or the graph does not run.
     """
     import onnxruntime
+    import torch
 
     differences, shapes = [], []
     try:
@@ -261,6 +256,10 @@ def _reason(error: Exception) -> str:
 def _facts(
     predictor: ModelPredictor, config_path: Path, checkpoint_path: Path, window_px: int
 ) -> dict[str, Any]:
+    import torch
+
+    from mmlandslide.weights.inspection import sha256
+
     return {
         'content': 'backbone and neck',
         'bands': predictor.bands,

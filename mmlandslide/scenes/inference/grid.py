@@ -1,7 +1,7 @@
-"""Where the windows of a scene lie, which detections each one owns, and the blocks of windows that are read at once. Pure.
+"""Grid of overlapping windows over a scene, their cores, and the blocks that are read at once.
 
 Neighbouring windows overlap. Half-way through each overlap runs a border; the borders cut the plane
-into one core a window, half open, so that every point lies in exactly one. A window owns the
+into one core per window, half open, so that every point lies in exactly one. A window owns the
 detections whose centre lies in its core: an object that is not larger than the overlap is then
 whole in the window that owns it, and it is owned once.
 """
@@ -18,7 +18,7 @@ from mmlandslide.errors import ConfigError
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring windows that are read in one go.
+    """Neighbouring windows that are read at once.
 
     Attributes:
         index: of the block in its grid, row by row.
@@ -138,7 +138,7 @@ class Grid:
         return tuple(Block(index, rows, cols) for index, (rows, cols) in enumerate(parts))
 
     def extent(self, block: Block) -> tuple[int, int, int, int]:
-        """Return row, column, height and width in px of all that a block's windows show."""
+        """Return row, column, height and width in px of the area under a block's windows."""
         top, left = int(self.row_starts[block.rows[0]]), int(self.col_starts[block.cols[0]])
         bottom, right = (
             self.row_starts[block.rows[-1]] + self.window_px,
@@ -196,7 +196,7 @@ def _in_core(
     start: NDArray[np.floating],
     slack_px: float,
 ) -> NDArray[np.bool_]:
-    """Return which centres (N,) lie in the cores of the windows that begin at `start`, (N,) or one, along one axis."""
+    """Return which centres (N,) lie, along one axis, in the cores of the windows at `start`."""
     ends = np.concatenate([[-np.inf], borders(window_starts, window_px), [np.inf]])
     index = np.searchsorted(window_starts, start)
     return np.asarray((centres >= ends[index] - slack_px) & (centres < ends[index + 1] + slack_px))

@@ -1,7 +1,7 @@
-"""From the detections of all windows to those of the scene, whatever the order in which the windows came.
+"""Merging of the detections of all windows, independent of the order of the windows.
 
-Pairs of boxes that meet are found with a tree, a share of the boxes at a time: time grows with the
-number of pairs that meet and memory with the number of detections, not with its square.
+Pairs of boxes that intersect are found with an STR-tree, a share of the boxes at a time: time grows
+with the number of such pairs and memory with the number of detections, not with its square.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.grid import Grid
 
-#: Boxes whose partners are looked up at once.
+#: Boxes per query of the tree.
 _CHUNK = 8192
-#: Overlap above which a box that its window does not own shows what an owned box shows.
+#: IoU above which a box that its window does not own shows the object of an owned box.
 SAME_IOU = 0.5
-#: How near to its window's edge, in px, a box ends that is taken for cut off there.
+#: Distance to its window's edge, in px, below which a box is taken for cut off there.
 EDGE_PX = 2.0
 
 
@@ -32,16 +32,16 @@ def merge(
     Args:
         found: in any order.
         grid: that the windows are of.
-        method: `nms` keeps the best of boxes that overlap, `wbf` puts their weighted mean in its
-            place.
-        iou_thr: overlap above which two boxes show one object.
-        join: first join the parts of objects that windows have cut, see `joined`.
+        method: `nms` keeps the best of boxes that overlap, `wbf` replaces them by their weighted
+            mean.
+        iou_thr: IoU above which two boxes show one object.
+        join: first stitch the parts of objects that windows have cut, see `stitch_cut_objects`.
 
     Returns:
-        Detections in one order, see `Detections.in_order`.
+        Detections sorted by descending score, see `Detections.sorted_by_score`.
 
     Raises:
-        ConfigError: no such method, or no such overlap.
+        ConfigError: no such method, or no such IoU.
     """
     if method not in METHODS:
         raise ConfigError.mismatch(
@@ -55,17 +55,17 @@ def merge(
         raise ConfigError.mismatch(
             'IoU threshold', 'lie from 0 to 1', iou_thr, 'the detection', 'Pass for example 0.5'
         )
-    found = settled(found.in_order(), grid)
+    found = drop_unowned(found.sorted_by_score(), grid)
     if join:
-        found = joined(found, grid).in_order()
-    return METHODS[method](found, iou_thr).in_order()
+        found = stitch_cut_objects(found, grid).sorted_by_score()
+    return METHODS[method](found, iou_thr).sorted_by_score()
 
 
-def settled(found: Detections, grid: Grid) -> Detections:
-    """Drop what a window found outside its core, unless the window that owns that place has missed it.
+def drop_unowned(found: Detections, grid: Grid) -> Detections:
+    """Drop detections outside their window's core, unless the owning window has missed the object.
 
-    It has not where an owned box overlaps the other much, or holds most of it and the other is a
-    piece, cut at its window's edge.
+    It has not missed it where an owned box overlaps the other one by more than `SAME_IOU`, or
+    covers most of it and the other one is a part that was cut off at its window's edge.
 
     Args:
         found: in any order.
@@ -91,31 +91,32 @@ def nms(found: Detections, iou_thr: float) -> Detections:
     """Keep the best of the boxes that show one object (greedy non-maximum suppression).
 
     Args:
-        found: best first.
-        iou_thr: a box goes where its overlap with one that stays is larger.
+        found: sorted by descending score.
+        iou_thr: a box is suppressed where its IoU with one that stays is larger.
     """
-    return found[keepers(found.boxes_xyxy, iou_thr) == np.arange(len(found))]
+    return found[nms_suppressors(found.boxes_xyxy, iou_thr) == np.arange(len(found))]
 
 
 def wbf(found: Detections, iou_thr: float, num_views: int = 1) -> Detections:
-    """Fuse the boxes that show one object (weighted boxes fusion; Solovyev et al. 2021, arXiv 1910.13302, section 3).
+    """Fuse the boxes that show one object by weighted boxes fusion.
 
-    A group is a box that `nms` keeps and those that go for it, rather than what a running mean
-    attracts: so it does not depend on the order of equal scores. Its box is the mean of its boxes
+    Solovyev et al. 2021, arXiv 1910.13302, section 3. A cluster is a box that `nms` keeps and those
+    that it suppresses, rather than those near a running mean: so it does not depend on the order of
+    equal scores. Its box is the mean of its boxes
     weighted by score, its score the sum of scores over the number of views or of boxes, whichever
     is more.
 
     Args:
-        found: best first.
+        found: sorted by descending score.
         iou_thr: as in `nms`.
-        num_views: in which each object could have been found; a box that is missing in some lowers
-            the score.
+        num_views: in which each object could have been detected; a box that is missing in some
+            lowers the score.
     """
-    kept, group = np.unique(keepers(found.boxes_xyxy, iou_thr), return_inverse=True)
+    kept, group = np.unique(nms_suppressors(found.boxes_xyxy, iou_thr), return_inverse=True)
     count = np.bincount(group, minlength=len(kept))
     total = np.bincount(group, found.scores, len(kept))
     weight = np.where(total[group] > 0, found.scores, 1.0)
-    fused = _gathered(found, kept, group, weight)
+    fused = _best_of_groups(found, kept, group, weight)
     fused.boxes_xyxy[:] = np.stack(
         [_mean(side, group, weight) for side in found.boxes_xyxy.T], axis=1
     ).reshape(-1, 4)
@@ -126,15 +127,15 @@ def wbf(found: Detections, iou_thr: float, num_views: int = 1) -> Detections:
 METHODS: dict[str, Callable[[Detections, float], Detections]] = {'nms': nms, 'wbf': wbf}
 
 
-def joined(found: Detections, grid: Grid) -> Detections:
-    """Join the parts of objects that are larger than the overlap of windows, and so are whole in none.
+def stitch_cut_objects(found: Detections, grid: Grid) -> Detections:
+    """Stitch the parts of objects that are larger than the windows' overlap and so whole in none.
 
-    Two boxes are parts of one object where they meet, each ends at an edge of its own window, and
-    that edge lies on the other's side. A joined box covers all its parts; its score is the best of
-    theirs.
+    Two boxes are parts of one object where they intersect, each ends at an edge of its own window,
+    and that edge lies on the other's side. A stitched box covers all its parts; its score is the
+    highest of theirs.
 
     Args:
-        found: best first.
+        found: sorted by descending score.
         grid: that the windows are of.
     """
     first, second = _cut_apart(found, grid)
@@ -144,44 +145,44 @@ def joined(found: Detections, grid: Grid) -> Detections:
     )
     kept = np.full(group.max(initial=-1) + 1, len(found))
     np.minimum.at(kept, group, np.arange(len(found)))  # the best of each
-    whole = _gathered(found, kept, group, found.pixels)
+    whole = _best_of_groups(found, kept, group, found.pixels)
     for side, gather in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         gather.at(whole.boxes_xyxy[:, side], group, found.boxes_xyxy[:, side])
     return whole
 
 
-def keepers(boxes_xyxy: NDArray[np.float64], iou_thr: float) -> NDArray[np.int64]:
-    """Return for each box the one that stays for it in greedy non-maximum suppression, (N,).
+def nms_suppressors(boxes_xyxy: NDArray[np.float64], iou_thr: float) -> NDArray[np.int64]:
+    """Return for each box the index of the box that suppresses it in greedy NMS, (N,).
 
-    Itself where it stays.
+    Its own index where it stays.
 
     Args:
-        boxes_xyxy: (N, 4), best first.
-        iou_thr: a box goes where its IoU with one that stays is larger.
+        boxes_xyxy: (N, 4), sorted by descending score.
+        iou_thr: a box is suppressed where its IoU with one that stays is larger.
     """
-    keeper = np.arange(len(boxes_xyxy))
+    suppressor = np.arange(len(boxes_xyxy))
     better, worse = _pairs(
         boxes_xyxy, lambda first, second: _iou(boxes_xyxy[first], boxes_xyxy[second]) > iou_thr
     )
     # In this order a box is met as the better one only after all that could make it go.
     for left, right in zip(better.tolist(), worse.tolist(), strict=True):
-        if keeper[left] == left and keeper[right] == right:
-            keeper[right] = left
-    return keeper
+        if suppressor[left] == left and suppressor[right] == right:
+            suppressor[right] = left
+    return suppressor
 
 
 def _pairs(
     boxes_xyxy: NDArray[np.float64],
     wanted: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of boxes that meet and are wanted, the first index of each the smaller one, sorted."""
-    found = [np.zeros((2, 0), np.int64), *_meeting(boxes_xyxy, wanted)]
+    """Return the pairs of boxes that intersect and are wanted, smaller index first, sorted."""
+    found = [np.zeros((2, 0), np.int64), *_intersecting(boxes_xyxy, wanted)]
     first, second = np.concatenate(found, axis=1)
     order = np.lexsort((second, first))
     return first[order], second[order]
 
 
-def _meeting(
+def _intersecting(
     boxes_xyxy: NDArray[np.float64],
     wanted: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
 ) -> Iterator[NDArray[np.int64]]:
@@ -211,7 +212,7 @@ def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _at_edges(found: Detections, grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which boxes begin and which end at an edge of their window that is none of the scene's, (N, x and y) each."""
+    """Return which boxes begin, and which end, at a window edge inside the scene, (N, 2) each."""
     boxes, start = (
         found.boxes_xyxy.reshape(-1, 2, 2),
         found.window_rc[:, ::-1],
@@ -238,13 +239,13 @@ def _cut_apart(found: Detections, grid: Grid) -> tuple[NDArray[np.int64], NDArra
     return _pairs(found.boxes_xyxy, parts)
 
 
-def _gathered(
+def _best_of_groups(
     found: Detections,
     kept: NDArray[np.int64],
     group: NDArray[np.int64],
     weight: NDArray[np.float64],
 ) -> Detections:
-    """Return the best detection of each group with what is known of the ground under all of it."""
+    """Return the best detection of each group with the ground values of the whole group."""
     table = found[kept].table.copy()
     whole = Detections(table)
     if len(whole):

@@ -1,24 +1,21 @@
-"""A trained detector as a predictor: windows in stored units in, boxes in their pixels out."""
+"""A trained PyTorch detector as a predictor: windows in stored units in, boxes in their px out.
+
+PyTorch and its hosts are imported when a predictor is made, not with this module.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from mmdet.structures import DetDataSample
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 
-from mmlandslide.configs import read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
-from mmlandslide.registry import MODELS
-from mmlandslide.scenes.inference.predictor import Found
-from mmlandslide.weights.checkpoint_file import read_checkpoint
-from mmlandslide.weights.lineage import stated
-from mmlandslide.weights.strict_load import fill
+from mmlandslide.scenes.inference.predictor import WindowDetections
+
+if TYPE_CHECKING:
+    import torch
+    from mmdet.structures import DetDataSample
 
 #: Side of a tile of Landslide4Sense: configs that show a tile at `size_px` show a pixel of 10 m at
 #: `size_px` / 128.
@@ -26,7 +23,7 @@ TILE_PX = 128
 
 
 class ModelPredictor:
-    """MMDetection's detector of a config, filled exactly by a checkpoint, zooming as the config's test pipeline does.
+    """MMDetection's detector of a config, with every parameter from a checkpoint.
 
     Args:
         config_path: of a detection config.
@@ -36,9 +33,9 @@ class ModelPredictor:
 
     Attributes:
         config: the config.
-        bands: that the backbone looks at.
-        fill: the mean of each band, which the model sees as zero.
-        zoom: by which a window grows before the model sees it.
+        bands: names of the backbone's input bands.
+        fill: the mean of each band, which normalisation makes zero.
+        zoom: factor by which windows are resized, as the config's test pipeline does.
 
     Raises:
         MissingPathError: there is no such file.
@@ -49,8 +46,13 @@ class ModelPredictor:
     """
 
     def __init__(
-        self, config_path: Path, checkpoint_path: Path, device: torch.device, amp: bool = False
+        self, config_path: Path, checkpoint_path: Path, device: 'torch.device', amp: bool = False
     ) -> None:
+        from mmlandslide.configs import read_config  # this loads the hosts and PyTorch: seconds
+        from mmlandslide.weights.checkpoint_file import read_checkpoint
+        from mmlandslide.weights.lineage import stated
+        from mmlandslide.weights.strict_load import fill
+
         if not config_path.is_file():
             raise MissingPathError.mismatch(
                 'config', 'be a file', 'nothing', config_path, 'Check the path'
@@ -69,31 +71,38 @@ class ModelPredictor:
         self.model.eval()
         self.fill: NDArray[np.float32] = self.model.data_preprocessor.mean.flatten().cpu().numpy()
 
-    def predict(self, images: NDArray[np.float32]) -> Sequence[Found]:
+    def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
         """Return boxes (N, 4) and scores (N,), float32, of each of (B, C, h, w) windows."""
         found = [sample.pred_instances for sample in self.samples(images)]
         return [
             (each.bboxes.float().cpu().numpy(), each.scores.float().cpu().numpy()) for each in found
         ]
 
-    def samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
-        """Return each of (B, C, h, w) windows as MMDetection does.
+    def samples(self, images: NDArray[np.float32]) -> 'list[DetDataSample]':
+        """Return MMDetection's sample of each of (B, C, h, w) windows.
 
-        `pred_instances` in the window's own pixels.
+        Its `pred_instances` are in the window's own pixels.
 
         Raises:
             ConfigError: they do not fit into the memory of the GPU.
         """
+        import torch
+
         try:
-            return self._samples(images)
+            with torch.inference_mode():
+                return self._samples(images)
         except torch.cuda.OutOfMemoryError as error:
             remedy = 'Lower --batch, or --window'
             raise ConfigError.mismatch(
                 'batch', 'fit into the memory of the GPU', images.shape, self.device, remedy
             ) from error
 
-    @torch.inference_mode()
-    def _samples(self, images: NDArray[np.float32]) -> list[DetDataSample]:
+    def _samples(self, images: NDArray[np.float32]) -> 'list[DetDataSample]':
+        import torch
+        from mmdet.structures import DetDataSample
+
+        from mmlandslide.models.traceable_detector import zoomed
+
         height, width = images.shape[-2:]
         batch = zoomed(torch.from_numpy(images).to(self.device, non_blocking=True), self.zoom)
         scale = (batch.shape[-1] / width, batch.shape[-2] / height)
@@ -110,26 +119,8 @@ class ModelPredictor:
         return found
 
 
-def zoomed(batch: torch.Tensor, zoom: float) -> torch.Tensor:
-    """Return (B, C, h, w) resampled as `datasets.windows.resize` does.
-
-    Linear where it grows, area mean where it shrinks.
-    """
-    own = [
-        int(side) for side in batch.shape[-2:]
-    ]  # plain numbers, also under an exporter that traces
-    size = [max(1, round(side * zoom)) for side in own]
-    if size == own:
-        return batch
-    return (
-        F.interpolate(batch, size, mode='area')
-        if zoom < 1
-        else F.interpolate(batch, size, mode='bilinear')
-    )
-
-
 def zoom_of(config: Mapping[str, Any], path: Path) -> float:
-    """Return by how much the test pipeline magnifies a pixel of 10 m.
+    """Return the factor by which the test pipeline resizes a tile with pixels of 10 m.
 
     Args:
         config: of a detector.
@@ -147,23 +138,24 @@ def zoom_of(config: Mapping[str, Any], path: Path) -> float:
         ) from error
     kinds = [str(step['type']).removeprefix('mmlandslide.') for step in steps]
     if kinds not in (['ResizeTile', 'PackDetection'], ['PackDetection']):
-        expected, remedy = (
-            'be an optional ResizeTile and PackDetection',
-            'A scene can be shown to the model in no other way',
-        )
+        expected = 'be an optional ResizeTile and PackDetection'
+        remedy = 'Scenes are given to the model in no other way'
         raise ConfigError.mismatch('test pipeline', expected, kinds, path, remedy)
     evaluator = config.get('test_evaluator')
-    native_scale = (
-        evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0
-    )  # own pixels a stored pixel
+    # Own pixels per stored pixel.
+    native_scale = evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0
     resize = steps[0] if len(steps) == 2 else {'factor': 1.0}
     return float(
         resize['size_px'] / TILE_PX if resize.get('size_px') else resize['factor'] / native_scale
     )
 
 
-def _built(config: Config, path: Path) -> Any:
+def _built(config: Any, path: Path) -> Any:
     """Return the model of a config, its weights still random."""
+    from mmengine.registry import DefaultScope
+
+    from mmlandslide.registry import MODELS
+
     backbone = config.get('model', {}).get('backbone')
     if (
         not isinstance(backbone, Mapping)
@@ -179,7 +171,7 @@ def _built(config: Config, path: Path) -> Any:
 
 
 def _require_bands(trained: Sequence[str] | None, bands: tuple[str, ...], path: Path) -> None:
-    """Refuse a checkpoint of other bands, or of the same in another order, which would fit every parameter."""
+    """Refuse a checkpoint of other bands or another order, which would fit every parameter."""
     if trained is not None and tuple(trained) != bands:
         remedy = 'Pass the config that it was trained with'
         raise CheckpointMismatchError.mismatch(

@@ -1,4 +1,4 @@
-"""The seam between a scene and whatever finds landslides in windows of it, and test-time augmentation as one such finder."""
+"""Interface of whatever detects landslides in windows, and test-time augmentation behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.merge import wbf
 
 #: Boxes (N, 4) xyxy in px of a window and scores (N,) in [0, 1].
-Found: TypeAlias = tuple[NDArray[np.floating], NDArray[np.floating]]
+WindowDetections: TypeAlias = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 
 class Predictor(Protocol):
-    """Finds landslides in windows.
+    """Detects landslides in windows.
 
     Attributes:
-        bands: names, in the order in which windows are to have them.
-        fill: (C,) float32 in stored units, what a pixel without data is to hold.
+        bands: names, in the order of the windows' channels.
+        fill: (C,) float32 in stored units, the values of a pixel without data.
     """
 
     @property
@@ -32,40 +32,40 @@ class Predictor(Protocol):
     def fill(self) -> NDArray[np.float32]:
         """Values of a pixel without data."""
 
-    def predict(self, images: NDArray[np.float32]) -> Sequence[Found]:
-        """Return what is found in each of (B, C, h, w) windows in stored units."""
+    def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
+        """Return the detections of each of (B, C, h, w) windows in stored units."""
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """One way to lay a square window.
+    """One of the eight symmetries of a square window.
 
     Attributes:
         flip: mirror left and right first.
-        turns: then turn by so many quarters against the clock.
+        quarter_turns: then turn counter-clockwise by so many quarters.
     """
 
     flip: bool = False
-    turns: int = 0
+    quarter_turns: int = 0
 
     def apply(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return (..., h, w) images laid like this."""
+        """Return (..., h, w) images transformed by the symmetry."""
         images = images[..., ::-1] if self.flip else images
-        return np.ascontiguousarray(np.rot90(images, self.turns, axes=(-2, -1)))
+        return np.ascontiguousarray(np.rot90(images, self.quarter_turns, axes=(-2, -1)))
 
     def undo(self, boxes_xyxy: NDArray[np.floating], side_px: int) -> NDArray[np.floating]:
-        """Return boxes (N, 4) of a window laid like this as boxes of the window as it was."""
+        """Return boxes (N, 4) of a transformed window as boxes of the original window."""
         x1, y1, x2, y2 = boxes_xyxy.T
-        for _ in range(self.turns):
-            # A quarter turn against the clock has taken (x, y) to (y, side - x).
+        for _ in range(self.quarter_turns):
+            # A quarter turn counter-clockwise has taken (x, y) to (y, side - x).
             x1, y1, x2, y2 = side_px - y2, x1, side_px - y1, x2
         if self.flip:
             x1, x2 = side_px - x2, side_px - x1
         return np.stack([x1, y1, x2, y2], axis=1)
 
 
-#: How many ways a window is looked at: as it is, and with both flips, or in all eight symmetries of
-#: the square.
+#: Views of a window in test-time augmentation: the window alone, with its flips and half turn, or
+#: in all eight symmetries of the square.
 VIEWS: dict[str, tuple[Symmetry, ...]] = {
     'none': (Symmetry(),),
     'flips': (Symmetry(), Symmetry(True), Symmetry(False, 2), Symmetry(True, 2)),
@@ -74,15 +74,15 @@ VIEWS: dict[str, tuple[Symmetry, ...]] = {
 
 
 class SymmetricPredictor:
-    """Looks at each window in several symmetries and fuses what it finds (test-time augmentation).
+    """Test-time augmentation: predicts each window in several symmetries and fuses the boxes.
 
-    A box that is found in some views only keeps that share of its score, so scores stay comparable
-    to those of one view.
+    A box that is detected in some views only keeps that share of its score, so scores stay
+    comparable to those of one view.
 
     Args:
-        predictor: that looks.
+        predictor: detector of landslides in one view.
         views: one of `VIEWS`.
-        iou_thr: overlap above which boxes of two views show one object.
+        iou_thr: IoU above which boxes of two views show one object.
 
     Raises:
         ConfigError: no such views.
@@ -98,22 +98,22 @@ class SymmetricPredictor:
         self._iou_thr = iou_thr
         self.bands, self.fill = predictor.bands, predictor.fill
 
-    def predict(self, images: NDArray[np.float32]) -> Sequence[Found]:
-        """Return what is found in each of (B, C, h, h) windows, best first."""
+    def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
+        """Return the detections of each of (B, C, h, h) windows, sorted by descending score."""
         if len(self._views) == 1:
             return self._predictor.predict(images)
-        by_view = [self._look(images, view) for view in self._views]
+        by_view = [self._predict_view(images, view) for view in self._views]
         return [self._fused(found) for found in zip(*by_view, strict=True)]
 
-    def _look(self, images: NDArray[np.float32], view: Symmetry) -> list[Detections]:
+    def _predict_view(self, images: NDArray[np.float32], view: Symmetry) -> list[Detections]:
         undo = partial(view.undo, side_px=images.shape[-1])
         return [
             Detections.of(undo(boxes), scores, (0, 0))
             for boxes, scores in self._predictor.predict(view.apply(images))
         ]
 
-    def _fused(self, found: Sequence[Detections]) -> Found:
+    def _fused(self, found: Sequence[Detections]) -> WindowDetections:
         fused = wbf(
-            Detections.concatenated(found).in_order(), self._iou_thr, len(self._views)
-        ).in_order()
+            Detections.concatenate(found).sorted_by_score(), self._iou_thr, len(self._views)
+        ).sorted_by_score()
         return fused.boxes_xyxy, fused.scores

@@ -1,4 +1,4 @@
-"""Several processes that share the blocks of a scene, started by torchrun on one machine or on many."""
+"""Ranks of the processes that share the blocks of a scene, started by torchrun."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A process among those that share the work.
+class WorkerRank:
+    """Rank of a process among those that share the work.
 
     Attributes:
-        rank: number of this process, from 0.
+        rank: of this process, from 0.
         size: number of processes.
-        local_rank: number of this process on its machine, from 0.
+        local_rank: of this process on its machine, from 0.
     """
 
     rank: int = 0
@@ -26,11 +26,11 @@ class Place:
 
     @property
     def writes(self) -> bool:
-        """Whether this process merges and writes what all have found."""
+        """Whether this process merges and writes the detections of all."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait until all processes have called this (a barrier)."""
         if self.size > 1:
             from torch import distributed
 
@@ -38,23 +38,23 @@ class Place:
 
 
 @contextmanager
-def joined() -> Iterator[Place]:
-    """Join the other processes that torchrun started; alone where it did not.
+def init_process_group() -> Iterator[WorkerRank]:
+    """Join the process group that torchrun started; one process alone where it did not.
 
     They exchange nothing but that they are done, over gloo, whatever they compute on. Where one
     fails, torchrun ends the others.
 
     Yields:
-        The place of this process.
+        The rank of this process.
     """
     size = int(os.environ.get('WORLD_SIZE', '1'))
     if size == 1 or 'RANK' not in os.environ:
-        yield Place()
+        yield WorkerRank()
         return
     from torch import distributed  # seconds, which a process that is alone need not spend
 
     distributed.init_process_group('gloo', timeout=_PATIENCE)
-    place = Place(distributed.get_rank(), size, int(os.environ.get('LOCAL_RANK', '0')))
-    yield place
+    worker = WorkerRank(distributed.get_rank(), size, int(os.environ.get('LOCAL_RANK', '0')))
+    yield worker
     # only after success: the others may never come to say goodbye
     distributed.destroy_process_group()

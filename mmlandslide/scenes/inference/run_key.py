@@ -1,6 +1,6 @@
-"""A digest of all that decides a result.
+"""A digest of plain values and dataclasses, equal in every process and after every restart.
 
-Equal in every process and after every restart, unlike `hash`, `repr` or a pickle.
+`hash`, `repr` and pickles are not.
 """
 
 import enum
@@ -18,7 +18,10 @@ from rasterio.transform import Affine
 
 
 def digest(value: Any) -> str:
-    """Return 16 hexadecimal digits of a value of plain types, arrays, dataclasses and objects made of such.
+    """Return 16 hexadecimal digits.
+
+    Args:
+        value: of plain types, arrays, dataclasses and objects made of such.
 
     Raises:
         TypeError: something in it has no state that can be read.

@@ -1,7 +1,4 @@
-"""The walk over a scene.
-
-Block after block is read, cut into windows and searched, while the next one is being read.
-"""
+"""Sliding-window inference: a block is read and cut into windows while the next one is read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,25 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide.errors import BandError, ConfigError
-from mmlandslide.scenes.inference.blocks import Searched
+from mmlandslide.scenes.inference.blocks import BlockResult
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.grid import Block, Grid
 from mmlandslide.scenes.inference.predictor import Predictor
 from mmlandslide.scenes.scene import Scene
 
-#: Beyond its core, in px, up to which a window hands on what it finds. A model places one object a
-#: little differently in each window: without this, a centre that each of two windows sees in the
-#: other's core would be lost. `merge` drops what is not needed.
+#: Distance beyond its core, in px, up to which a window hands on detections. A model places one
+#: object a little differently in each window: without this, a centre that each of two windows sees
+#: in the other's core would be lost. `merge.drop_unowned` drops what is not needed.
 SLACK_PX = 2.0
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """What a block's windows show.
+class BlockPixels:
+    """The pixels under all windows of a block.
 
     Attributes:
         values: (C, h, w) float32 in stored units, filled where not valid.
-        valid: (h, w), true where there are data.
+        valid: (h, w) bool, true where there are data.
         top: row of the scene where it begins.
         left: column of the scene where it begins.
     """
@@ -40,7 +37,7 @@ class Pixels:
     left: int
 
 
-def sweep(
+def predict_blocks(
     scene: Scene,
     predictor: Predictor,
     grid: Grid,
@@ -48,21 +45,21 @@ def sweep(
     score_thr: float,
     batch_size: int,
     advance: Callable[[int], None] = lambda windows: None,
-) -> Iterator[tuple[Block, Searched]]:
-    """Search blocks of a scene; never are more than two of them in memory.
+) -> Iterator[tuple[Block, BlockResult]]:
+    """Detect landslides in blocks of a scene; never are more than two of them in memory.
 
     Args:
         scene: with the bands of the predictor.
-        predictor: that searches the windows; a window without any valid pixel is not searched.
+        predictor: detector of landslides in windows; a window without any valid pixel is skipped.
         grid: of the windows.
-        blocks: of the grid, to be searched in this order.
-        score_thr: detections below are dropped.
-        batch_size: windows that are searched at once.
+        blocks: of the grid, in the order of their prediction.
+        score_thr: detections with a lower score are dropped.
+        batch_size: windows per call of the predictor.
         advance: called with the number of windows that have been dealt with since the last call.
 
     Yields:
-        Each block with what its windows own, and what lies at most `SLACK_PX` beyond, and with what
-        of it had data.
+        Each block with its detections, of which the centre lies at most `SLACK_PX` beyond the
+        core of their window, and its counts of windows and pixels with data.
 
     Raises:
         ConfigError: a batch size below 1, or a score threshold outside 0 to 1.
@@ -87,55 +84,60 @@ def sweep(
             remedy,
         )
     with ThreadPoolExecutor(1, 'read-ahead') as reader:
-        ahead = [reader.submit(load, scene, grid, block, predictor.fill) for block in blocks[:1]]
+        ahead = [
+            reader.submit(read_block, scene, grid, block, predictor.fill) for block in blocks[:1]
+        ]
         for position, block in enumerate(blocks):
             pixels = ahead.pop().result()
             ahead = [
-                reader.submit(load, scene, grid, each, predictor.fill)
+                reader.submit(read_block, scene, grid, each, predictor.fill)
                 for each in blocks[position + 1 : position + 2]
             ]
-            yield block, _search(pixels, predictor, grid, block, score_thr, batch_size, advance)
+            yield (
+                block,
+                _predict_block(pixels, predictor, grid, block, score_thr, batch_size, advance),
+            )
 
 
-def load(scene: Scene, grid: Grid, block: Block, fill: NDArray[np.float32]) -> Pixels:
-    """Read what a block shows; pixels without data get the fill values."""
+def read_block(scene: Scene, grid: Grid, block: Block, fill: NDArray[np.float32]) -> BlockPixels:
+    """Read the pixels of a block; those without data get the fill values."""
     extent = grid.extent(block)
     values, valid = scene.read(extent)
     if not valid.all():
         values[:, ~valid] = fill[:, None]
-    return Pixels(values, valid, *extent[:2])
+    return BlockPixels(values, valid, *extent[:2])
 
 
-def _search(
-    pixels: Pixels,
+def _predict_block(
+    pixels: BlockPixels,
     predictor: Predictor,
     grid: Grid,
     block: Block,
     score_thr: float,
     batch_size: int,
     advance: Callable[[int], None],
-) -> Searched:
-    """Return what the windows of a block own, or nearly."""
-    places = [(row, col) for row in block.rows for col in block.cols]
-    seen = [place for place in places if pixels.valid[_part(pixels, grid, *place)].any()]
-    advance(len(places) - len(seen))
+) -> BlockResult:
+    """Return the detections that the windows of a block own, or nearly."""
+    windows = [(row, col) for row in block.rows for col in block.cols]
+    seen = [window for window in windows if pixels.valid[_part(pixels, grid, *window)].any()]
+    advance(len(windows) - len(seen))
     found = []
     for start in range(0, len(seen), batch_size):
         batch = seen[start : start + batch_size]
         images = np.stack(
-            [pixels.values[(slice(None), *_part(pixels, grid, *place))] for place in batch]
+            [pixels.values[(slice(None), *_part(pixels, grid, *window))] for window in batch]
         )  # (B, C, h, w)
         for (row, col), (boxes, scores) in zip(batch, predictor.predict(images), strict=True):
             kept = scores >= score_thr
             found.append(_owned(boxes[kept], scores[kept], grid, row, col))
         advance(len(batch))
     rows, cols = grid.own(block)
-    on_ground = over_ground(Detections.concatenated(found), pixels, predictor.bands)
-    return Searched(on_ground, len(seen), int(pixels.valid[:rows, :cols].sum()))
+    on_ground = with_ground_values(Detections.concatenate(found), pixels, predictor.bands)
+    return BlockResult(on_ground, len(seen), int(pixels.valid[:rows, :cols].sum()))
 
 
-def _part(pixels: Pixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]:
-    """Return the rows and columns of a block that a window shows."""
+def _part(pixels: BlockPixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a block's pixels that are a window's."""
     top, left = int(grid.row_starts[row]) - pixels.top, int(grid.col_starts[col]) - pixels.left
     return slice(top, top + grid.window_px), slice(left, left + grid.window_px)
 
@@ -143,7 +145,7 @@ def _part(pixels: Pixels, grid: Grid, row: int, col: int) -> tuple[slice, slice]
 def _owned(
     boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating], grid: Grid, row: int, col: int
 ) -> Detections:
-    """Return what a window owns, or nearly, of what was found in it, in the frame of the scene and clipped to it."""
+    """Return the detections that a window owns, or nearly, in px of the scene, clipped to it."""
     top, left = int(grid.row_starts[row]), int(grid.col_starts[col])
     boxes = boxes_xyxy.reshape(-1, 4).astype(np.float64) + np.array((left, top, left, top))
     boxes = np.clip(boxes, 0, (grid.width, grid.height, grid.width, grid.height))
@@ -153,8 +155,8 @@ def _owned(
     return Detections.of(boxes[kept], scores[kept], (top, left))
 
 
-def over_ground(found: Detections, pixels: Pixels, bands: Sequence[str]) -> Detections:
-    """Note what lies under each box, and drop those that lie where there are no data.
+def with_ground_values(found: Detections, pixels: BlockPixels, bands: Sequence[str]) -> Detections:
+    """Measure slope and elevation under each box, and drop boxes without valid pixels.
 
     Args:
         found: in the frame of the scene, within the pixels.
@@ -162,7 +164,7 @@ def over_ground(found: Detections, pixels: Pixels, bands: Sequence[str]) -> Dete
         bands: of the pixels.
 
     Returns:
-        Those with a valid pixel; a pixel counts that a box touches.
+        The detections with a valid pixel; a pixel counts that a box touches.
     """
     slope, elevation = (bands.index(name) if name in bands else None for name in ('slope', 'DEM'))
     corners = found.boxes_xyxy - (pixels.left, pixels.top, pixels.left, pixels.top)

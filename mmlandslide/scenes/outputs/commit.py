@@ -1,10 +1,10 @@
-"""The files of one output: one run at a time makes them, and they get their names together."""
+"""Commit of one output's files: one run at a time writes them, and all get their names or none."""
 
 import glob
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -13,37 +13,52 @@ from mmlandslide.errors import ConfigError, StorageError
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
+def exclusive_lock(out: Path) -> Iterator[None]:
     """Keep other runs from an output, by a locked file beside it.
 
-    It goes when the block ends, and the lock with its process.
+    The file is removed when the block ends, and the lock ends with its process.
 
     Args:
         out: the output; its folder is made where it is missing.
 
     Raises:
         ConfigError: another run writes this output now.
-        StorageError: nobody may write there.
+        StorageError: nobody may write there, or a link has the lock file's name.
     """
     path = out.with_name(f'{out.name}.lock')
     with ExitStack() as opened:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            file = opened.enter_context(path.open('w'))
-            while _locked(file, out) and not _is_at(
-                file, path
-            ):  # its owner removed it after we had opened it
-                file = opened.enter_context(path.open('w'))
+            _refuse_link(path)
+            file = opened.enter_context(files.open_lock(path))
+            # The owner of a lock may have removed its file after it was opened here.
+            while _locked(file, out) and not _is_at(file, path):
+                file = opened.enter_context(files.open_lock(path))
         except OSError as error:
+            if isinstance(error, StorageError):
+                raise
             raise not_whole(out, error) from error
-        opened.callback(path.unlink, missing_ok=True)
+        opened.callback(_remove, path)
         yield
 
 
-def _locked(file: IO[str], out: Path) -> bool:
-    """Lock a file; return whether that is possible at all.
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise StorageError.mismatch(
+            'lock file', 'be no symbolic link', f'a link to {path.readlink()}', path, 'Remove it'
+        )
 
-    Some network file systems have no locks.
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # Windows removes no file that is open
+        path.unlink()
+
+
+def _locked(file: IO[bytes], out: Path) -> bool:
+    """Lock a file; return whether that is possible: some network file systems have no locks.
+
+    Raises:
+        ConfigError: another process has locked it.
     """
     try:
         free = files.lock_now(file)
@@ -57,22 +72,22 @@ def _locked(file: IO[str], out: Path) -> bool:
     return True
 
 
-def _is_at(file: IO[str], path: Path) -> bool:
+def _is_at(file: IO[bytes], path: Path) -> bool:
     return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def clear_leftovers(out: Path) -> None:
-    """Delete what killed runs have left half-written of an output; none may be writing it now."""
+    """Delete the half-written files of killed runs; no run may be writing the output now."""
     for folder in out.parent.glob(f'.{glob.escape(out.name)}.????????.tmp'):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def place(made: Mapping[Path, Path], mark: Path, aside: Path) -> None:
-    """Give whole files their names, all of them or none.
+def commit_files(made: Mapping[Path, Path], mark: Path, aside: Path) -> None:
+    """Rename whole files to their final names, all of them or none.
 
-    All are on the disk before the first gets its name, and what a failure has changed is undone. Of
-    an older file of the name `mark` nothing is left before the first new one has its name, and the
-    new one comes last: where a kill strikes in between, there is no `mark`.
+    All are on the disk before the first gets its name, and a failure undoes every change. An older
+    file of the name `mark` goes before the first new one has its name, and the new one comes last:
+    where a kill strikes in between, there is no `mark`.
 
     Args:
         made: name -> file that is to get it, on the same disk.

@@ -106,7 +106,7 @@ def _not_whole(path: Path, got: str) -> Exception:
 
 
 def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.object_]:
-    """Return boxes as polygons in map coordinates, each ring against the clock as seen on the map."""
+    """Return boxes as polygons in map coordinates, each ring counter-clockwise as seen on the map."""
     x1, y1, x2, y2 = boxes_xyxy.T
     cols, rows = np.stack([x1, x1, x2, x2, x1]), np.stack([y1, y2, y2, y1, y1])  # (5, N)
     east, north = scene.transform * (cols, rows)

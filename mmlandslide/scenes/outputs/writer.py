@@ -177,7 +177,7 @@ def write(
             for writer, path in zip(writers.values(), made.values(), strict=True):
                 _write_one(writer, result, path)
             with placed:
-                commit.place(made, out, Path(folder))
+                commit.commit_files(made, out, Path(folder))
     except OSError as error:
         if isinstance(error, LandslideError):
             raise

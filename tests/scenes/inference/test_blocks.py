@@ -5,23 +5,24 @@ import numpy as np
 import pytest
 
 from mmlandslide.errors import StorageError
-from mmlandslide.scenes.inference.blocks import BlockFolder, BlocksInMemory, Searched
+from mmlandslide.scenes.inference.blocks import BlockFolder, BlockResult, BlocksInMemory
 from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.inference.run_key import digest
 
-FOUND = Searched(Detections.of(np.array([[1.5, 2, 3, 4]]), np.array([0.5]), (0, 32)), 3, 700)
+FOUND = BlockResult(Detections.of(np.array([[1.5, 2, 3, 4]]), np.array([0.5]), (0, 32)), 3, 700)
 
 
 def folder(tmp_path, **parameters):
-    return BlockFolder(tmp_path / 'out.gpkg', parameters)
+    return BlockFolder(tmp_path / 'out.gpkg', digest(parameters))
 
 
-@pytest.mark.parametrize('found', [FOUND, Searched(Detections.none(), 0, 0)])
+@pytest.mark.parametrize('found', [FOUND, BlockResult(Detections.none(), 0, 0)])
 def test_a_block_comes_back_as_it_was(tmp_path, found):
     for blocks in (folder(tmp_path), BlocksInMemory()):
         assert blocks.read(7) is None
         blocks.write(7, found)
         back = blocks.read(7)
-        np.testing.assert_array_equal(back.found.table, found.found.table)
+        np.testing.assert_array_equal(back.detections.table, found.detections.table)
         assert (back.windows, back.valid_px) == (found.windows, found.valid_px)
 
 
@@ -54,7 +55,7 @@ def test_a_full_disk_says_how_to_go_on_and_leaves_nothing(tmp_path, monkeypatch)
     blocks = folder(tmp_path)
     monkeypatch.setattr('pathlib.Path.write_bytes', full)
     with pytest.raises(
-        StorageError, match=r"got 'No space left on device' in .*the same command again: it goes on"
+        StorageError, match=r"got 'No space left on device' in .*the same command again: it resumes"
     ):
         blocks.write(0, FOUND)
     assert list(blocks.path.iterdir()) == []
@@ -81,17 +82,17 @@ def test_what_a_kill_left_half_written_goes(tmp_path):
 def test_a_block_that_ends_after_its_first_array_counts_as_not_finished(tmp_path):
     blocks = folder(tmp_path)
     blocks.write(0, FOUND)
-    np.save(next(blocks.path.iterdir()), FOUND.found.table)
+    np.save(next(blocks.path.iterdir()), FOUND.detections.table)
     assert blocks.read(0) is None
 
 
-def test_only_what_was_killed_while_placing_is_known_as_such(tmp_path):
+def test_only_what_was_killed_while_committing_is_known_as_such(tmp_path):
     blocks = folder(tmp_path)
-    assert not blocks.placing
-    with suppress(OSError), blocks.while_placing():
-        assert blocks.placing
+    assert not blocks.committing
+    with suppress(OSError), blocks.while_committing():
+        assert blocks.committing
         raise OSError('full')
-    assert not blocks.placing
-    with blocks.while_placing():
+    assert not blocks.committing
+    with blocks.while_committing():
         pass
-    assert folder(tmp_path).placing
+    assert folder(tmp_path).committing

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from mmlandslide.bands import divisors
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
+from mmlandslide.models.traceable_detector import FeatureExtractor
 from mmlandslide.scenes.inference.export import (
-    FeatureExtractor,
     compared,
     export,
     probes,
@@ -95,7 +95,7 @@ def test_shifted_windows_are_exported_exactly(tmp_path):
     detector = predictor(tmp_path, backbone=SWIN)
     # At 128 px the maps are 32, 16, 8 and 4: shifted windows in the first two, and one smaller than
     # the window in the last.
-    extractor, batches = FeatureExtractor(detector), list(probes(detector, 64))
+    extractor, batches = FeatureExtractor(detector.model, detector.zoom), list(probes(detector, 64))
     content = traced(extractor, torch.from_numpy(batches[0]), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE)
     difference, shapes = compared(content, extractor, batches, HERE)
     assert difference < 1e-4
@@ -104,7 +104,10 @@ def test_shifted_windows_are_exported_exactly(tmp_path):
 
 def test_a_graph_of_other_weights_is_refused_with_the_difference(tmp_path):
     detector = predictor(tmp_path)
-    extractor, tiles = FeatureExtractor(detector), np.stack([tiny_detector.image(32, 32)])
+    extractor, tiles = (
+        FeatureExtractor(detector.model, detector.zoom),
+        np.stack([tiny_detector.image(32, 32)]),
+    )
     content = traced(extractor, torch.from_numpy(tiles), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE)
     with torch.no_grad():
         detector.model.neck.fpn_convs[3].conv.bias += 0.5
@@ -119,7 +122,10 @@ def test_an_export_leaves_the_model_as_it_was(tmp_path):
     detector = predictor(tmp_path)
     before = {name: value.clone() for name, value in detector.model.state_dict().items()}
     traced(
-        FeatureExtractor(detector), torch.zeros(2, 3, 32, 32), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE
+        FeatureExtractor(detector.model, detector.zoom),
+        torch.zeros(2, 3, 32, 32),
+        ['p2', 'p3', 'p4', 'p5', 'p6'],
+        HERE,
     )
     assert not any(module.training for module in detector.model.modules())
     assert all(

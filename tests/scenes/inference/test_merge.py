@@ -7,7 +7,13 @@ from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inference import merge as module
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.grid import Grid
-from mmlandslide.scenes.inference.merge import joined, keepers, merge, nms, wbf
+from mmlandslide.scenes.inference.merge import (
+    merge,
+    nms,
+    nms_suppressors,
+    stitch_cut_objects,
+    wbf,
+)
 
 GRID = Grid(100, 100, 40, 10)  # windows from 0, 30 and 60
 
@@ -20,7 +26,7 @@ def detections(boxes, scores=None, windows=None):
         )
         for i, box in enumerate(boxes)
     ]
-    return Detections.concatenated(parts)
+    return Detections.concatenate(parts)
 
 
 def crowd(count=300, seed=0):
@@ -30,7 +36,7 @@ def crowd(count=300, seed=0):
     return detections(
         np.hstack([corner, corner + draws.uniform(3, 20, (count, 2))]),
         draws.integers(1, 11, count) / 10,
-    ).in_order()
+    ).sorted_by_score()
 
 
 @pytest.mark.parametrize('iou_thr', [0.0, 0.3, 0.5, 0.9])
@@ -39,15 +45,15 @@ def test_suppression_equals_torchvision_s(iou_thr):
     rank = torch.arange(len(found), 0, -1).double()
     kept = reference_nms(torch.from_numpy(found.boxes_xyxy.copy()), rank, iou_thr)
     assert np.flatnonzero(
-        keepers(found.boxes_xyxy, iou_thr) == np.arange(len(found))
+        nms_suppressors(found.boxes_xyxy, iou_thr) == np.arange(len(found))
     ).tolist() == sorted(kept.tolist())
 
 
 def test_the_size_of_a_look_up_changes_nothing(monkeypatch):
     found = crowd()
-    whole = keepers(found.boxes_xyxy, 0.3)
+    whole = nms_suppressors(found.boxes_xyxy, 0.3)
     monkeypatch.setattr(module, '_CHUNK', 7)
-    assert keepers(found.boxes_xyxy, 0.3).tolist() == whole.tolist()
+    assert nms_suppressors(found.boxes_xyxy, 0.3).tolist() == whole.tolist()
 
 
 @pytest.mark.parametrize('method', ['nms', 'wbf'])
@@ -118,7 +124,7 @@ def test_parts_that_windows_have_cut_become_one():
         [0.7, 0.9, 0.5],
         [(0, 0), (0, 30), (0, 30)],
     )
-    whole = joined(found.in_order(), GRID)
+    whole = stitch_cut_objects(found.sorted_by_score(), GRID)
     np.testing.assert_array_equal(whole.boxes_xyxy, [[5, 5, 55, 20], [30, 25, 50, 35]])
     assert whole.scores.tolist() == [0.9, 0.5]
 
@@ -139,7 +145,7 @@ def test_parts_that_windows_have_cut_become_one():
     ],
 )
 def test_what_windows_have_not_cut_stays_apart(boxes, windows):
-    assert len(joined(detections(boxes, windows=windows), GRID)) == 2
+    assert len(stitch_cut_objects(detections(boxes, windows=windows), GRID)) == 2
 
 
 def test_parts_in_four_windows_become_one():
@@ -147,7 +153,7 @@ def test_parts_in_four_windows_become_one():
     found = detections(
         [(9, 8, 40, 40), (30, 8, 60, 40), (9, 30, 40, 61), (30, 30, 60, 61)], windows=windows
     )
-    assert joined(found, GRID).boxes_xyxy.tolist() == [[9, 8, 60, 61]]
+    assert stitch_cut_objects(found, GRID).boxes_xyxy.tolist() == [[9, 8, 60, 61]]
 
 
 def test_the_ground_of_all_parts_counts():
@@ -157,13 +163,13 @@ def test_the_ground_of_all_parts_counts():
         [100, 3.0, 4.0, 6.0],
     ]  # pixels, slope, lowest, highest
     # The mean slope is that of 300 pixels of 1 and 100 of 3.
-    assert joined(found, GRID).table[:, 7:].tolist() == [[400, 1.5, 4, 7]]
+    assert stitch_cut_objects(found, GRID).table[:, 7:].tolist() == [[400, 1.5, 4, 7]]
 
 
 def test_unknown_ground_stays_unknown():
     found = detections([(5, 5, 40, 20), (30, 5, 55, 20)], windows=[(0, 0), (0, 30)])
     found.pixels[:] = 1
-    assert np.isnan(joined(found, GRID).table[:, 8:]).all()
+    assert np.isnan(stitch_cut_objects(found, GRID).table[:, 8:]).all()
 
 
 @pytest.mark.parametrize('method', ['nms', 'wbf'])

@@ -8,10 +8,11 @@ from mmengine.config import Config
 
 from mmlandslide.datasets.transforms import ResizeTile
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.models.traceable_detector import zoomed
 from mmlandslide.scenes.inference.blocks import BlocksInMemory
-from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoom_of, zoomed
-from mmlandslide.scenes.inference.ranks import Place
-from mmlandslide.scenes.inference.tiled_inference import Settings, search
+from mmlandslide.scenes.inference.job import InferenceJob, Settings
+from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoom_of
+from mmlandslide.scenes.inference.tiled_inference import predict
 from mmlandslide.scenes.inputs.tile_scene import scene_of
 
 CPU = torch.device('cpu')
@@ -101,7 +102,9 @@ def test_the_batch_size_moves_no_box(predictor, batch_size):
     image = tiny_detector.image(70, 90)
     scene = scene_of(image, predictor.bands, predictor.bands)
     one, other = (
-        search(scene, predictor, replace(SETTINGS, batch_size=size), BlocksInMemory(), Place())
+        predict(
+            InferenceJob(scene, predictor, replace(SETTINGS, batch_size=size), {}), BlocksInMemory()
+        )
         for size in (8, batch_size)
     )
     assert len(one) == len(other) > 10

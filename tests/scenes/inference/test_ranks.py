@@ -15,7 +15,7 @@ BOXES = len(planted_scene.boxes(0, 220, 230))
 SAME_TIME = {
     'OGR_CURRENT_DATE': '2026-01-01T00:00:00.000Z',
     'OMP_NUM_THREADS': '1',
-    'PYTHONPATH': str(SCRIPT.parent),
+    'PYTHONPATH': os.pathsep.join(map(str, (SCRIPT.parents[1], SCRIPT.parent))),
 }
 
 
@@ -57,7 +57,7 @@ def test_two_processes_write_what_one_writes(tmp_path):
     assert len(gpd.read_file(one[1])) == BOXES
 
 
-def test_a_killed_run_goes_on_and_writes_the_same(tmp_path):
+def test_a_killed_run_resumes_and_writes_the_same(tmp_path):
     assert run(tmp_path / 'whole.gpkg').returncode == 0
     out, command = tmp_path / 'killed.gpkg', [sys.executable, str(SCRIPT)]
     started = subprocess.Popen(
@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_and_writes_the_same(tmp_path):
 
 @pytest.mark.parametrize('limit_bytes', [1024, 65536])
 def test_a_full_disk_leaves_no_output(tmp_path, limit_bytes):
-    """A limit on the size of files ends a block (1 KiB) or the GeoPackage (64 KiB; it has 96) as a full disk does."""
+    """A limit on file sizes ends a block (1 KiB) or the GeoPackage (64 of 96 KiB)."""
     done = run(tmp_path / 'out.gpkg', limit_bytes=limit_bytes)
     assert done.returncode != 0
     assert 'must be written whole' in done.stderr.splitlines()[-1]

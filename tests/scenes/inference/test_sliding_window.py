@@ -8,7 +8,7 @@ import pytest
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.grid import Grid
-from mmlandslide.scenes.inference.sliding_window import SLACK_PX, load, sweep
+from mmlandslide.scenes.inference.sliding_window import SLACK_PX, predict_blocks, read_block
 
 GRID = Grid(90, 110, 32, 12, block_windows=2)
 
@@ -17,8 +17,8 @@ def searched(
     scene, predictor=None, score_thr=0.0, batch_size=8, grid=GRID, advance=lambda windows: None
 ):
     predictor = predictor or planted_scene.predictor()
-    walk = sweep(scene, predictor, grid, grid.blocks, score_thr, batch_size, advance)
-    return [(block, searched.found) for block, searched in walk]
+    walk = predict_blocks(scene, predictor, grid, grid.blocks, score_thr, batch_size, advance)
+    return [(block, searched.detections) for block, searched in walk]
 
 
 class Counting:
@@ -36,9 +36,7 @@ class Counting:
 
 def test_every_planted_box_is_owned_once_and_others_lie_near_a_border():
     boxes = planted_scene.boxes()
-    found = Detections.concatenated(
-        [each for _, each in searched(planted_scene.scene(boxes=boxes))]
-    )
+    found = Detections.concatenate([each for _, each in searched(planted_scene.scene(boxes=boxes))])
     own = GRID.owned(found.boxes_xyxy, found.window_rc)
     assert sorted(map(tuple, found[own].boxes_xyxy)) == boxes
     assert GRID.owned(found.boxes_xyxy, found.window_rc, SLACK_PX).all()
@@ -108,7 +106,7 @@ def test_a_block_is_read_once_while_the_one_before_is_searched():
             return super()._read(window)
 
     watched = Watched(**{name: getattr(scene, name) for name in scene.__dataclass_fields__})
-    walk = sweep(watched, Counting(), GRID, GRID.blocks, 0.0, 8)
+    walk = predict_blocks(watched, Counting(), GRID, GRID.blocks, 0.0, 8)
     next(walk)
     next(walk)  # the second block is searched: the third is being read, the fourth is not
     walk.close()
@@ -118,7 +116,7 @@ def test_a_block_is_read_once_while_the_one_before_is_searched():
 
 def test_a_window_at_another_origin_reaches_beyond_the_scene():
     grid = replace(GRID, origin_rc=(5, 9))
-    pixels = load(planted_scene.scene(), grid, grid.blocks[0], np.float32([7, 8, 9]))
+    pixels = read_block(planted_scene.scene(), grid, grid.blocks[0], np.float32([7, 8, 9]))
     assert (pixels.top, pixels.left) == (-5, -9)
     assert not pixels.valid[:5].any()
     assert (pixels.values[:, :, :9] == np.float32([7, 8, 9])[:, None, None]).all()
@@ -166,7 +164,9 @@ def test_every_pixel_with_data_is_counted_once_and_windows_without_any_are_not(
     grid, predictor = replace(GRID, origin_rc=origin_rc, block_windows=block_windows), Counting()
     parts = [
         part
-        for _, part in sweep(planted_scene.scene(valid=valid), predictor, grid, grid.blocks, 0.0, 8)
+        for _, part in predict_blocks(
+            planted_scene.scene(valid=valid), predictor, grid, grid.blocks, 0.0, 8
+        )
     ]
     assert sum(part.valid_px for part in parts) == 43 * 48
     assert sum(part.windows for part in parts) == len(predictor.seen) < len(grid)

@@ -7,8 +7,9 @@ import pytest
 from mmlandslide.errors import ConfigError, StorageError
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inference.blocks import BlockFolder, BlocksInMemory
-from mmlandslide.scenes.inference.ranks import Place
-from mmlandslide.scenes.inference.tiled_inference import Settings, search
+from mmlandslide.scenes.inference.job import Settings
+from mmlandslide.scenes.inference.ranks import WorkerRank
+from mmlandslide.scenes.inference.tiled_inference import predict
 
 SETTINGS = planted_scene.SETTINGS
 BOXES = planted_scene.boxes()
@@ -23,9 +24,10 @@ EVERYWHERE = [
 ]
 
 
-def found(settings=SETTINGS, scene=None, blocks=None, place=Place()):  # noqa: B008
+def found(settings=SETTINGS, scene=None, blocks=None, worker=WorkerRank()):  # noqa: B008
     scene = scene or planted_scene.scene(boxes=BOXES)
-    return search(scene, planted_scene.predictor(), settings, blocks or BlocksInMemory(), place)
+    job = planted_scene.job(scene, settings)
+    return predict(job, blocks or BlocksInMemory(), worker)
 
 
 def rows(detections):
@@ -55,14 +57,14 @@ def test_an_object_larger_than_windows_is_joined(origin_rc):
 
 
 def test_finished_blocks_are_not_searched_again(tmp_path):
-    blocks = BlockFolder(tmp_path / 'a.gpkg', {})
+    blocks = BlockFolder(tmp_path / 'a.gpkg', 'key')
     scene = planted_scene.scene(220, 230, planted_scene.boxes(0, 220, 230))
     whole = found(scene=scene, blocks=blocks)
     files = sorted(blocks.path.iterdir())
     assert len(files) == 4  # 11 x 11 windows in blocks of 8 x 8
     files[1].unlink()
     kept, done = {path: path.stat().st_mtime_ns for path in files if path.exists()}, []
-    again = search(scene, planted_scene.predictor(), SETTINGS, blocks, Place(), done.append)
+    again = predict(planted_scene.job(scene), blocks, advance=done.append)
     np.testing.assert_array_equal(again.table, whole.table)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert sum(done) == 121
@@ -70,28 +72,29 @@ def test_finished_blocks_are_not_searched_again(tmp_path):
 
 def test_processes_share_the_blocks_and_the_first_one_merges(tmp_path):
     scene = planted_scene.scene(220, 230, planted_scene.boxes(0, 220, 230))
-    blocks, places = BlockFolder(tmp_path / 'a.gpkg', {}), [Place(rank, 2) for rank in (1, 0)]
-    for place in places:
-        object.__setattr__(place, 'wait', lambda: None)
-    assert found(scene=scene, blocks=blocks, place=places[0]) is None
+    blocks, workers = (
+        BlockFolder(tmp_path / 'a.gpkg', 'key'),
+        [WorkerRank(rank, 2) for rank in (1, 0)],
+    )
+    for worker in workers:
+        object.__setattr__(worker, 'wait', lambda: None)
+    assert found(scene=scene, blocks=blocks, worker=workers[0]) is None
     assert len(list(blocks.path.iterdir())) == 2
     np.testing.assert_array_equal(
-        found(scene=scene, blocks=blocks, place=places[1]).table, found(scene=scene).table
+        found(scene=scene, blocks=blocks, worker=workers[1]).table, found(scene=scene).table
     )
 
 
 def test_blocks_that_the_first_process_cannot_see_are_named():
-    scene, place = planted_scene.scene(220, 230), Place(0, 2)
-    object.__setattr__(place, 'wait', lambda: None)
+    scene, worker = planted_scene.scene(220, 230), WorkerRank(0, 2)
+    object.__setattr__(worker, 'wait', lambda: None)
     with pytest.raises(StorageError, match='seen by the first process, got 2 of 4'):
-        found(scene=scene, place=place)
+        found(scene=scene, worker=worker)
 
 
 def test_what_cannot_be_merged_is_refused_before_the_search():
     with pytest.raises(ConfigError, match="got 'soft'"):
-        search(
-            planted_scene.scene(), None, replace(SETTINGS, method='soft'), BlocksInMemory(), Place()
-        )
+        found(replace(SETTINGS, method='soft'))
 
 
 def test_the_batch_and_the_merge_do_not_decide_what_a_block_holds():

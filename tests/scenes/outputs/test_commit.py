@@ -8,8 +8,9 @@ import planted_scene
 import pytest
 
 from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.scenes import run
 from mmlandslide.scenes.outputs import writer
-from mmlandslide.scenes.outputs.commit import alone, clear_leftovers, place
+from mmlandslide.scenes.outputs.commit import clear_leftovers, commit_files, exclusive_lock
 
 NAMES = [f'out{suffix}' for suffix in sorted(writer.ON_THE_MAP)]
 #: Writes an output and is killed when it has given a file of some suffix its name.
@@ -17,13 +18,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import planted_scene
+from mmlandslide.scenes import run
 replace = Path.replace
 def until(path, target):
     replace(path, target)
     if str(target).endswith(sys.argv[2]) and '.tmp' not in str(target):
         os.kill(os.getpid(), signal.SIGKILL)
 Path.replace = until
-planted_scene.detector().write(planted_scene.scene(), Path(sys.argv[1]), planted_scene.SETTINGS, overwrite=True)
+run.write(planted_scene.job(), Path(sys.argv[1]), overwrite=True)
 """
 
 
@@ -32,9 +34,7 @@ def content(folder):
 
 
 def written(out, boxes=(), **options):
-    return planted_scene.detector().write(
-        planted_scene.scene(boxes=boxes), out, planted_scene.SETTINGS, **options
-    )
+    return run.write(planted_scene.job(planted_scene.scene(boxes=boxes)), out, **options)
 
 
 def killed_at(out, suffix):
@@ -82,7 +82,7 @@ def test_a_name_that_cannot_be_given_takes_the_others_back(tmp_path, monkeypatch
 
     monkeypatch.setattr('pathlib.Path.replace', failing)
     with pytest.raises(OSError, match='read-only'):
-        place(made, targets[1], tmp_path / 'new')
+        commit_files(made, targets[1], tmp_path / 'new')
     assert content(tmp_path) == before
 
 
@@ -123,7 +123,7 @@ def test_one_run_at_a_time_writes_an_output(tmp_path):
     refused = pytest.raises(
         ConfigError, match=r'written by one run at a time, got another run in .*out\.gpkg'
     )
-    with alone(tmp_path / 'out.gpkg'), alone(tmp_path / 'other.gpkg'), refused:
+    with exclusive_lock(tmp_path / 'out.gpkg'), exclusive_lock(tmp_path / 'other.gpkg'), refused:
         written(tmp_path / 'out.gpkg')
     written(tmp_path / 'out.gpkg')
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
@@ -140,3 +140,17 @@ def test_what_came_to_be_there_during_the_search_stays(tmp_path):
     with pytest.raises(ConfigError, match=r"not be there yet, got \['out.png'\]"):
         written(tmp_path / 'out.gpkg', advance=lambda windows: mine.write_text('mine'))
     assert mine.read_text() == 'mine'
+
+
+@pytest.mark.parametrize('there', [True, False])
+def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path, there):
+    target = tmp_path / 'precious'
+    if there:
+        target.write_text('precious')
+    (tmp_path / 'out.gpkg.lock').symlink_to(target)
+    refused = pytest.raises(
+        StorageError, match=r'lock file must be no symbolic link, got a link to .*precious'
+    )
+    with refused, exclusive_lock(tmp_path / 'out.gpkg'):
+        pass
+    assert [target.exists() and target.read_text()] == ['precious' if there else False]

@@ -3,6 +3,7 @@ import numpy as np
 import planted_scene
 import pytest
 
+from mmlandslide.scenes import run
 from mmlandslide.scenes.outputs import quicklook
 from mmlandslide.scenes.outputs.overview import overview_of
 from mmlandslide.scenes.outputs.score_colors import COLORS, rgb
@@ -12,7 +13,7 @@ LEGEND_PX = 20
 
 def found(boxes, scores=None, **options):
     scene = planted_scene.scene(boxes=boxes, **options)
-    layer = planted_scene.detector().find(scene, planted_scene.SETTINGS)
+    layer = run.predict(planted_scene.job(scene))
     if scores is not None:
         layer['score'] = scores
     return overview_of(scene), layer, scene.frame

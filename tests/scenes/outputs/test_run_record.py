@@ -6,10 +6,11 @@ import pytest
 import scene_files
 
 from mmlandslide.scenes.inference.components import ComponentPredictor
+from mmlandslide.scenes.inference.job import InferenceJob
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
 from mmlandslide.scenes.outputs.run_record import optical_without_dem_fraction, scene_facts
-from mmlandslide.scenes.run import SceneDetector
+from mmlandslide.scenes.run import write
 
 BANDS = ('B2', 'slope', 'DEM')
 
@@ -45,8 +46,9 @@ def test_nobody_knows_it_without_map_or_elevation():
 
 
 def test_a_half_empty_elevation_model_is_told_before_the_search_and_recorded(tmp_path, caplog):
-    detector = SceneDetector(ComponentPredictor(BANDS, 'B2', 9), {})
-    detector.write(scene(tmp_path, 20), tmp_path / 'out.gpkg', planted_scene.SETTINGS)
+    predictor = ComponentPredictor(BANDS, 'B2', 9)
+    job = InferenceJob(scene(tmp_path, 20), predictor, planted_scene.SETTINGS, {})
+    write(job, tmp_path / 'out.gpkg')
     record = json.loads((tmp_path / 'out.run.json').read_text())
     assert record['valid_share'] == pytest.approx(0.5, abs=0.05)
     assert record['optical_without_dem_fraction'] == pytest.approx(0.5, abs=0.05)

@@ -12,6 +12,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from shapely.geometry import shape
 
+from mmlandslide.scenes import run
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs import webmap
 from mmlandslide.scenes.outputs.overview import overview_of
@@ -29,7 +30,7 @@ BEYOND = [
 
 def report(boxes=(BOX,), record=RECORD, **changes):
     scene = replace(planted_scene.scene(boxes=boxes), **changes)
-    layer = planted_scene.detector().find(scene, planted_scene.SETTINGS)
+    layer = run.predict(planted_scene.job(scene))
     return webmap.page(overview_of(scene), layer, scene, record)
 
 

@@ -8,6 +8,7 @@ import pytest
 from rasterio._err import CPLE_AppDefinedError
 
 from mmlandslide.errors import ConfigError, SceneError, StorageError
+from mmlandslide.scenes import run
 from mmlandslide.scenes.outputs import writer
 from mmlandslide.scenes.outputs.overview import overview_of
 from mmlandslide.scenes.outputs.writer import (
@@ -30,7 +31,7 @@ RECORD = {
 
 def result(boxes=((5, 5, 9, 9),)):
     scene = planted_scene.scene(boxes=boxes)
-    return Result(planted_scene.detector().find(scene, planted_scene.SETTINGS), scene, RECORD)
+    return Result(run.predict(planted_scene.job(scene)), scene, RECORD)
 
 
 def names(folder):

@@ -1,0 +1,127 @@
+"""One inference job: a scene, a predictor, the settings, and the keys that identify its results."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from mmlandslide import __version__
+from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.inference.grid import Grid
+from mmlandslide.scenes.inference.predictor import Predictor
+from mmlandslide.scenes.inference.run_key import digest
+from mmlandslide.scenes.scene import Scene
+
+#: Longest side of a block's windows laid side by side without overlap, and of a window: a block is
+#: in memory, with all its bands.
+_BLOCK_PX, _LARGEST_PX = 1024, 4096
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a scene is cut into windows and their detections are merged.
+
+    Attributes:
+        window_px: side of the windows in px of the scene.
+        overlap_px: of neighbouring windows; objects up to this size are whole in the window that
+            owns them.
+        origin_rc: see `Grid`.
+        score_thr: detections with a lower score are dropped.
+        tta: test-time augmentation, one of `predictor.VIEWS`.
+        method: merging of overlapping boxes, one of `merge.METHODS`.
+        iou_thr: IoU above which two boxes show one object.
+        join: stitch the parts of objects that windows have cut.
+        batch_size: windows per forward pass; it does not decide what is detected.
+    """
+
+    window_px: int = 128
+    overlap_px: int = 32
+    origin_rc: tuple[int, int] = (0, 0)
+    score_thr: float = 0.3
+    tta: str = 'none'
+    method: str = 'nms'
+    iou_thr: float = 0.5
+    join: bool = False
+    batch_size: int = 8
+
+    def grid(self, scene: Scene) -> Grid:
+        """Return the windows over a scene, fewer of them per block the larger they are.
+
+        Raises:
+            ConfigError: they cannot be laid, or are too large for the memory.
+        """
+        if self.window_px > _LARGEST_PX:
+            remedy = 'Pass for example 128: a scene of any size is cut into such windows'
+            raise ConfigError.mismatch(
+                'window',
+                f'be at most {_LARGEST_PX} px',
+                f'{self.window_px} px',
+                'the settings',
+                remedy,
+            )
+        block_windows = min(8, max(1, _BLOCK_PX // max(1, self.window_px)))
+        return Grid(
+            scene.height,
+            scene.width,
+            self.window_px,
+            self.overlap_px,
+            self.origin_rc,
+            block_windows,
+        )
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide the content of a block."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ('batch_size', 'method', 'join')
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class InferenceJob:
+    """A scene and all that decides what is detected in it.
+
+    Attributes:
+        scene: with the bands of the predictor.
+        predictor: that detects landslides in windows.
+        settings: how windows are laid and merged.
+        model: identity of the predictor, of types that JSON has, for keys and the run record.
+        device: that the predictor computes on, for the run record.
+    """
+
+    scene: Scene
+    predictor: Predictor
+    settings: Settings
+    model: Mapping[str, Any]
+    device: str = 'cpu'
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The windows over the scene.
+
+        Raises:
+            ConfigError: as `Settings.grid`.
+        """
+        return self.settings.grid(self.scene)
+
+    @cached_property
+    def block_key(self) -> str:
+        """Digest of all that decides what a finished block holds."""
+        return digest(
+            {
+                'version': __version__,
+                'model': self.model,
+                'scene': self.scene,
+                'settings': self.settings.decisive,
+                'grid': self.grid,
+            }
+        )
+
+    @cached_property
+    def result_key(self) -> str:
+        """Digest of all that decides what is detected."""
+        return digest(
+            {'blocks': self.block_key, 'merge': (self.settings.method, self.settings.join)}
+        )
