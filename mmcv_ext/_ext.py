@@ -274,9 +274,23 @@ def roi_align_backward(
     """Add RoIAlign's gradient to `grad_input` (N, C, H, W); arguments as in `roi_align_forward`."""
     _refuse_max_pooling(pool_mode)
     grad = _full(grad_output)
+    corners = rois.to(grad)
+    if grad.device.type == 'cpu' and len(grad):
+        shift = 0.5 if aligned else 0.0
+        low, high = (corners[:, part] * spatial_scale - shift for part in ((2, 1), (4, 3)))
+        sizes = high - low if aligned else (high - low).clamp(min=1)
+        bins = (aligned_height, aligned_width)
+        axes = [
+            _axis(
+                low[:, axis], sizes[:, axis], bins[axis], grad_input.shape[2 + axis], sampling_ratio
+            )
+            for axis in (0, 1)
+        ]
+        grad_input += _separable_gradient(grad, corners[:, 0].long(), axes, grad_input.shape)
+        return
     grad_input += torch.ops.torchvision._roi_align_backward(
         grad,
-        rois.to(grad),
+        corners,
         spatial_scale,
         aligned_height,
         aligned_width,
@@ -284,6 +298,68 @@ def roi_align_backward(
         sampling_ratio,
         aligned,
     )
+
+
+_Axis = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def _axis(start: Tensor, size: Tensor, bins: int, limit: int, ratio: int) -> _Axis:
+    """Return where RoIAlign samples one axis of each box, and what a sample weighs in its bin.
+
+    Args:
+        start: (K,) lower edge of the boxes, in cells of the map.
+        size: (K,) their extent.
+        bins: of the axis.
+        limit: cells of the map along it.
+        ratio: samples a bin, 0 for as many as the bin has cells.
+
+    Returns:
+        Places (K, bins, S) counted from the first cell, weights (K, bins, S), the first cell (K,),
+        and the number of cells that the samples touch (K,).
+    """
+    count = torch.full_like(size, ratio) if ratio > 0 else (size / bins).ceil()
+    step = torch.arange(int(count.max().clamp(min=1))).to(size)
+    within = torch.arange(bins).to(size)[:, None] + ((step + 0.5) / count[:, None])[:, None]
+    place = start[:, None, None] + within * (size / bins)[:, None, None]  # (K, bins, S)
+    counts = (step < count[:, None])[:, None] & (place >= -1) & (place <= limit)
+    place = torch.where(counts, place, start[:, None, None]).clamp(0, limit - 1)
+    first = place.flatten(1).amin(1).floor()
+    cells = place.flatten(1).amax(1).floor() - first + 2
+    weight = counts / count.clamp(min=1)[:, None, None]
+    return place - first[:, None, None], weight, first.long(), cells.long()
+
+
+def _separable_gradient(
+    grad: Tensor, batch: Tensor, axes: list[_Axis], shape: torch.Size
+) -> Tensor:
+    """Return RoIAlign's gradient as two products a box: its average is one over rows of one over columns.
+
+    Boxes of similar extent go together; a sample's bilinear weights are a tent around its place.
+
+    Args:
+        grad: (K, C, h, w) of the bins.
+        batch: (K,) index into N.
+        axes: `_axis` of rows and of columns.
+        shape: of the map, (N, C, H, W).
+    """
+    total = grad.new_zeros(shape[0] * shape[2] * shape[3], shape[1])
+    bins = grad.permute(0, 2, 3, 1)  # (K, h, w, C)
+    extent = torch.maximum(axes[0][3], axes[1][3])
+    group = torch.bucketize(extent, torch.tensor((4, 6, 8, 12, 16, 24, 32, 64, 128)))
+    for which in (torch.where(group == index)[0] for index in group.unique()):
+        tents, cells = [], []
+        for (place, weight, first, count), limit in zip(axes, shape[2:], strict=True):
+            steps = torch.arange(int(count[which].max()))
+            tent = (1 - (place[which, ..., None] - steps).abs()).clamp_(min=0)
+            tents.append((tent * weight[which, ..., None]).sum(2))  # (k, bins, cells)
+            cells.append((first[which, None] + steps).clamp(max=limit - 1))
+        rows = tents[0].mT @ bins[which].flatten(2)  # (k, cells of rows, w * C)
+        found = tents[1].mT[:, None] @ rows.unflatten(2, bins.shape[2:])  # (k, rows, columns, C)
+        index = (batch[which, None] * shape[2] + cells[0])[:, :, None] * shape[3] + cells[1][
+            :, None
+        ]
+        total.index_add_(0, index.flatten(), found.flatten(0, 2))
+    return total.view(shape[0], shape[2], shape[3], shape[1]).permute(0, 3, 1, 2)
 
 
 def _bins(start: float, stop: float, count: int, limit: int) -> list[tuple[int, int]]:
