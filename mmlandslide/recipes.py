@@ -244,3 +244,15 @@ def early_stopping(monitor: str = 'AP50', patience: int = 10) -> dict[str, Any]:
         'check_finite': False,  # an AP without any true box is not a number
         'patience': patience,
     }
+
+
+def ema(momentum: float = 0.002) -> dict[str, Any]:
+    """Return a hook that keeps the moving average of the weights, which is saved and tested.
+
+    The momentum is larger at the beginning (`ExpMomentumEMA` of YOLOX, arXiv 2107.08430), so that
+    a short training forgets where it started.
+
+    Args:
+        momentum: share of the newest weights in the average, late in training.
+    """
+    return {'type': 'EMAHook', 'ema_type': 'ExpMomentumEMA', 'momentum': momentum}

@@ -49,6 +49,7 @@ KINDS = {
 BUILDERS = {
     host.OPTIM_WRAPPERS: {'constructor', 'paramwise_cfg'},
     host.PARAM_SCHEDULERS: {'convert_to_iter_based'},
+    host.HOOKS: {'momentum'},  # `EMAHook` hands it on to the average
     mmcv.ops: {'split_thr', 'class_agnostic'},
 }
 #: Dicts whose keys are names of the config's own, and those whose values are such dicts.

@@ -55,7 +55,7 @@ DATA_BY_NAME = {
 SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
 #: Type of a model -> the words before those of its bands.
 MODELS_BY_NAME = {
-    'FasterRCNN': lambda cfg: ['faster_rcnn', backbone_word(cfg)],
+    'FasterRCNN': lambda cfg: ['faster_rcnn', backbone_word(cfg), *small(cfg)],
     'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
     'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
     'mmlandslide.ImageClassifier': lambda cfg: ['supervised', *data_words(cfg), backbone_word(cfg)],
@@ -114,6 +114,10 @@ def backbone_word(cfg):
 
 def data_words(cfg):
     return DATA_BY_NAME.get(cfg.train_dataloader.dataset.type, [])
+
+
+def small(cfg):
+    return ['small'] if cfg.model.neck.get('out_channels') == 64 else []
 
 
 def teacher_of(cfg):
