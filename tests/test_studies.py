@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import json
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mmengine.config import Config, DictAction
 
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report.marked_pages import write_between
+from mmlandslide.study.results_file import read_results
 from mmlandslide.study.specification import read
 
 ROOT = Path(__file__).parent.parent
@@ -29,12 +29,14 @@ def planned(path, monkeypatch):
 
 
 def first_seed(planned):
-    """Return the stages of cells that differ in more than their seed and share of labels."""
+    """Return the stages of trials that differ in more than their seed and share of labels."""
     seed, fraction = planned.specification.seeds[0], planned.specification.label_fractions[0]
-    cells = [
-        cell for cell in planned.cells if cell.seed == seed and cell.axes.label_fraction == fraction
+    trials = [
+        trial
+        for trial in planned.trials
+        if trial.seed == seed and trial.condition.label_fraction == fraction
     ]
-    return {stage.name: stage for cell in cells for stage in cell.stages}.values()
+    return {stage.name: stage for trial in trials for stage in trial.stages}.values()
 
 
 @cache
@@ -46,7 +48,7 @@ def merged(stage):
     """Return a stage's config with its options, as `mim` reads them."""
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    cfg = copy.deepcopy(loaded(stage.command[3]))
+    cfg = copy.deepcopy(loaded(stage.config))
     cfg.merge_from_dict(parser.parse_known_args(stage.command)[0].cfg_options)
     return cfg
 
@@ -70,12 +72,12 @@ def test_a_changed_length_is_the_schedule_s_too(planned):
 
 
 @every_study
-def test_what_is_claimed_is_among_the_cells(planned):
-    axes = {cell.axes for cell in planned.cells}
+def test_what_is_claimed_is_among_the_conditions(planned):
+    known = {trial.condition for trial in planned.trials}
     for claim in planned.specification.compare:
-        assert any(each.matches(claim.of) and each.moved(claim.over) in axes for each in axes), (
-            claim
-        )
+        assert any(
+            each.matches(claim.of) and each.changed(claim.over) in known for each in known
+        ), claim
 
 
 def test_the_repository_has_studies():
@@ -96,7 +98,7 @@ every_result = pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.pa
 def test_a_page_s_tables_are_those_of_the_results(path, page, tmp_path):
     copy_of_it = tmp_path / 'page.md'
     copy_of_it.write_text((ROOT / page).read_text('utf-8'), 'utf-8')
-    write_between(copy_of_it, path.parent.name, json.loads(path.read_text('utf-8')))
+    write_between(copy_of_it, path.parent.name, read_results(path))
     assert copy_of_it.read_text('utf-8') == (ROOT / page).read_text('utf-8')
 
 
@@ -108,18 +110,7 @@ def test_results_are_of_a_study_that_is_here_and_have_a_report(path):
 
 def test_the_index_of_models_is_read_and_names_what_the_results_hold():
     models = modelindex.load(str(ROOT / 'model-index.yml')).models
-    runs = [
-        run
-        for path in RESULTS
-        for cell in json.loads(path.read_text('utf-8'))['cells']
-        for run in cell['runs']
-    ]
-    trained = {
-        Path(word).name
-        for run in runs
-        for command in run['commands']
-        for word in command.split()
-        if '/studies/' in word
-    }
+    runs = [run for path in RESULTS for cell in read_results(path)['cells'] for run in cell['runs']]
+    trained = {Path(stage['work_dir']).name for run in runs for stage in run['stages']}
     assert models
     assert {model.name for model in models} <= trained

@@ -1,7 +1,4 @@
-"""`mmlandslide study`.
-
-Backbones and pre-trainings compared by one command that can be stopped and started at will.
-"""
+"""`mmlandslide study`: backbones and pre-trainings compared by one resumable command."""
 
 import re
 import signal
@@ -15,17 +12,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError
-from mmlandslide.study.execute import Execution, Record, finished
-from mmlandslide.study.plan import Plan, Stage, plan
-from mmlandslide.study.report import report, wording
+from mmlandslide.study.execute import LEAKAGE, Execution, Record, finished
+from mmlandslide.study.plan import Plan, plan
+from mmlandslide.study.report import formatting, report
 from mmlandslide.study.report.marked_pages import write_between
 from mmlandslide.study.report.tables import markdown
 from mmlandslide.study.results import RESAMPLED, collect
 from mmlandslide.study.specification import read
 from mmlandslide.study.training_log import steps_done
+from mmlandslide.study.trial import Stage
 
 #: Exit code where the budget was spent and stages are left.
 STOPPED = 3
@@ -68,14 +67,16 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
     'pages',
     type=click.Path(path_type=Path),
     multiple=True,
-    help='Markdown page to renew the tables in, between `<!-- study: NAME, all -->` (or `scores`) and `<!-- /study -->`; repeat.',
+    help='Markdown page whose tables are renewed, between `<!-- study: NAME, all -->` (or `scores`)'
+    ' and `<!-- /study -->`; repeat.',
 )
 @click.option(
     '--publish',
     'zoo_path',
     metavar='FOLDER',
     type=click.Path(path_type=Path, file_okay=False),
-    help='Write the weights of what is finished to a folder of their own, as safetensors with a model-index.yml.',
+    help='Write the weights of finished trainings to a folder of their own: safetensors and a '
+    'model-index.yml.',
 )
 def command(
     study: Path,
@@ -85,11 +86,11 @@ def command(
     pages: tuple[Path, ...],
     zoo_path: Path | None,
 ) -> None:
-    """Train and score every cell of a study through `mim`, then write results.json, tables and report.html.
+    """Train and score every trial of a study through `mim`; write results, tables and a report.
 
-    What is finished is skipped, what was stopped is resumed, a cell that fails is named and the
-    others go on. Exits with 0 where every cell has a score, with 1 where one failed or is void,
-    with 3 where the budget was spent: start it again to go on.
+    What is finished is skipped, what was stopped is resumed; a trial that fails is named, and the
+    others run. Exits with 0 where every trial has a score, with 1 where one failed or a test tile
+    was seen in training, with 3 where the budget was spent: start it again to continue.
 
     Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
     """
@@ -112,10 +113,9 @@ def command(
     if zoo_path:
         _publish(planned, results, zoo_path)
     if not complete and budget and not execution.progressed:
-        got, remedy = f'{budget:g} s', 'Give more: what was begun is lost'
-        raise ConfigError.mismatch(
-            '--budget', 'reach the next checkpoint or the end of a test', got, study, remedy
-        )
+        got, remedy = f'{budget:g} s', 'Give more: the stage that ran has no checkpoint yet'
+        expected = 'reach the next checkpoint or the end of a test'
+        raise ConfigError.mismatch('--budget', expected, got, study, remedy)
     if not complete:
         raise SystemExit(STOPPED)
     if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
@@ -124,12 +124,13 @@ def command(
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Leave by an exception where we are asked to end, so that the stage that runs ends with us."""
+    """Turn signals to end into an exception, so that the stage that runs ends with the study."""
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
@@ -141,7 +142,7 @@ def _terminable() -> Iterator[None]:
 def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
     """Show two bars: stages of the study, steps of the stage that runs; yield what they follow."""
     columns = (
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -161,7 +162,7 @@ def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
                 bars.reset(steps, total=stage.steps, description=f'{stage.kind} {stage.name}')
             bars.update(steps, completed=steps_done(stage))
             bars.update(stages, completed=sum(map(finished, planned.stages.values())))
-            if record.status in ('failed', 'void'):
+            if record.status in ('failed', LEAKAGE):
                 console.print(
                     f'{record.status}: {stage.name}: {record.error}',
                     markup=False,
@@ -174,13 +175,11 @@ def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
 
 def _show_plan(planned: Plan) -> None:
     """Print the stages in their order, each once."""
-    table = Table(
-        'stage', 'kind', 'steps', 'state', title=planned.specification.name, title_justify='left'
-    )
+    title = Text(planned.specification.name)
+    table = Table('stage', 'kind', 'steps', 'state', title=title, title_justify='left')
     for stage in planned.stages.values():
-        table.add_row(
-            stage.name, stage.kind, str(stage.steps), 'finished' if finished(stage) else 'to do'
-        )
+        state = 'finished' if finished(stage) else 'to do'
+        table.add_row(Text(stage.name), stage.kind, str(stage.steps), state)
     console = Console()
     console.print(table)
     for stage in planned.stages.values():
@@ -189,7 +188,7 @@ def _show_plan(planned: Plan) -> None:
         stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)
     ]
     console.print(
-        f'{len(planned.cells)} cells, {len(planned.stages)} stages; to do: {len(left)} trainings, '
+        f'{len(planned.trials)} trials, {len(planned.stages)} stages; to do: {len(left)} trainings, '
         f'{sum(stage.steps for stage in left)} steps at most.',
         highlight=False,
         soft_wrap=True,
@@ -197,7 +196,7 @@ def _show_plan(planned: Plan) -> None:
 
 
 def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Record]) -> None:
-    """Print the scores, the time that they took and where the rest stands."""
+    """Print the scores, the time that they took, and how many stages are left."""
     table = Table(
         'backbone',
         'strategy',
@@ -205,28 +204,24 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
         'labels',
         'seeds',
         *RESAMPLED,
-        title=results['name'],
+        title=Text(results['name']),
         title_justify='left',
     )
     for cell in results['cells']:
         done = sum(run['status'] == 'finished' for run in cell['runs'])
-        scores = [wording.number(wording.mean(cell, name)) for name in RESAMPLED]
-        axes = (
-            cell['backbone'],
-            cell['strategy'],
-            cell['protocol'],
-            wording.percent(cell['label_fraction']),
-        )
-        table.add_row(*axes, f'{done} of {len(cell["runs"])}', *scores)
+        scores = [formatting.number(formatting.mean(cell, name)) for name in RESAMPLED]
+        names = [Text(cell[factor]) for factor in ('backbone', 'strategy', 'protocol')]
+        labels = formatting.percent(cell['label_fraction'])
+        table.add_row(*names, labels, f'{done} of {len(cell["runs"])}', *scores)
     console = Console()
     console.print(table)
     minutes = sum(records[name].seconds for name in planned.stages if name in records) / 60
     console.print(f'Stages took {minutes:.0f} minutes over all attempts.', highlight=False)
     left = sum(not finished(stage) for stage in planned.stages.values())
     more = (
-        f'{left} of {len(planned.stages)} stages are not done; start it again to go on.'
+        f'{left} of {len(planned.stages)} stages are not done; start it again to continue.'
         if left
-        else 'Every cell has a score.'
+        else 'Every trial has a score.'
     )
     console.print(
         f'{planned.specification.root / "results.json"}: {more}',
@@ -237,10 +232,10 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
 
 
 def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
-    """Publish what is finished, and name what is not."""
+    """Publish finished trainings, and name the conditions without any."""
     from mmlandslide.study.publish import publish  # loads torch: seconds
 
     zoo = publish(planned, results, folder)
-    for cell in zoo.left_out:
-        click.echo(f'left out: {cell}')
+    for condition in zoo.left_out:
+        click.echo(f'left out: {condition}')
     click.echo(f'{folder / "model-index.yml"}: {len(zoo.weights)} files of weights')

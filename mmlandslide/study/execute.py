@@ -1,4 +1,4 @@
-"""Runs a plan: skips what is finished, goes on where it was stopped, goes past what fails, and ends in time."""
+"""Runs a plan: skips what is finished, resumes what was stopped, passes what fails, ends in time."""
 
 import json
 import time
@@ -10,13 +10,25 @@ from typing import Any
 from mmlandslide.errors import LandslideError
 from mmlandslide.files import write_atomic, write_json
 from mmlandslide.study.environment import machine, revision
-from mmlandslide.study.plan import Cell, Plan, Stage
-from mmlandslide.study.process import MIM, alone, end_orphans, output_end, reason, started
+from mmlandslide.study.plan import Plan
+from mmlandslide.study.process import (
+    MIM,
+    child_process,
+    end_orphans,
+    exclusive,
+    output_end,
+    reason,
+)
+from mmlandslide.study.trial import Stage, Trial
 from mmlandslide.weights.checkpoint_file import latest_checkpoint
 
-#: What the runner's SplitOverlapError says: the model has seen what it would be tested on, so that
-#: the cell has no score.
+#: How the runner's SplitOverlapError begins: the model has seen what it would be tested on, so that
+#: the trial has no score.
 SEEN = 'test tiles must be unseen by training and pre-training'
+#: Status of a stage whose test tiles were seen in training.
+LEAKAGE = 'leakage'
+#: Status in older files -> its name today.
+_RENAMED = {'void': LEAKAGE}
 _POLL_S = 0.1
 
 
@@ -25,12 +37,12 @@ class Record:
     """What became of one stage.
 
     Attributes:
-        status: `finished`, `failed`, `void` (a tile would be tested that was seen), or `stopped`.
+        status: `finished`, `failed`, `leakage` (a test tile was seen in training), or `stopped`.
         seconds: of all its attempts.
         attempts: how often it was started.
         error: of the last attempt; empty where it did not fail.
         revision: of the source at each attempt, those that differ, with commas between.
-        machine: that ran the attempts, likewise, with semicolons between.
+        machine: that ran the attempts, those that differ, with semicolons between.
     """
 
     status: str = 'stopped'
@@ -45,7 +57,7 @@ class Record:
 class Execution:
     """One run of a plan, over as many starts as it takes.
 
-    What is finished is read off the files that a stage leaves, never off `state.json`; that file
+    Whether a stage is finished is read off the files that it leaves, never off `state.json`, which
     keeps seconds and errors.
 
     Attributes:
@@ -79,26 +91,23 @@ class Execution:
         return self.plan.specification.root / 'state.json'
 
     def run(self) -> bool:
-        """Run the plan.
-
-        Return whether every cell was gone through, failed ones among them, before the budget was
-        spent.
+        """Run the plan; return whether every trial ended, failed ones too, within the budget.
 
         Raises:
             ConfigError: another process runs this study.
         """
-        with alone(self.plan.specification.root):
+        with exclusive(self.plan.specification.root):
             end_orphans(self.plan.specification.root)
             for path, text in self.plan.split_files.items():
                 write_atomic(path, text)
-            return all(self._go_through(cell) for cell in self.plan.cells)
+            return all(self._run_trial(trial) for trial in self.plan.trials)
 
-    def _go_through(self, cell: Cell) -> bool:
-        """Run a cell's stages until one fails; return whether the budget lasted.
+    def _run_trial(self, trial: Trial) -> bool:
+        """Run a trial's stages until one fails; return whether the budget lasted.
 
-        What has a score needs nothing more.
+        A trial with a score needs no earlier stage.
         """
-        for stage in cell.stages[-1:] if finished(cell.stages[-1]) else cell.stages:
+        for stage in (trial.test,) if finished(trial.test) else trial.stages:
             status = self._settled.get(stage.name) or self._settle(stage)
             if status == 'stopped':
                 return False
@@ -128,13 +137,13 @@ class Execution:
         self._save()
         clock = _Checkpoints(stage)
         try:
-            with started(stage, _command(stage), self.mim) as child:
+            with child_process(stage, _command(stage), self.mim) as child:
                 while child.poll() is None and not clock.must_stop(self._deadline):
                     record.seconds = before + time.monotonic() - start
                     self.watch(stage, record)
                     time.sleep(_POLL_S)
                 code = child.poll()
-        finally:  # also where we are asked to end
+        finally:  # also where the study is asked to end
             record.seconds = before + time.monotonic() - start
             self.progressed |= finished(stage) or latest_checkpoint(stage.work_dir) != clock.first
             self._save()
@@ -142,7 +151,7 @@ class Execution:
             record.status = 'finished'
         elif code is not None:
             record.error = reason(stage, code, output)
-            record.status = 'void' if record.error.startswith(SEEN) else 'failed'
+            record.status = LEAKAGE if record.error.startswith(SEEN) else 'failed'
 
     def _save(self) -> None:
         write_json(self._state, {name: vars(record) for name, record in self.records.items()})
@@ -162,7 +171,7 @@ class _Checkpoints:
         self._since = time.monotonic()
 
     def must_stop(self, deadline: float) -> bool:
-        """Return whether the budget is spent, or a checkpoint has just come and the next would come too late."""
+        """Return whether the budget is spent, or would be before the checkpoint after a new one."""
         now, newest = time.monotonic(), latest_checkpoint(self._work_dir)
         if newest == self._last:
             return now >= deadline
@@ -179,14 +188,18 @@ def finished(stage: Stage) -> bool:
 
 
 def _command(stage: Stage) -> tuple[str, ...]:
-    """Return the command, with `--resume` where a training has a checkpoint to go on from."""
-    if stage.kind == 'test' or latest_checkpoint(stage.work_dir) is None:
-        return stage.command
-    return (*stage.command[:4], '--resume', *stage.command[4:])
+    """Return the command, which resumes a training that has a checkpoint."""
+    fresh = stage.kind == 'test' or latest_checkpoint(stage.work_dir) is None
+    return stage.command if fresh else stage.resuming_command
+
+
+def current_status(status: str) -> str:
+    """Return the name of a status that an older file may state otherwise."""
+    return _RENAMED.get(status, status)
 
 
 def read_state(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what `state.json` says of each stage.
+    """Return the record of each stage in `state.json`.
 
     Args:
         path: of the file.
@@ -202,6 +215,8 @@ def read_state(path: Path) -> dict[str, dict[str, Any]]:
         raise _broken(path, repr(str(error))) from error
     if strange:
         raise _broken(path, f'other keys of {strange[0]!r}')
+    for kept in state.values():
+        kept |= {key: current_status(value) for key, value in kept.items() if key == 'status'}
     return state
 
 

@@ -1,7 +1,6 @@
-"""The index of a study's model zoo, in the form that OpenMMLab's `mim search` and the `model-index` package read."""
+"""The index of a study's model zoo, as `mim search` and the `model-index` package read it."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ _PAPERS: dict[str, Paper] = {
         '2207.08051',
     ),
 }
-#: How the name of a pre-training config of ours begins -> paper of the method.
+#: How the name of a pre-training config begins -> paper of the method.
 _METHODS: dict[str, Paper] = {
     'swin_mae': ('Swin MAE: Masked Autoencoders for Small Datasets', '2212.13805'),
     'mae': ('Masked Autoencoders Are Scalable Vision Learners', '2111.06377'),
@@ -54,7 +53,7 @@ class Weights:
     Attributes:
         file: its name.
         sha256: of the file.
-        backbone: class of ours that its backbone is of.
+        backbone: mmlandslide class of its backbone.
         datasets: that its weights have seen.
     """
 
@@ -64,34 +63,19 @@ class Weights:
     datasets: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Training:
-    """A training as its command states it."""
-
-    host: str
-    config: str
-    work_dir: str
-    options: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        return Path(self.work_dir).name
-
-
 def files(results: Mapping[str, Any], weights: Mapping[str, Weights]) -> dict[str, str]:
     """Return the files of the index, name -> YAML.
 
     A metafile for each backbone, and last the one that imports them. Scores are those of the
-    published seed, in [0, 1] as in every table of ours.
+    published seed, in [0, 1] as in every table of a study.
 
     Args:
-        results: as `results.collect` returns them, or as `results.json` holds them.
+        results: as `results.collect` or `results_file.read_results` return them.
         weights: work dir of a training -> its published file; the others are left out.
     """
     metafiles: dict[str, dict[str, list[Any]]] = {}
-    taken: set[str] = (
-        set()
-    )  # a pre-training that several backbones share stands in the first one's file
+    # A pre-training that several backbones share stands in the first one's file.
+    taken: set[str] = set()
     for backbone in dict.fromkeys(cell['backbone'] for cell in results['cells']):
         cells = [cell for cell in results['cells'] if cell['backbone'] == backbone]
         models = {
@@ -115,12 +99,12 @@ def files(results: Mapping[str, Any], weights: Mapping[str, Weights]) -> dict[st
 def _collection(
     backbone: str, cells: Sequence[Mapping[str, Any]], weights: Mapping[str, Weights]
 ) -> dict[str, Any]:
-    # The last two trainings of a cell are of its own backbone; those before may be of a teacher.
+    # The last two trainings of a condition are of its own backbone; earlier ones may be a teacher's.
     own = [
-        weights[each.work_dir]
+        weights[each['work_dir']]
         for cell in cells
         for each in _trainings(cell)[-2:]
-        if each.work_dir in weights
+        if each['work_dir'] in weights
     ]
     kind = own[-1].backbone if own else ''
     metadata = {
@@ -135,24 +119,25 @@ def _collection(
 
 
 def _models(cell: Mapping[str, Any], weights: Mapping[str, Weights]) -> Iterator[dict[str, Any]]:
-    """Yield the models of a cell that are published: encoders, then the detector."""
+    """Yield the published models of a condition: encoders, then the detector."""
     for training in _trainings(cell):
-        if training.work_dir in weights:
-            yield (_detector if training.host.startswith('mmdet') else _encoder)(
-                cell, training, weights[training.work_dir]
-            )
+        if training['work_dir'] in weights:
+            model = _detector if training['kind'] == 'detect' else _encoder
+            yield model(cell, training, weights[training['work_dir']])
 
 
-def _detector(cell: Mapping[str, Any], training: _Training, weights: Weights) -> dict[str, Any]:
+def _detector(
+    cell: Mapping[str, Any], training: Mapping[str, Any], weights: Weights
+) -> dict[str, Any]:
     run = cell['runs'][0]
     names = {'box AP': 'AP', 'AP50': 'AP50'}
     metrics = {
-        name: round(run['metrics'][ours], 4)
-        for name, ours in names.items()
-        if run['metrics'][ours] is not None
+        name: round(run['metrics'][key], 4)
+        for name, key in names.items()
+        if run['metrics'][key] is not None
     }
-    # As every detection config of ours is named after its detector; of another nothing is claimed.
-    detector = _FASTER_RCNN if Path(training.config).stem.startswith('faster_rcnn') else ''
+    # Each mmlandslide config is named after its detector; of another nothing is claimed.
+    detector = _FASTER_RCNN if Path(training['config']).stem.startswith('faster_rcnn') else ''
     more = {
         'Training Techniques': cell['strategy'],
         'Architecture': _listed((detector, weights.backbone)),
@@ -165,8 +150,10 @@ def _detector(cell: Mapping[str, Any], training: _Training, weights: Weights) ->
     return {**_model(cell, training, weights, more), 'Results': [results], **paper}
 
 
-def _encoder(cell: Mapping[str, Any], training: _Training, weights: Weights) -> dict[str, Any]:
-    stem = Path(training.config).stem
+def _encoder(
+    cell: Mapping[str, Any], training: Mapping[str, Any], weights: Weights
+) -> dict[str, Any]:
+    stem = Path(training['config']).stem
     method = next((_METHODS[start] for start in _METHODS if stem.startswith(f'{start}_')), None)
     paper = method or _PAPERS.get(weights.backbone)
     more = {'Training Techniques': stem, 'Architecture': weights.backbone}
@@ -174,35 +161,30 @@ def _encoder(cell: Mapping[str, Any], training: _Training, weights: Weights) -> 
 
 
 def _model(
-    cell: Mapping[str, Any], training: _Training, weights: Weights, more: Mapping[str, Any]
+    cell: Mapping[str, Any],
+    training: Mapping[str, Any],
+    weights: Weights,
+    more: Mapping[str, Any],
 ) -> dict[str, Any]:
     metadata = {
         'Training Data': _listed(weights.datasets),
         **more,
-        'Epochs': int(training.options['train_cfg.max_epochs']),
-        'Batch Size': int(training.options['train_dataloader.batch_size']),
+        'Epochs': int(training['options']['train_cfg.max_epochs']),
+        'Batch Size': int(training['options']['train_dataloader.batch_size']),
         'SHA256': weights.sha256,
     }
     return {
-        'Name': training.name,
+        'Name': Path(training['work_dir']).name,
         'In Collection': cell['backbone'],
-        'Config': training.config,
+        'Config': training['config'],
         'Metadata': _stated(metadata),
         'Weights': weights.file,
     }
 
 
-def _trainings(cell: Mapping[str, Any]) -> list[_Training]:
-    """Return the trainings of a cell's published seed, in their order."""
-    words = [shlex.split(command) for command in cell['runs'][0]['commands']]
-    return [_training(each) for each in words if each[1] == 'train']
-
-
-def _training(words: Sequence[str]) -> _Training:
-    work_dir, options = (words.index(option) + 1 for option in ('--work-dir', '--cfg-options'))
-    return _Training(
-        words[2], words[3], words[work_dir], dict(word.split('=', 1) for word in words[options:])
-    )
+def _trainings(cell: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the trainings of a condition's published seed, in their order."""
+    return [stage for stage in cell['runs'][0]['stages'] if stage['kind'] != 'test']
 
 
 def _paper(paper: Paper) -> dict[str, str]:

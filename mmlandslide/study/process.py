@@ -1,6 +1,7 @@
-"""One stage as a child process that ends with us.
+"""One stage as a child process: its whole group ends with the study, its output is in a file.
 
-With its whole group, its output in a file, and never twice in one folder.
+No two processes run in one work dir. Locks and process groups are POSIX; elsewhere the module
+imports, and running a study is refused.
 """
 
 import os
@@ -16,28 +17,30 @@ from typing import IO
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import lock_now
-from mmlandslide.study.plan import Stage
+from mmlandslide.study.trial import Stage
 
 LOG = 'study.log'
-#: How a command that begins with `mim` is started: by the Python that runs us, whatever PATH says.
+#: How a command that begins with `mim` is started: by the running Python, whatever PATH says.
 MIM = (sys.executable, '-m', 'mim')
-#: Between a plea to end and the end; a training loses nothing by it, for it goes on from its last
-#: checkpoint.
+#: Grace period between SIGTERM and SIGKILL; a training resumes from its last checkpoint anyway.
 _GRACE_S = 5.0
 _POLL_S = 0.05
 _RAISED = re.compile(r'[\w.]*(Error|Exception|Interrupt)(:|$)')
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Hold a study's folder for this process.
 
     Args:
         folder: of the study; made where it is missing.
 
     Raises:
-        ConfigError: another process has it.
+        ConfigError: another process has it, or the system has no process groups.
     """
+    if not hasattr(os, 'killpg'):
+        expected, remedy = 'run on Linux or macOS', 'Run it there, or in WSL'
+        raise ConfigError.mismatch('study', expected, sys.platform, folder, remedy)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'study.lock').open('a') as file:
         if not lock_now(file):
@@ -49,13 +52,13 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def started(
+def child_process(
     stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a stage; when the block ends, however it ends, nothing of it runs any more.
+    """Start a stage; when the block ends, however it ends, nothing of the stage runs any more.
 
-    A child that outlived a study that was killed holds a lock on its work dir: it is ended first.
-    The lock file tells its process group, and while the lock is held that number is nobody else's.
+    A child that outlived a killed study holds a lock on its work dir: it is ended first. The lock
+    file states its process group, and while the lock is held that number is nobody else's.
 
     Args:
         stage: whose work dir the process has for itself.
@@ -89,10 +92,10 @@ def started(
 
 
 def end_orphans(root: Path) -> None:
-    """End what a study that was killed has left running, whatever stage it is of.
+    """End the stages that a killed study has left running.
 
     Args:
-        root: of the study, which `alone` holds, so that no other can own them.
+        root: of the study, which `exclusive` holds, so that no other study can own them.
     """
     for path in root.rglob('stage.lock'):
         with path.open('a+') as lock:
@@ -110,13 +113,13 @@ def _end_orphan(lock: IO[str]) -> None:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End a process and its group: a plea, then force."""
+    """End a process and its group: SIGTERM, a grace period, SIGKILL."""
     with suppress(ProcessLookupError):
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 child.wait(_GRACE_S)
-        os.killpg(child.pid, signal.SIGKILL)  # what the child has started, too
+        os.killpg(child.pid, signal.SIGKILL)  # children of the child too
     child.wait()
 
 

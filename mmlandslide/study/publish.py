@@ -1,7 +1,4 @@
-"""A study's model zoo.
-
-The weights of what has finished, without all that only a training needs, and an index of them.
-"""
+"""A study's model zoo: weights of finished trainings as safetensors, and an index of them."""
 
 import hashlib
 import json
@@ -18,8 +15,9 @@ from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.study import model_index
 from mmlandslide.study.execute import finished
 from mmlandslide.study.model_index import Weights
-from mmlandslide.study.plan import Cell, Plan, Stage
-from mmlandslide.study.report.wording import percent
+from mmlandslide.study.plan import Plan
+from mmlandslide.study.report.formatting import condition_name
+from mmlandslide.study.trial import Stage, Trial
 from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.bridge import keymap_of
 from mmlandslide.weights.checkpoint_file import read_checkpoint
@@ -37,7 +35,7 @@ class Zoo:
 
     Attributes:
         weights: work dir of a training -> its file.
-        left_out: cells without one, and why, a line each.
+        left_out: conditions without weights, one line each with the reason.
     """
 
     weights: dict[str, Weights]
@@ -45,8 +43,9 @@ class Zoo:
 
 
 def publish(plan: Plan, results: Mapping[str, Any], folder: Path) -> Zoo:
-    """Write the weights of each finished cell's first seed, of each finished pre-training that it starts from, and the index.
+    """Write the index, and the weights of each condition's first seed and its pre-trainings.
 
+    What is not finished is left out.
     A file's name holds its digest: what stands from before and is the same is left alone, so that
     to publish twice changes nothing. The index is written last; files of earlier trainings stay,
     and are in it no more.
@@ -69,17 +68,17 @@ def publish(plan: Plan, results: Mapping[str, Any], folder: Path) -> Zoo:
 
 
 def _chosen(plan: Plan) -> Iterator[Stage]:
-    """Yield the trainings to publish, each once: of every cell's first seed."""
-    cells = [cell for cell in plan.cells if cell.seed == plan.specification.seeds[0]]
-    yield from {stage.name: stage for cell in cells for stage in _trained(cell)}.values()
+    """Yield the trainings to publish, each once: of every condition's first seed."""
+    trials = [trial for trial in plan.trials if trial.seed == plan.specification.seeds[0]]
+    yield from {stage.name: stage for trial in trials for stage in _trained(trial)}.values()
 
 
-def _trained(cell: Cell) -> list[Stage]:
-    """Return a cell's finished pre-trainings, and its detector where that has a score."""
-    scored = all(map(finished, cell.stages))
+def _trained(trial: Trial) -> list[Stage]:
+    """Return a trial's finished pre-trainings, and its detector where that has a score."""
+    scored = all(map(finished, trial.stages))
     return [
         stage
-        for stage in cell.stages[:-1]
+        for stage in trial.stages[:-1]
         if (scored if stage.kind == 'detect' else finished(stage))
     ]
 
@@ -88,10 +87,8 @@ def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
     for cell in results['cells']:
         run = cell['runs'][0]
         if run['status'] != 'finished':
-            place = f'{cell["backbone"]}, {cell["strategy"]}, {cell["protocol"]}, {percent(cell["label_fraction"])} of labels'
-            yield f'{place}, seed {run["seed"]}: ' + ': '.join(
-                filter(None, (run['status'], run['error']))
-            )
+            why = ': '.join(filter(None, (run['status'], run['error'])))
+            yield f'{condition_name(cell)}, seed {run["seed"]}: {why}'
 
 
 def _weights(stage: Stage, folder: Path) -> Weights:
@@ -179,5 +176,5 @@ def _refuse_broken(state: State, path: Path) -> None:
         got = (
             f'NaN or infinite values in {len(broken)} of {len(state)} tensors such as {broken[:3]}'
         )
-        remedy = 'Delete the work dir to train it again, or take the cell out of the study'
+        remedy = 'Delete the work dir to train it again, or take the condition out of the study'
         raise CheckpointError.mismatch('weights', 'be finite to be published', got, path, remedy)

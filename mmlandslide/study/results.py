@@ -1,4 +1,4 @@
-"""From the files that a study's tests leave to `results.json`: scores, intervals and verdicts."""
+"""Scores, intervals and verdicts of a study, from the files that its tests leave."""
 
 import json
 import math
@@ -6,7 +6,6 @@ import statistics as plain
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,10 @@ from mmlandslide.evaluation.results import tile_result
 from mmlandslide.study import statistics
 from mmlandslide.study.environment import environment
 from mmlandslide.study.execute import Record, finished
-from mmlandslide.study.plan import Axes, Cell, Plan, Stage
+from mmlandslide.study.plan import Plan
+from mmlandslide.study.trial import Condition, Stage, Trial
 
-SCHEMA = 1
+SCHEMA = 2
 RESAMPLES = 1000
 #: Scores that have intervals and verdicts.
 RESAMPLED = ('AP50', 'AP')
@@ -29,11 +29,11 @@ NOT_MEASURED = 'not measured'
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One finished cell.
+    """One finished trial.
 
     Attributes:
         seed: of the detector.
-        metrics: what `metrics.json` says; `None` = not defined.
+        metrics: of `metrics.json`; `None` = not defined.
         matched: its detections.
     """
 
@@ -52,18 +52,20 @@ class Run:
 
 
 def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
-    """Return what a study has found so far, in the types of JSON.
+    """Return the results of a study so far, in the types of JSON.
 
     Args:
         plan: of the study.
         records: stage name -> what became of it.
 
     Raises:
-        DatasetError: a claim compares cells that were scored on other tiles.
+        DatasetError: a claim compares conditions that were scored on other tiles.
     """
     runs, broken = _read_runs(plan)
-    grouped = {axes: list(cells) for axes, cells in groupby(plan.cells, key=lambda cell: cell.axes)}
-    done = {axes: [runs[cell] for cell in cells if cell in runs] for axes, cells in grouped.items()}
+    done = {
+        condition: [runs[trial] for trial in trials if trial in runs]
+        for condition, trials in plan.conditions.items()
+    }
     return {
         'schema': SCHEMA,
         'name': plan.specification.name,
@@ -72,30 +74,28 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         'environment': environment(),
         'bootstrap': {'resamples': RESAMPLES, 'over': ['tiles', 'seeds'], 'level': 0.95},
         'cells': [
-            _cell(axes, cells, done[axes], records, broken) for axes, cells in grouped.items()
+            _cell(condition, trials, done[condition], records, broken)
+            for condition, trials in plan.conditions.items()
         ],
         'differences': [
-            _difference(axes, axes.moved(claim.over), done, plan.specification.name)
+            _difference(condition, condition.changed(claim.over), done, plan.specification.name)
             for claim in plan.specification.compare
-            for axes in grouped
-            if axes.matches(claim.of) and axes.moved(claim.over) in grouped
+            for condition in done
+            if condition.matches(claim.of) and condition.changed(claim.over) in done
         ],
     }
 
 
-def _read_runs(plan: Plan) -> tuple[dict[Cell, Run], dict[Cell, str]]:
-    """Return what can be read of the finished cells, and why the others cannot.
-
-    One of them does not take the rest along.
-    """
-    runs: dict[Cell, Run] = {}
-    broken: dict[Cell, str] = {}
-    for cell in plan.cells:
-        if finished(cell.stages[-1]):
+def _read_runs(plan: Plan) -> tuple[dict[Trial, Run], dict[Trial, str]]:
+    """Return the finished trials, and the errors of those whose files are broken."""
+    runs: dict[Trial, Run] = {}
+    broken: dict[Trial, str] = {}
+    for trial in plan.trials:
+        if finished(trial.test):
             try:
-                runs[cell] = _run(cell)
+                runs[trial] = _run(trial)
             except LandslideError as error:
-                broken[cell] = str(error)
+                broken[trial] = str(error)
     return runs, broken
 
 
@@ -106,41 +106,50 @@ def _noted(plan: Plan, records: Mapping[str, Record], key: str, between: str) ->
 
 
 def _cell(
-    axes: Axes,
-    cells: Sequence[Cell],
+    condition: Condition,
+    trials: Sequence[Trial],
     runs: Sequence[Run],
     records: Mapping[str, Record],
-    broken: Mapping[Cell, str],
+    broken: Mapping[Trial, str],
 ) -> dict[str, Any]:
     found = {run.seed: run for run in runs}
     return {
-        **asdict(axes),
+        **asdict(condition),
         'scored_tiles': len(runs[0].matched.tile_ids) if runs else None,
         'true_boxes': int(runs[0].matched.num_true.sum()) if runs else None,
         'scores': _scores(runs) if runs else {},
         'runs': [
             {
-                'seed': cell.seed,
-                **_outcome(cell, records, broken),
-                'metrics': found[cell.seed].metrics if cell.seed in found else None,
-                'steps': cell.stages[-2].steps,
-                'commands': [stage.shown for stage in cell.stages],
+                'seed': trial.seed,
+                **_outcome(trial, records, broken),
+                'metrics': found[trial.seed].metrics if trial.seed in found else None,
+                'steps': trial.training.steps,
+                'stages': [_stage(stage) for stage in trial.stages],
             }
-            for cell in cells
+            for trial in trials
         ],
     }
 
 
-def _outcome(
-    cell: Cell, records: Mapping[str, Record], broken: Mapping[Cell, str]
-) -> dict[str, str]:
-    """Return status and error of a cell.
+def _stage(stage: Stage) -> dict[str, Any]:
+    return {
+        'kind': stage.kind,
+        'host': stage.host,
+        'config': stage.config,
+        'checkpoint': None if stage.checkpoint is None else str(stage.checkpoint),
+        'work_dir': str(stage.work_dir),
+        'options': dict(stage.options),
+        'command': stage.shown,
+    }
 
-    Those of the first stage that did not end well, where it has no score.
-    """
-    if cell in broken:
-        return {'status': 'failed', 'error': broken[cell]}
-    for stage in cell.stages if not finished(cell.stages[-1]) else ():
+
+def _outcome(
+    trial: Trial, records: Mapping[str, Record], broken: Mapping[Trial, str]
+) -> dict[str, str]:
+    """Return status and error of a trial: without a score, those of its first unfinished stage."""
+    if trial in broken:
+        return {'status': 'failed', 'error': broken[trial]}
+    for stage in trial.stages if not finished(trial.test) else ():
         if not finished(stage):
             record = records.get(stage.name, Record())
             return {'status': record.status, 'error': record.error}
@@ -148,7 +157,7 @@ def _outcome(
 
 
 def _scores(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """Return mean, spread (standard deviation, with two seeds or more) and, of some, the interval of each score."""
+    """Return mean and standard deviation over seeds of each score, and the interval of some."""
     scores: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for run in runs for name in run.metrics):
         values = [run.metrics.get(name) for run in runs]
@@ -173,15 +182,15 @@ def _means(runs: Sequence[Run], name: str) -> NDArray[np.float64]:
 
 
 def _difference(
-    axes: Axes, other: Axes, done: Mapping[Axes, Sequence[Run]], where: str
+    condition: Condition, other: Condition, done: Mapping[Condition, Sequence[Run]], where: str
 ) -> dict[str, Any]:
-    """Return the paired differences of two cells, over the seeds that both have."""
-    both = sorted({run.seed for run in done[axes]} & {run.seed for run in done[other]})
-    pair = [[run for run in done[each] if run.seed in both] for each in (axes, other)]
+    """Return the paired differences of two conditions, over the seeds that both have."""
+    both = sorted({run.seed for run in done[condition]} & {run.seed for run in done[other]})
+    pair = [[run for run in done[each] if run.seed in both] for each in (condition, other)]
     if both:
         statistics.require_same_tiles([run.matched for runs in pair for run in runs], where)
     return {
-        'of': asdict(axes),
+        'of': asdict(condition),
         'over': asdict(other),
         'seeds': both,
         **{
@@ -205,28 +214,24 @@ def _verdict(runs: Sequence[Run], others: Sequence[Run], name: str) -> dict[str,
     }
 
 
-def _run(cell: Cell) -> Run:
-    """Read what a cell's test has left, and check that its score can be had again from its detections."""
-    test = cell.stages[-1]
-    metrics, predictions = (_json(test, name) for name in test.leaves)
+def _run(trial: Trial) -> Run:
+    """Read the files of a trial's test, and check that the detections give its score again."""
+    metrics, predictions = (_json(trial.test, name) for name in trial.test.leaves)
     try:
         matched = statistics.match([tile_result(each) for each in predictions])
         found = statistics.average_precisions(
             matched, np.ones((1, len(matched.tile_ids)), np.int64)
         )
-        said = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
+        stated = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(test, error) from error
+        raise _unreadable(trial.test, error) from error
     again = [float(found[name][0]) for name in RESAMPLED]
-    if not np.allclose(said, again, rtol=0, atol=_SAME, equal_nan=True):
-        got, remedy = (
-            f'{said} against {again} from predictions.json',
-            'Leave iou_thrs and max_dets of the evaluator as they are',
-        )
-        raise ConfigError.mismatch(
-            f'{RESAMPLED} in metrics.json', "be COCO's", got, test.work_dir, remedy
-        )
-    return Run(cell.seed, metrics, matched)
+    if not np.allclose(stated, again, rtol=0, atol=_SAME, equal_nan=True):
+        subject, where = f'{RESAMPLED} in metrics.json', trial.test.work_dir
+        got = f'{stated} against {again} from predictions.json'
+        remedy = 'Leave iou_thrs and max_dets of the evaluator as they are'
+        raise ConfigError.mismatch(subject, "be COCO's", got, where, remedy)
+    return Run(trial.seed, metrics, matched)
 
 
 def _json(stage: Stage, name: str) -> Any:

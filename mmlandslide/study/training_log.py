@@ -1,4 +1,4 @@
-"""The log that a training writes, `scalars.json`: how far it is, and its losses."""
+"""Steps and losses of a training, from the `scalars.json` of each of its starts."""
 
 import json
 import math
@@ -8,44 +8,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlandslide.study.plan import Stage
+from mmlandslide.study.trial import Stage
 
 _TAIL_BYTES = 2**14
 _MOST_POINTS = 300
 
 
 def steps_done(stage: Stage) -> int:
-    """Return the step that a training has logged last, over all its starts.
-
-    0 where it has logged none.
+    """Return the last logged step of a training, over all its starts; 0 where none is logged.
 
     Args:
         stage: a training; a test logs no steps.
     """
-    logs = sorted(
-        stage.work_dir.glob('*/vis_data/scalars.json')
-    )  # a folder a start, named by its time
-    return next((step for log in reversed(logs) if (step := _last_step(log))), 0)
-
-
-def _last_step(log: Path) -> int:
-    with log.open('rb') as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        lines = file.read().splitlines()
-    for line in reversed(lines):
-        try:
-            entry = json.loads(line)
-        except ValueError:  # half a line, at either end
-            continue
-        if isinstance(entry, dict) and 'loss' in entry and isinstance(entry.get('step'), int):
-            return int(entry['step'])
+    for log in reversed(_logs(stage.work_dir)):
+        with log.open('rb') as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            steps = [step for step, _ in _losses(file.read())]
+        if steps:
+            return steps[-1]
     return 0
 
 
 def training_loss(work_dir: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the loss that a training has logged, over all its starts.
+    """Return the logged loss of a training, over all its starts.
 
-    A start goes on from a checkpoint: what an earlier start has logged from there on was lost, and
+    A start resumes from a checkpoint: what an earlier start logged from there on was lost, and
     the later one counts.
 
     Args:
@@ -56,10 +43,8 @@ def training_loss(work_dir: Path) -> tuple[NDArray[np.int64], NDArray[np.float64
         were more. A loss that is not finite is NaN.
     """
     logged: dict[int, float] = {}
-    for log in sorted(
-        work_dir.glob('*/vis_data/scalars.json')
-    ):  # a folder a start, named by its time
-        start = dict(_losses(log))
+    for log in _logs(work_dir):
+        start = dict(_losses(log.read_bytes()))
         first = min(start, default=math.inf)
         logged = {step: loss for step, loss in logged.items() if step < first} | start
     steps = np.array(sorted(logged), np.int64)
@@ -67,8 +52,14 @@ def training_loss(work_dir: Path) -> tuple[NDArray[np.int64], NDArray[np.float64
     return _thinned(steps, np.where(np.isfinite(losses), losses, np.nan))
 
 
-def _losses(log: Path) -> Iterator[tuple[int, float]]:
-    for line in log.read_text(encoding='utf-8', errors='replace').splitlines():
+def _logs(work_dir: Path) -> list[Path]:
+    """Return the logs of all starts, in their order: each has a folder named by its time."""
+    return sorted(work_dir.glob('*/vis_data/scalars.json'))
+
+
+def _losses(lines: bytes) -> Iterator[tuple[int, float]]:
+    """Yield step and loss of each whole line that has both."""
+    for line in lines.splitlines():
         try:
             entry = json.loads(line)
             yield int(entry['step']), float(entry['loss'])

@@ -44,7 +44,7 @@ def test_a_dry_run_prints_commands_and_steps_and_writes_nothing(place):
         in result.output
     )
     assert (
-        '1 cells, 2 stages; to do: 1 trainings, 6 steps at most.' in result.output
+        '1 trials, 2 stages; to do: 1 trainings, 6 steps at most.' in result.output
     )  # 3 epochs of ceil(3 / 2)
     assert not (place / 'work_dirs').exists()
 
@@ -52,7 +52,7 @@ def test_a_dry_run_prints_commands_and_steps_and_writes_nothing(place):
 def test_a_spent_budget_exits_with_3_and_writes_what_there_is(place):
     result = study('study.yaml', '--budget', '0s', '--markdown', 'docs/results.md')
     assert result.exit_code == 3, result.output
-    assert '2 of 2 stages are not done; start it again to go on.' in result.output
+    assert '2 of 2 stages are not done; start it again to continue.' in result.output
     assert (place / 'work_dirs/studies/study/results.json').is_file()
     assert 'not measured' in (place / 'docs/results.md').read_text()
 
@@ -93,3 +93,13 @@ def test_the_minutes_of_all_attempts_are_told(place):
     assert (
         'Stages took 120 minutes over all attempts.' in study('study.yaml', '--budget', '0s').output
     )
+
+
+@pytest.mark.parametrize('options', [['--dry-run'], ['--budget', '0s']])
+def test_markup_in_a_name_is_text(place, options):
+    text = STUDY.replace('name: One', "name: 'a [/b]'").replace('  R18:', "  'Swin[bold]T':")
+    (place / 'study.yaml').write_text(text)
+    result = study('study.yaml', *options)
+    assert result.exit_code == (0 if '--dry-run' in options else 3), result.output
+    assert 'a [/b]' in result.output
+    assert 'Swin[bold]T' in result.output or options == ['--dry-run']

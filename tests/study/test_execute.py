@@ -14,7 +14,7 @@ from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.study.environment import machine
 from mmlandslide.study.execute import SEEN, Execution, Record, read_state
 from mmlandslide.study.plan import plan
-from mmlandslide.study.process import alone
+from mmlandslide.study.process import exclusive
 from mmlandslide.study.results import collect
 from mmlandslide.study.specification import read
 
@@ -54,11 +54,11 @@ def test_a_study_runs_each_stage_once_and_shares_the_pretraining(place):
     assert starts(execution) == before  # a second start finds everything done
 
 
-def test_a_failed_cell_is_named_and_the_others_go_on(edited):
+def test_a_failed_trial_is_named_and_the_others_run(edited):
     edited(('config: mae.py', 'config: broken.py'))
     complete, execution = run()
     assert complete
-    broken = execution.plan.cells[2].stages[0]
+    broken = execution.plan.trials[2].stages[0]
     assert (
         vars(execution.records[broken.name])['error']
         == 'loss must be finite, got nan in broken.py. Lower the rate.'
@@ -71,16 +71,16 @@ def test_a_failed_cell_is_named_and_the_others_go_on(edited):
     assert len(starts(execution)[broken.name]) == 1  # not tried again for the second seed
 
 
-def test_a_test_on_tiles_that_were_seen_voids_the_cell(edited):
+def test_a_test_on_tiles_that_were_seen_is_leakage(edited):
     edited(('config: det.py', 'config: seen.py'))
     complete, execution = run()
     assert complete
     runs = collect(execution.plan, execution.records)['cells'][0]['runs']
-    assert [each['status'] for each in runs] == ['void'] * 2
+    assert [each['status'] for each in runs] == ['leakage'] * 2
     assert runs[0]['error'].startswith(SEEN)
 
 
-def test_the_runner_still_says_what_makes_a_cell_void():
+def test_the_runner_s_error_still_begins_as_leakage_is_recognised():
     runner = Path(__file__).parents[2] / 'mmlandslide' / 'engine' / 'runner.py'
     subject, _, expected = SEEN.partition(' must ')
     assert f"'{subject}',\n                    '{expected}'" in runner.read_text()
@@ -98,7 +98,7 @@ def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypa
         budget_s=3.2
     )  # checkpoints come about 2 and 3 s after the start; the next would be late
     assert not complete
-    first = execution.plan.cells[0].stages[0]
+    first = execution.plan.trials[0].stages[0]
     assert execution.records[first.name].seconds < 3.2
     assert list(first.work_dir.glob('epoch_*.pth'))
     monkeypatch.setenv('STUB_EPOCH_S', '0')
@@ -141,7 +141,7 @@ def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(plac
 
 def test_two_studies_do_not_share_a_folder(place):
     with (
-        alone(Path('work_dirs/studies/study')),
+        exclusive(Path('work_dirs/studies/study')),
         pytest.raises(ConfigError, match='study must be run once at a time, got another'),
     ):
         run()
@@ -221,7 +221,7 @@ def test_machines_and_revisions_of_all_attempts_are_kept(place):
     _, execution = run()
     results = collect(execution.plan, execution.records)
     assert results['machines'] == [machine()]
-    record = execution.records[execution.plan.cells[0].stages[0].name]
+    record = execution.records[execution.plan.trials[0].stages[0].name]
     record.machine = '64 cores other, GPU; ' + record.machine
     assert collect(execution.plan, execution.records)['machines'] == sorted(
         ['64 cores other, GPU', machine()]
@@ -230,9 +230,14 @@ def test_machines_and_revisions_of_all_attempts_are_kept(place):
 
 def test_a_score_stays_where_the_checkpoint_behind_it_was_deleted(place):
     _, execution = run()
-    (execution.plan.cells[0].stages[0].work_dir / 'epoch_3.pth').unlink()
+    (execution.plan.trials[0].stages[0].work_dir / 'epoch_3.pth').unlink()
     before = starts(execution)
     complete, again = run()
     assert complete
     assert starts(again) == before
     assert collect(again.plan, again.records)['cells'][0]['runs'][0]['status'] == 'finished'
+
+
+def test_an_older_state_s_void_is_leakage(tmp_path):
+    (tmp_path / 'state.json').write_text('{"a": {"status": "void"}}')
+    assert read_state(tmp_path / 'state.json')['a']['status'] == 'leakage'

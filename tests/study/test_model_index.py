@@ -16,23 +16,21 @@ WEIGHTS = {
 }
 
 
-def trained(host, config, work_dir, epochs, batch_size):
-    options = (
-        f'train_cfg.max_epochs={epochs} train_dataloader.batch_size={batch_size} model.x=[1,2]'
-    )
-    return f'mim train {host} {config} --work-dir {work_dir} --cfg-options {options}'
+def trained(kind, config, work_dir, epochs, batch_size):
+    options = {'train_cfg.max_epochs': epochs, 'train_dataloader.batch_size': batch_size}
+    return {'kind': kind, 'config': config, 'work_dir': work_dir, 'options': options}
 
 
 def cell(backbone='Swin-Tiny', *first, **changes):
-    """Return a cell as `results.json` holds it; `first` are commands before the others."""
-    commands = [
+    """Return a condition as `results.json` holds it; `first` are stages before the others."""
+    stages = [
         *first,
-        trained('mmpretrain', 'configs/pretrain/swin_mae_tiny_rgb.py', ENCODER, 8, 16),
-        trained('mmdet', 'configs/det/faster_rcnn_swin_t_rgb.py', DETECT, 4, 8),
-        'mim test mmdet configs/det/faster_rcnn_swin_t_rgb.py --checkpoint a.pth --work-dir w --cfg-options a=b',
+        trained('pretrain', 'configs/pretrain/swin_mae_tiny_rgb.py', ENCODER, 8, 16),
+        trained('detect', 'configs/det/faster_rcnn_swin_t_rgb.py', DETECT, 4, 8),
+        {'kind': 'test', 'work_dir': 'w', 'options': {}},
     ]
     metrics = {'AP': 0.123456, 'AP50': 0.3, 'AP_ge32px': None, **changes}
-    run = {'seed': 0, 'status': 'finished', 'steps': 720, 'metrics': metrics, 'commands': commands}
+    run = {'seed': 0, 'status': 'finished', 'steps': 720, 'metrics': metrics, 'stages': stages}
     return {
         'backbone': backbone,
         'strategy': 'MAE',
@@ -85,7 +83,7 @@ def test_a_model_says_nothing_of_what_its_collection_holds_besides(tmp_path):
 def test_a_strategy_that_left_no_weights_is_not_in_the_collection(tmp_path):
     unfinished = {**cell(), 'strategy': 'scratch'}
     unfinished['runs'] = [
-        {**unfinished['runs'][0], 'commands': [trained('mmdet', 'a.py', 'work/other', 4, 8)]}
+        {**unfinished['runs'][0], 'stages': [trained('detect', 'a.py', 'work/other', 4, 8)]}
     ]
     assert (
         written(tmp_path, [unfinished, cell()]).collections[0].metadata.training_techniques == 'MAE'
@@ -103,7 +101,7 @@ def test_a_strategy_that_left_no_weights_is_not_in_the_collection(tmp_path):
 )
 def test_papers_are_those_of_detector_backbone_and_pretraining(tmp_path, config, number):
     changed = cell()
-    changed['runs'][0]['commands'][0] = trained('mmpretrain', config, ENCODER, 8, 16)
+    changed['runs'][0]['stages'][0] = trained('pretrain', config, ENCODER, 8, 16)
     index = written(tmp_path, [changed])
     assert index.collections[0].paper['URL'] == 'https://arxiv.org/abs/2103.14030'
     assert [model.paper['URL'].rpartition('/')[2] for model in index.models] == [
@@ -113,7 +111,7 @@ def test_papers_are_those_of_detector_backbone_and_pretraining(tmp_path, config,
 
 
 def test_a_pretraining_that_backbones_share_is_one_model_and_a_teacher_is_none_of_theirs(tmp_path):
-    teacher = trained('mmpretrain', 'configs/pretrain/supervised_l4s_vit_l.py', 'work/vit', 2, 4)
+    teacher = trained('pretrain', 'configs/pretrain/supervised_l4s_vit_l.py', 'work/vit', 2, 4)
     weights = {
         **WEIGHTS,
         'work/vit': Weights('vit-cccccccc.safetensors', 'c' * 64, 'VisionTransformer', ('l4s',)),
@@ -140,6 +138,6 @@ def test_a_score_that_is_not_defined_is_left_out(tmp_path):
 
 def test_a_config_that_is_none_of_ours_is_no_faster_rcnn(tmp_path):
     changed = cell()
-    changed['runs'][0]['commands'][1] = trained('mmdet', 'mine.py', DETECT, 8, 16)
+    changed['runs'][0]['stages'][1] = trained('detect', 'mine.py', DETECT, 8, 16)
     detector = written(tmp_path, [changed]).models[1]
     assert (detector.metadata.architecture, detector.paper) == ('SwinTransformer', None)

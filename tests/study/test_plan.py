@@ -13,11 +13,11 @@ def option(stage, key):
     return dict(word.split('=', 1) for word in stage.command if '=' in word).get(key)
 
 
-def test_cells_are_the_product_and_share_one_pretraining(place):
+def test_trials_are_the_product_and_share_one_pretraining(place):
     found = planned()
     assert [
-        (cell.axes.strategy, cell.seed, [stage.kind for stage in cell.stages])
-        for cell in found.cells
+        (trial.condition.strategy, trial.seed, [stage.kind for stage in trial.stages])
+        for trial in found.trials
     ] == [
         ('scratch', 0, ['detect', 'test']),
         ('scratch', 1, ['detect', 'test']),
@@ -29,12 +29,12 @@ def test_cells_are_the_product_and_share_one_pretraining(place):
 
 def test_a_pretraining_for_each_seed_is_not_shared(edited):
     found = planned(edited(('batch_size: 4', 'batch_size: 4, each_seed: true')))
-    assert [option(cell.stages[0], 'randomness.seed') for cell in found.cells[2:]] == ['0', '1']
+    assert [option(trial.stages[0], 'randomness.seed') for trial in found.trials[2:]] == ['0', '1']
     assert len(found.stages) == 4 * 2 + 2
 
 
 def test_commands_are_those_that_a_user_types(place):
-    pretrain, detect, test = planned().cells[2].stages
+    pretrain, detect, test = planned().trials[2].stages
     assert pretrain.command[:5] == ('mim', 'train', 'mmpretrain', 'mae.py', '--work-dir')
     assert option(pretrain, 'param_scheduler.1.T_max') == '1'  # 2 epochs, one of them warm-up
     assert option(detect, 'model.backbone.pretrained.checkpoint') == str(pretrain.work_dir)
@@ -50,7 +50,7 @@ def test_commands_are_those_that_a_user_types(place):
 
 
 def test_steps_are_tiles_over_batch_times_epochs(place):
-    pretrain, detect, test = planned().cells[2].stages
+    pretrain, detect, test = planned().trials[2].stages
     # 10 tiles: 2 epochs of ceil(10 / 4) steps; 3 epochs of 10 / 2; 6 scored tiles.
     assert (pretrain.steps, detect.steps, test.steps) == (2 * 3, 3 * 5, 6)
 
@@ -59,18 +59,18 @@ def test_another_option_is_another_stage_and_all_that_starts_from_it(edited):
     before, after = planned(), planned(edited(('batch_size: 4', 'batch_size: 5')))
     same = [
         one.name == other.name
-        for one, other in zip(before.cells[2].stages, after.cells[2].stages, strict=True)
+        for one, other in zip(before.trials[2].stages, after.trials[2].stages, strict=True)
     ]
     assert same == [False, False, False]
-    assert [stage.name for stage in before.cells[0].stages] == [
-        stage.name for stage in after.cells[0].stages
+    assert [stage.name for stage in before.trials[0].stages] == [
+        stage.name for stage in after.trials[0].stages
     ]
 
 
 def test_another_tile_is_another_stage(place):
-    before = planned().cells[0].stages[0].name
+    before = planned().trials[0].stages[0].name
     (place / 'train.txt').write_text('train/100\ntrain/101\n')
-    assert planned().cells[0].stages[0].name != before
+    assert planned().trials[0].stages[0].name != before
 
 
 def test_parts_of_the_labels_are_nested_and_shared_by_strategies(edited):
@@ -84,9 +84,9 @@ def test_parts_of_the_labels_are_nested_and_shared_by_strategies(edited):
     assert {name: len(ids) for name, ids in parts.items()} == sizes
     assert parts['study_20pct_seed0.txt'] < parts['study_50pct_seed0.txt']
     assert parts['study_50pct_seed0.txt'] != parts['study_50pct_seed1.txt']
-    few = [cell for cell in found.cells if cell.axes.label_fraction == 0.2]
+    few = [trial for trial in found.trials if trial.condition.label_fraction == 0.2]
     assert (
-        len({option(cell.stages[-2], 'train_dataloader.dataset.split_file') for cell in few}) == 2
+        len({option(trial.stages[-2], 'train_dataloader.dataset.split_file') for trial in few}) == 2
     )  # one a seed
     assert (
         option(few[-1].stages[0], 'train_dataloader.dataset.split_file') == 'train.txt'
@@ -97,7 +97,7 @@ def test_a_chain_hands_each_work_dir_on(edited):
     teacher = '{config: mae.py, epochs: 2, batch_size: 4}'
     student = '{config: det.py, epochs: 4, batch_size: 4, options: {model.teacher.checkpoint: "{previous}"}}'
     first, second, detect, _ = (
-        planned(edited((f'[{teacher}]', f'[{teacher}, {student}]'))).cells[2].stages
+        planned(edited((f'[{teacher}]', f'[{teacher}, {student}]'))).trials[2].stages
     )
     assert option(second, 'model.teacher.checkpoint') == str(first.work_dir)
     assert option(detect, 'model.backbone.pretrained.checkpoint') == str(second.work_dir)
@@ -107,7 +107,7 @@ def test_options_of_a_strategy_win_and_lists_are_written_as_mim_reads_them(edite
     chosen = 'scratch: {options: {train_cfg.val_interval: 7, model.x: [0.5, null, true]}}'
     detect, test = (
         planned(edited(('scratch: {options: {model.backbone.pretrained: null}}', chosen)))
-        .cells[0]
+        .trials[0]
         .stages
     )
     assert (option(detect, 'train_cfg.val_interval'), option(detect, 'model.x')) == (
@@ -123,7 +123,7 @@ def test_options_of_a_strategy_win_and_lists_are_written_as_mim_reads_them(edite
 def test_a_pretraining_with_labels_sees_those_of_its_cell_alone(edited):
     labelled = ('epochs: 2, batch_size: 4}', 'epochs: 2, batch_size: 4, labelled: true}')
     found = planned(edited(labelled, ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.2, 1.0]')))
-    few, whole = (cell.stages[0] for cell in found.cells if cell.axes.strategy == 'MAE')
+    few, whole = (trial.stages[0] for trial in found.trials if trial.condition.strategy == 'MAE')
     assert option(few, 'train_dataloader.dataset.split_file').endswith(
         'splits/study_20pct_seed0.txt'
     )
@@ -139,7 +139,8 @@ def test_a_pretraining_with_labels_sees_those_of_its_cell_alone(edited):
 )
 def test_a_claim_that_compares_nothing_is_refused_before_anything_is_trained(edited, claim):
     with pytest.raises(
-        ConfigError, match=r'compare.0 must compare cells of the study, got of .* in Two backbones'
+        ConfigError,
+        match=r'compare.0 must compare conditions of the study, got of .* in Two backbones',
     ):
         planned(edited(('{of: {strategy: MAE}, over: {strategy: scratch}}', claim)))
 
@@ -154,7 +155,7 @@ def test_a_pretraining_without_a_config_for_its_protocol_is_refused(edited):
 
 
 def test_the_forks_command_is_theirs(place, monkeypatch):
-    monkeypatch.setattr('mmlandslide.study.plan.stack_in_use', lambda: 'onedl')
+    monkeypatch.setattr('mmlandslide.study.chain.stack_in_use', lambda: 'onedl')
     assert {stage.command[2] for stage in planned().stages.values()} == {
         'mmpretrain',
         'mmdetection',

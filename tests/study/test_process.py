@@ -1,7 +1,7 @@
 import pytest
 
-from mmlandslide.study.plan import Stage
 from mmlandslide.study.process import LOG, reason
+from mmlandslide.study.trial import Stage
 
 
 @pytest.fixture
@@ -10,7 +10,8 @@ def said(tmp_path):
 
     def told(text, code=1):
         (tmp_path / LOG).write_text(text)
-        return reason(Stage('a', 'detect', ('mim',), tmp_path, (), 1), code)
+        stage = Stage('a', 'detect', 'mmdet', 'a.py', {}, None, tmp_path, (), 1, ())
+        return reason(stage, code)
 
     return told
 

@@ -160,7 +160,7 @@ def test_a_cell_without_a_score_is_left_out_and_its_pretraining_is_not(tmp_path,
 def own(tmp_path):
     """A study to spoil, and the detector of its first cell."""
     planned = tiny_study.write(tmp_path)
-    return planned, planned.cells[0].stages[0]
+    return planned, planned.trials[0].stages[0]
 
 
 def test_weights_that_are_not_finite_are_refused(own, tmp_path):

@@ -40,7 +40,7 @@ def test_results_hold_means_spreads_intervals_and_verdicts(execution):
 
 
 def test_a_score_that_its_detections_do_not_give_is_refused_and_the_others_stay(execution):
-    path = execution.plan.cells[0].stages[-1].work_dir / 'metrics.json'
+    path = execution.plan.trials[0].stages[-1].work_dir / 'metrics.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'AP': 0.99}))
     results = collect(execution.plan, execution.records)
     bad, good = results['cells'][0]['runs']
@@ -54,7 +54,7 @@ def test_a_score_that_its_detections_do_not_give_is_refused_and_the_others_stay(
 
 
 def test_a_file_that_no_metric_wrote_is_refused(execution):
-    (execution.plan.cells[0].stages[-1].work_dir / 'predictions.json').write_text('[{}]')
+    (execution.plan.trials[0].stages[-1].work_dir / 'predictions.json').write_text('[{}]')
     run = collect(execution.plan, execution.records)['cells'][0]['runs'][0]
     assert re.search(
         r'files of a test must be those that LandslideMetric writes, got KeyError .*boxes_xyxy',
@@ -63,8 +63,10 @@ def test_a_file_that_no_metric_wrote_is_refused(execution):
 
 
 def test_a_score_that_is_not_defined_gives_no_verdict(execution):
-    for cell in execution.plan.cells:
-        metrics, predictions = (cell.stages[-1].work_dir / name for name in cell.stages[-1].leaves)
+    for trial in execution.plan.trials:
+        metrics, predictions = (
+            trial.stages[-1].work_dir / name for name in trial.stages[-1].leaves
+        )
         empty = [
             {**each, 'true_boxes_xyxy': [], 'true_labels': []}
             for each in json.loads(predictions.read_text())

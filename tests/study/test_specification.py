@@ -8,7 +8,7 @@ from mmlandslide.study.specification import read
 
 def test_a_study_is_read_with_its_tiles_and_defaults(place):
     study = read('study.yaml')
-    assert study.protocols['study'].train_ids == tuple(
+    assert study.protocols['study'].train.ids == tuple(
         f'train/{number}' for number in range(100, 110)
     )
     assert (study.root.as_posix(), study.label_fractions, study.detect.warmup) == (
@@ -26,7 +26,8 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
         not read(edited(('study: {', 'study: {show_tiles: false, '))).protocols['study'].show_tiles
     )
     with pytest.raises(
-        ConfigError, match=r"protocols.study.show_tiles must be bool, got 'no' in study.yaml"
+        ConfigError,
+        match=r"protocols.study.show_tiles must be a valid boolean, got 'no' in study.yaml",
     ):
         read(edited(('study: {', "study: {show_tiles: 'no', ")))
 
@@ -36,30 +37,33 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
     [
         (
             ('seeds', 'seed'),
-            r"seed must be one of \['protocols', .*got an unknown key in study.yaml",
+            r"seed must be one of \['name', 'work_dir', .*got an unknown key in study.yaml",
         ),
         (
             ('seeds: [0, 1]', 'seeds: [1, 1]'),
-            r'seeds must be a list of different numbers, got \[1, 1\] in study.yaml',
+            r'seeds must be different numbers, got \[1, 1\] in study.yaml',
         ),
-        (('name: Two backbones', 'name: 2'), r'name must be str, got 2 in study.yaml'),
-        (('epochs: 3', 'epochs: true'), r'detect.epochs must be int, got True in study.yaml'),
-        (('epochs: 3, ', ''), r'detect.epochs must be int, got nothing in study.yaml'),
+        (('name: Two backbones', 'name: 2'), r'name must be a valid string, got 2 in study.yaml'),
+        (
+            ('epochs: 3', 'epochs: true'),
+            r'detect.epochs must be a valid integer, got True in study.yaml',
+        ),
+        (('epochs: 3, ', ''), r'detect.epochs must be given, got nothing in study.yaml'),
         (
             ('epochs: 2', 'epochs: 1'),
             r'strategies.MAE.pretrain.0.warmup must be at least 1 and below the 1 epochs, got 1 in',
         ),
         (
             ('batch_size: 4', 'batch_size: 0'),
-            r'pretrain.0.batch_size must be at least 1, got 0 in study.yaml',
+            r'pretrain.0.batch_size must be greater than or equal to 1, got 0 in study.yaml',
         ),
         (
             ('over: {strategy: scratch}', 'over: {seed: 1}'),
-            r'compare.0.over must replace axes of .*over \{.seed.: 1\} in study.yaml',
+            r"compare.0.over.seed must be 'backbone', 'strategy', .*, got 'seed' in study.yaml",
         ),
         (
             ('seeds: [0, 1]', 'label_fractions: [0, 1]'),
-            r'label_fractions must lie in \(0, 1\], got \[0, 1\] in study.yaml',
+            r'label_fractions.0 must be greater than 0, got 0 in study.yaml',
         ),
         (
             ('config: det.py', 'config: {other: det.py}'),
@@ -67,11 +71,11 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
         ),
         (
             ('config: det.py', 'config: {}'),
-            r"config must be for protocols of \['study'\], got nothing in study.yaml",
+            r'backbones.Swin-Tiny.config must be the path of a file, got \{\} in study.yaml',
         ),
         (
             ('seeds: [0, 1]', 'seeds: [-1]'),
-            r'seeds must lie in \[0, 2\^32\), got \[-1\] in study.yaml',
+            r'seeds.0 must be greater than or equal to 0, got -1 in study.yaml',
         ),
         (
             ('seeds: [0, 1]', 'seeds: [0]\nseeds: [1]'),
@@ -99,7 +103,7 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
         ),
         (
             ('of: {strategy: MAE}', 'of: {strategy: [MAE]}'),
-            r'compare.0.of must give each axis one value, got of ',
+            r'compare.0.of must give each factor one value, got of ',
         ),
         (
             (
@@ -137,15 +141,32 @@ def test_a_tile_that_trains_and_is_scored_is_refused(place):
 @pytest.mark.parametrize(
     ('text', 'got'),
     [
-        (b'# none\n', 'train.txt with no tile'),
-        (b'train/1\ntrain/1\n', 'train.txt with a tile twice'),
-        (b'\xff', r'train.txt: .*decode'),
+        (b'# none\n', 'got no tile in train.txt'),
+        (b'train/1\ntrain/1\n', 'got a tile twice: .* in train.txt'),
+        (b'\xff', r'be UTF-8 text, got .*decode.* in train.txt'),
     ],
 )
 def test_a_split_file_that_is_no_list_of_tiles_is_refused(place, text, got):
     (place / 'train.txt').write_bytes(text)
     with pytest.raises(
         ConfigError,
-        match=rf'protocols.study.train_ids or score_ids must .*, got {got}.* in study.yaml',
+        match=rf'protocols.study.train_ids must be a list of tile ids, got .*{got}.* in study.yaml',
     ):
         read('study.yaml')
+
+
+@pytest.mark.parametrize(
+    'text', ['[' * 20000, 'name: &a [*a]\n', 'name: A\nseeds: &a [*a]\n', 'name: {' * 3000]
+)
+def test_brackets_without_end_are_one_error(place, text):
+    (place / 'study.yaml').write_text(text)
+    with pytest.raises(ConfigError, match=r'in study.yaml') as caught:
+        read('study.yaml')
+    assert '\n' not in str(caught.value)
+
+
+def test_an_option_that_holds_itself_is_refused(edited):
+    with pytest.raises(
+        ConfigError, match=r'be plain YAML, got lists within lists .* in study.yaml'
+    ):
+        read(edited(('model.backbone.pretrained: null', 'model.x: &a [*a]')))

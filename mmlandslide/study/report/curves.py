@@ -1,7 +1,4 @@
-"""The numbers behind a study's figures.
-
-What each run found, its curves, and the losses of its trainings; pure NumPy.
-"""
+"""Detections of each run against the truth, and the curves over them; pure NumPy."""
 
 import json
 import math
@@ -21,7 +18,7 @@ from mmlandslide.evaluation.tile_metric import auroc
 
 @dataclass(frozen=True, eq=False)
 class TileOutcome:
-    """What a detector got right and wrong in one tile, at one score threshold and IoU .5.
+    """Right and wrong detections of one tile, at one score threshold and IoU .5.
 
     Attributes:
         tile: predictions and truth.
@@ -50,8 +47,8 @@ class TileOutcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What one run found on its scored tiles.
+class RunOutcome:
+    """Detections of one run on its scored tiles.
 
     Attributes:
         seed: of the detector.
@@ -79,29 +76,28 @@ class Found:
         return tuple(outcome(tile, score_thr) for tile in self.tiles)
 
 
-def read_found(seed: int, predictions_path: Path) -> Found:
-    """Return what a test has left in `predictions.json`, which `results.collect` has checked.
+def read_outcome(seed: int, predictions_path: Path) -> RunOutcome:
+    """Return the `predictions.json` of a test, which `results.collect` has checked.
 
     Args:
         seed: of the detector.
         predictions_path: of the file.
     """
-    return Found(
+    return RunOutcome(
         seed, tuple(map(tile_result, json.loads(predictions_path.read_text(encoding='utf-8'))))
     )
 
 
 def outcome(tile: TileResult, score_thr: float) -> TileOutcome:
-    """Return what is right and wrong in a tile if predictions of at least a score are kept.
+    """Return the outcome of a tile if predictions of at least a score are kept.
 
     Args:
         tile: predictions and truth.
         score_thr: smallest score that counts.
     """
     kept = tile.scores.astype(np.float64) >= score_thr
-    hit = int(
-        hits(tile)[kept].sum()
-    )  # surest first: what is below the threshold takes no box from what is above
+    # By descending score: no prediction below the threshold takes a box from one above it.
+    hit = int(hits(tile)[kept].sum())
     return TileOutcome(tile, score_thr, hit, int(kept.sum()) - hit, len(tile.true_labels) - hit)
 
 
@@ -114,12 +110,11 @@ def confusion(outcomes: Sequence[TileOutcome]) -> dict[str, float]:
     Returns:
         Boxes: `hits`, `false`, `missed`. Tiles: `tiles_found` and `tiles_missed` hold a landslide
         and have a prediction or none; `empty_alarmed` and `empty_quiet` hold none. `auroc` of
-        telling the two kinds of tiles apart by their surest prediction, NaN where all are of one
-        kind.
+        telling the two kinds of tiles apart by their highest score, NaN where all are of one kind.
     """
     holds = np.array([each.true > 0 for each in outcomes], np.bool_)
     alarmed = np.array([each.hits + each.false > 0 for each in outcomes], np.bool_)
-    surest = np.array([each.tile.scores.max(initial=-np.inf) for each in outcomes], np.float64)
+    highest = np.array([each.tile.scores.max(initial=-np.inf) for each in outcomes], np.float64)
     return {
         **{
             name: sum(getattr(each, name) for each in outcomes)
@@ -129,14 +124,12 @@ def confusion(outcomes: Sequence[TileOutcome]) -> dict[str, float]:
         'tiles_missed': int((holds & ~alarmed).sum()),
         'empty_alarmed': int((~holds & alarmed).sum()),
         'empty_quiet': int((~holds & ~alarmed).sum()),
-        'auroc': auroc(holds.astype(np.int64), surest),
+        'auroc': auroc(holds.astype(np.int64), highest),
     }
 
 
 def precision_at_recalls(curve: ScoreCurve) -> NDArray[np.float64]:
-    """Return the precision at COCO's recall points, as COCO reads it.
-
-    The highest at that recall or a higher one.
+    """Return the precision at COCO's recall points: the highest at that recall or a higher one.
 
     Args:
         curve: of a set. Equal scores make one step of it, so that its mean is AP50 where scores

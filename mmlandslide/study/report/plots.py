@@ -1,36 +1,36 @@
-"""Which figures a report has: from a study's results to lines, dots and small figures."""
+"""Figures of a report, from a study's results."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from mmlandslide.evaluation.average_precision import RECALL_POINTS
-from mmlandslide.study.plan import Axes, Plan, Stage
+from mmlandslide.study.plan import Plan
 from mmlandslide.study.report.curves import (
-    Found,
+    RunOutcome,
     f1_at,
     precision_at_recalls,
     threshold_grid,
 )
 from mmlandslide.study.report.figures import Dot, Line, Panel, dots, lines, panels
+from mmlandslide.study.report.formatting import mean, percent
 from mmlandslide.study.report.tables import original
-from mmlandslide.study.report.wording import mean, percent
 from mmlandslide.study.training_log import training_loss
+from mmlandslide.study.trial import Condition, Stage
 
-#: Cell -> its finished runs.
-Runs = Mapping[Axes, Sequence[Found]]
+#: Condition -> its finished runs.
+Runs = Mapping[Condition, Sequence[RunOutcome]]
 _UNIT = {'xlim': (0, 1), 'ylim': (0, 1)}
 
 
 def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
-    """Draw AP50 of each cell of a protocol with its interval.
+    """Draw AP50 of each condition of a protocol with its interval.
 
     Args:
         name: of the figure.
-        cells: of `results.collect`, of one protocol.
+        cells: conditions of `results.collect`, of one protocol.
     """
     several = len({cell['label_fraction'] for cell in cells}) > 1
     rows = []
@@ -49,7 +49,7 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
     protocol = cells[0]['protocol']
     return dots(
         name,
-        f'AP50 and its interval of {len(cells)} cells of protocol {protocol}; the table holds the numbers',
+        f'AP50 and its interval of {len(cells)} conditions of protocol {protocol}, as in the table',
         rows,
         'AP50',
     )
@@ -65,39 +65,39 @@ def _original(cell: Mapping[str, Any]) -> float | None:
 
 
 def precision_recall(name: str, runs: Runs) -> Markup:
-    """Draw precision against recall at IoU .5, a line a cell.
+    """Draw precision against recall at IoU .5, one line per condition.
 
     Args:
         name: of the figure.
-        runs: of cells that differ in backbone and strategy alone.
+        runs: of conditions that differ in backbone and strategy alone.
     """
     drawn = [
-        _line(axes, RECALL_POINTS, [precision_at_recalls(run.curve) for run in found])
-        for axes, found in runs.items()
+        _line(condition, RECALL_POINTS, [precision_at_recalls(run.curve) for run in found])
+        for condition, found in runs.items()
     ]
-    alt = f'Precision against recall at IoU .5 of {len(drawn)} cells'
+    alt = f'Precision against recall at IoU .5 of {len(drawn)} conditions'
     return lines(name, alt, drawn, 'recall', 'precision', **_UNIT)
 
 
 def f1(name: str, runs: Runs) -> Markup:
-    """Draw F1 at IoU .5 over the score threshold, a line a cell.
+    """Draw F1 at IoU .5 over the score threshold, one line per condition.
 
     Args:
         name: of the figure.
-        runs: of cells that differ in backbone and strategy alone.
+        runs: of conditions that differ in backbone and strategy alone.
     """
     grid = threshold_grid(run.curve for found in runs.values() for run in found)
     drawn = [
-        _line(axes, grid, [f1_at(run.curve, grid) for run in found]) for axes, found in runs.items()
+        _line(condition, grid, [f1_at(run.curve, grid) for run in found])
+        for condition, found in runs.items()
     ]
-    alt = f'F1 at IoU .5 over the score threshold of {len(drawn)} cells'
+    alt = f'F1 at IoU .5 over the score threshold of {len(drawn)} conditions'
     return lines(name, alt, drawn, 'score threshold', 'F1', ylim=(0, 1), xlim=(grid[0], grid[-1]))
 
 
-def _line(axes: Axes, x: Any, values: Sequence[Any]) -> Line:
-    return Line(
-        axes.backbone, axes.strategy, x, np.mean(values, axis=0), values if len(values) > 1 else ()
-    )
+def _line(condition: Condition, x: Any, values: Sequence[Any]) -> Line:
+    each = values if len(values) > 1 else ()
+    return Line(condition.backbone, condition.strategy, x, np.mean(values, axis=0), each)
 
 
 def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | None:
@@ -107,7 +107,7 @@ def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | N
 
     Args:
         name: of the figure.
-        cells: of `results.collect`, of one protocol.
+        cells: conditions of `results.collect`, of one protocol.
     """
     measured: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for cell in cells:
@@ -123,9 +123,8 @@ def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | N
     drawn = []
     for place, ((backbone, strategy), rows) in enumerate(measured.items()):
         x, y, low, high = np.array(sorted(rows)).T
-        aside = 1.015 ** (
-            place - (len(measured) - 1) / 2
-        )  # so that whiskers do not hide each other
+        # Moved aside, so that whiskers do not hide each other.
+        aside = 1.015 ** (place - (len(measured) - 1) / 2)
         drawn.append(Line(backbone, strategy, x * aside, y, low=low, high=high))
     if not any(len(line.x) > 1 for line in drawn):
         return None
@@ -135,7 +134,7 @@ def label_fractions(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | N
         'xticklabels': [f'{share:g}' for share in shares],
         'ylim': (0, None),
     }
-    alt = f'AP50 over {len(shares)} shares of labels of {len(drawn)} backbones with their strategies; the table holds the numbers'
+    alt = f'AP50 over {len(shares)} shares of labels of {len(drawn)} backbones with strategies'
     return lines(name, alt, drawn, 'labels, %', 'AP50', **ticks)
 
 
@@ -151,10 +150,10 @@ def losses(plan: Plan) -> list[tuple[str, Markup]]:
     pretrainings = [stage for stage in plan.stages.values() if stage.kind == 'pretrain']
     groups = [('pre-trainings', [_panel(stage.name, {'loss': stage}) for stage in pretrainings])]
     by_protocol: dict[str, list[Panel]] = {}
-    for axes, cells in groupby(plan.cells, key=lambda cell: cell.axes):
-        title = f'{axes.backbone}, {axes.strategy}, {percent(axes.label_fraction)}'
-        panel = _panel(title, {f'seed {cell.seed}': cell.stages[-2] for cell in cells})
-        by_protocol.setdefault(axes.protocol, []).append(panel)
+    for condition, trials in plan.conditions.items():
+        title = f'{condition.backbone}, {condition.strategy}, {percent(condition.label_fraction)}'
+        panel = _panel(title, {f'seed {trial.seed}': trial.training for trial in trials})
+        by_protocol.setdefault(condition.protocol, []).append(panel)
     groups += [
         (f'detectors of protocol {protocol}', drawn) for protocol, drawn in by_protocol.items()
     ]

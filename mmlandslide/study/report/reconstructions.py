@@ -1,4 +1,4 @@
-"""What masked autoencoders made of tiles at the end of their training, as `ReconstructionPanelsHook` has drawn it."""
+"""Last reconstruction panels of masked autoencoders, as `ReconstructionPanelsHook` draws them."""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from mmlandslide.errors import TileError
-from mmlandslide.study.plan import Plan, Stage
+from mmlandslide.study.plan import Plan
 from mmlandslide.study.report.tiles import jpeg_url
+from mmlandslide.study.trial import Stage
 
 _LARGEST_PX, _QUALITY = 2**24, 65  # a study has many of these pictures, and nothing thin is in them
 
@@ -42,9 +43,9 @@ def reconstructions(plan: Plan) -> list[Reconstruction]:
     """
     hidden = {
         stage.name
-        for cell in plan.cells
-        if not plan.specification.protocols[cell.axes.protocol].show_tiles
-        for stage in cell.stages
+        for trial in plan.trials
+        if not plan.specification.protocols[trial.condition.protocol].show_tiles
+        for stage in trial.stages
     }
     return [
         Reconstruction(stage.name, *last)

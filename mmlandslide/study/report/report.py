@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
 from mmlandslide.errors import TileError
 from mmlandslide.files import write_atomic
 from mmlandslide.study.execute import Record, finished
-from mmlandslide.study.plan import Axes, Cell, Plan
-from mmlandslide.study.report import plots, tiles, wording
-from mmlandslide.study.report.curves import Found, confusion, read_found
+from mmlandslide.study.plan import Plan
+from mmlandslide.study.report import formatting, plots, tiles
+from mmlandslide.study.report.curves import RunOutcome, confusion, read_outcome
 from mmlandslide.study.report.reconstructions import reconstructions
 from mmlandslide.study.report.tables import ORIGINAL, ORIGINAL_PROTOCOL, original
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
-from mmlandslide.study.specification import AXES
 from mmlandslide.study.statistics import BETTER, UNCLEAR, WORSE
+from mmlandslide.study.trial import FACTORS, Condition, Trial
 
 _TEMPLATE = 'report.html.j2'
 _CONFUSION = {
@@ -29,8 +28,8 @@ _CONFUSION = {
     'missed': 'missed',
     'tiles_found': 'with landslide: found',
     'tiles_missed': 'with landslide: not found',
-    'empty_alarmed': 'without: found all the same',
-    'empty_quiet': 'without: nothing found',
+    'empty_alarmed': 'without: false alarm',
+    'empty_quiet': 'without: no detection',
 }
 
 
@@ -57,9 +56,9 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {
-        'number': wording.number,
-        'interval': wording.interval,
-        'percent': wording.percent,
+        'number': formatting.number,
+        'interval': formatting.interval,
+        'percent': formatting.percent,
     }
     template = environment.from_string(
         resources.files(__package__).joinpath(_TEMPLATE).read_text('utf-8')
@@ -71,13 +70,13 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         specification=specification,
         protocols=[
             _protocol(place, name, runs, results, plan)
-            for place, name in enumerate(dict.fromkeys(axes.protocol for axes in runs))
+            for place, name in enumerate(dict.fromkeys(condition.protocol for condition in runs))
         ],
         losses=plots.losses(plan),
         pictures=_pictures(plan),
-        differences=[wording.difference(each) for each in results['differences']],
-        caution=wording.caution(results),
-        trained_on=wording.trained_on(results),
+        differences=[formatting.difference(each) for each in results['differences']],
+        caution=formatting.caution(results),
+        trained_on=formatting.trained_on(results),
         troubles=[
             (cell, run)
             for cell in results['cells']
@@ -92,9 +91,9 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         original=original,
         original_protocol=ORIGINAL_PROTOCOL,
         resampled=RESAMPLED,
-        score=wording.score,
-        mean=wording.mean,
-        more=wording.MORE,
+        score=formatting.score,
+        mean=formatting.mean,
+        more=formatting.MORE,
         confusion=_CONFUSION,
         kinds=tiles.KINDS,
         colors={'true': TRUTH_RGB, 'predicted': PREDICTION_RGB},
@@ -103,29 +102,27 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
     )
 
 
-def _runs(plan: Plan) -> dict[Axes, list[Found]]:
-    """Return the finished runs of each cell, none where none is."""
+def _runs(plan: Plan) -> dict[Condition, list[RunOutcome]]:
+    """Return the finished runs of each condition."""
     return {
-        axes: [
-            read_found(cell.seed, _predictions(cell)) for cell in cells if finished(cell.stages[-1])
-        ]
-        for axes, cells in groupby(plan.cells, key=lambda cell: cell.axes)
+        condition: [_outcome(trial) for trial in trials if finished(trial.test)]
+        for condition, trials in plan.conditions.items()
     }
 
 
-def _predictions(cell: Cell) -> Path:
-    return cell.stages[-1].work_dir / cell.stages[-1].leaves[1]
+def _outcome(trial: Trial) -> RunOutcome:
+    return read_outcome(trial.seed, trial.test.work_dir / trial.test.leaves[1])
 
 
 def _protocol(
     place: int, name: str, runs: plots.Runs, results: Mapping[str, Any], plan: Plan
 ) -> dict[str, Any]:
-    """Return what the page shows of one protocol."""
+    """Return the parts of the page for one protocol."""
     cells = [cell for cell in results['cells'] if cell['protocol'] == name]
-    own = {axes: found for axes, found in runs.items() if axes.protocol == name and found}
+    own = {each: found for each, found in runs.items() if each.protocol == name and found}
     figures = []
-    for index, fraction in enumerate(dict.fromkeys(axes.label_fraction for axes in own)):
-        same = {axes: found for axes, found in own.items() if axes.label_fraction == fraction}
+    for index, fraction in enumerate(dict.fromkeys(each.label_fraction for each in own)):
+        same = {each: found for each, found in own.items() if each.label_fraction == fraction}
         pair = (
             plots.precision_recall(f'pr{place}-{index}', same),
             plots.f1(f'f1-{place}-{index}', same),
@@ -133,12 +130,13 @@ def _protocol(
         figures.append((fraction, *pair))
     return {
         'place': place,
+        'name': name,
         'about': plan.specification.protocols[name],
         'cells': cells,
         'scores': plots.scores(f'ap{place}', cells),
         'curves': figures,
         'confusion': [
-            (axes, run, confusion(run.outcomes)) for axes, found in own.items() for run in found
+            (each, run, confusion(run.outcomes)) for each, found in own.items() for run in found
         ],
         'label_fractions': plots.label_fractions(f'labels{place}', cells),
         'panels': _panels(name, own, cells, plan),
@@ -148,19 +146,17 @@ def _protocol(
 def _panels(
     name: str, runs: plots.Runs, cells: Sequence[Mapping[str, Any]], plan: Plan
 ) -> dict[str, Any]:
-    """Return tiles of the best cell of a protocol, or why there are none."""
-    means = [(wording.mean(cell, 'AP50'), cell) for cell in cells]
+    """Return tiles of the best condition of a protocol, or why there are none."""
+    means = [(formatting.mean(cell, 'AP50'), cell) for cell in cells]
     scored = [(mean, cell) for mean, cell in means if mean is not None]
     if not scored or not plan.specification.protocols[name].show_tiles:
-        return {'cell': None}
+        return {'condition': None}
     _, best = max(scored, key=lambda each: each[0])
-    axes = Axes(*(best[key] for key in AXES))
-    run = runs[axes][0]
+    condition = Condition(*(best[key] for key in FACTORS))
+    run = runs[condition][0]
     chosen = tiles.choose(run.outcomes)
-    test = next(
-        cell.stages[-1] for cell in plan.cells if (cell.axes, cell.seed) == (axes, run.seed)
-    )
-    shown = {'cell': axes, 'run': run}
+    test = next(each.test for each in plan.conditions[condition] if each.seed == run.seed)
+    shown = {'condition': condition, 'run': run}
     try:
         images, bands = tiles.read_images(
             test, [each.tile.tile_id for found in chosen.values() for each in found]
@@ -169,7 +165,7 @@ def _panels(
             kind: [tiles.draw(each, images[each.tile.tile_id], bands) for each in found]
             for kind, found in chosen.items()
         }
-    except Exception as error:  # a config of the user's and its data may raise anything; the numbers are there all the same
+    except Exception as error:  # a user's config and data may raise anything: the numbers stay
         return {**shown, 'fault': f'{type(error).__name__}: {error}'}
     return {**shown, 'kinds': panels}
 

@@ -1,13 +1,14 @@
 """A study's results as Markdown, beside the original study's numbers."""
 
+import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mmlandslide.study.report import wording
+from mmlandslide.study.report import formatting
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
-from mmlandslide.study.specification import AXES
 
-#: Protocol whose tiles are the original's, so that its numbers may stand beside ours.
+#: Protocol whose tiles are the original's, so that its numbers may stand beside the study's.
 ORIGINAL_PROTOCOL = 'study'
 #: (backbone, strategy) -> AP50 and AP of the original study: 1440 train and 309 valid tiles, RGB,
 #: measured on `valid`, one seed.
@@ -35,10 +36,10 @@ def markdown(results: Mapping[str, Any]) -> str:
     Args:
         results: as `results.collect` returns them.
     """
-    parts = [f'## {results["name"]}', origin(results)]
+    parts = [f'## {markdown_text(results["name"])}', origin(results)]
     by_protocol = _by_protocol(results['cells'])
     for protocol, cells in by_protocol.items():
-        parts += [f'### Protocol `{protocol}`', _scores(cells), _more(cells)]
+        parts += [f'### Protocol {markdown_text(protocol)}', _scores(cells), _more(cells)]
     parts += ['### Differences', *_differences(results)] if results['differences'] else []
     parts += ['### The original study', _original()] if ORIGINAL_PROTOCOL in by_protocol else []
     troubles = [
@@ -47,7 +48,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         for run in cell['runs']
         if run['status'] != 'finished'
     ]
-    parts += ['### Cells without a score', _troubles(troubles)] if troubles else []
+    parts += ['### Conditions without a score', _troubles(troubles)] if troubles else []
     parts += ['<details><summary>Commands</summary>', *_commands(results['cells']), '</details>']
     return '\n\n'.join(parts) + '\n'
 
@@ -67,12 +68,12 @@ def _by_protocol(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[s
 
 
 def origin(results: Mapping[str, Any]) -> str:
-    """Return what was trained on what, which machine writes this, and how the scores are to be read."""
+    """Return revision, machines and packages, and how the scores are to be read."""
     machine, bootstrap = results['environment'], results['bootstrap']
     packages = ', '.join(f'{name} {version}' for name, version in machine['packages'].items())
-    gpus, level = ', '.join(machine['gpus']) or 'none', wording.percent(bootstrap['level'])
+    gpus, level = ', '.join(machine['gpus']) or 'none', formatting.percent(bootstrap['level'])
     return (
-        f'Revision {", ".join(results["revisions"]) or "unknown"}. Trained on {wording.trained_on(results)}. '
+        f'Revision {", ".join(results["revisions"]) or "unknown"}. Trained on {formatting.trained_on(results)}. '
         f'These tables were written on {machine["cores"]} cores {machine["cpu"]}, GPUs: {gpus}, with Python {machine["python"]}, '
         f'{packages}. Each score is the mean over seeds, ± their standard deviation where there are two or more; in brackets the '
         f'{level} interval of {bootstrap["resamples"]} resamples of {" and ".join(bootstrap["over"])}.'
@@ -80,10 +81,7 @@ def origin(results: Mapping[str, Any]) -> str:
 
 
 def original(cell: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return AP50 and AP of the original study that may stand beside a cell.
-
-    Of its own tiles and all labels, where it has them.
-    """
+    """Return AP50 and AP of the original study beside a condition of its tiles and all labels."""
     beside = cell['protocol'] == ORIGINAL_PROTOCOL and cell['label_fraction'] == 1
     return ORIGINAL.get((cell['backbone'], cell['strategy'])) if beside else None
 
@@ -93,7 +91,7 @@ def _scores(cells: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for cell in cells:
         theirs = [' / '.join(original(cell) or ('',))] if beside else []
-        ours = [' '.join(filter(None, wording.score(cell, name))) for name in RESAMPLED]
+        ours = [' '.join(filter(None, formatting.score(cell, name))) for name in RESAMPLED]
         rows.append([*_name(cell), _seeds(cell), *ours, *theirs])
     head = [
         'backbone',
@@ -107,7 +105,7 @@ def _scores(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _name(cell: Mapping[str, Any]) -> list[str]:
-    return [cell['backbone'], cell['strategy'], wording.percent(cell['label_fraction'])]
+    return [cell['backbone'], cell['strategy'], formatting.percent(cell['label_fraction'])]
 
 
 def _seeds(cell: Mapping[str, Any]) -> str:
@@ -121,25 +119,28 @@ def _more(cells: Sequence[Mapping[str, Any]]) -> str:
     """
     scored = [cell for cell in cells if cell['scores']]
     rows = [
-        [*_name(cell), *(wording.number(wording.mean(cell, name)) for name in wording.MORE)]
+        [
+            *_name(cell),
+            *(formatting.number(formatting.mean(cell, name)) for name in formatting.MORE),
+        ]
         for cell in scored
     ]
     return (
-        _table(['backbone', 'strategy', 'labels', *wording.MORE.values()], rows)
+        _table(['backbone', 'strategy', 'labels', *formatting.MORE.values()], rows)
         if rows
-        else 'No cell has been scored yet.'
+        else 'No condition has been scored yet.'
     )
 
 
 def _differences(results: Mapping[str, Any]) -> list[str]:
-    """Return the table of differences and, where it has verdicts, what they do not say."""
+    """Return the table of differences and, where it has verdicts, their limits."""
     rows = []
-    for each in map(wording.difference, results['differences']):
+    for each in map(formatting.difference, results['differences']):
         verdicts = (_verdict(each[name]) for name in RESAMPLED)
         rows.append([' - '.join(each['sides']), each['place'], str(len(each['seeds'])), *verdicts])
     table, caution = (
         _table(['difference', 'of', 'seeds', *RESAMPLED], rows),
-        wording.caution(results),
+        formatting.caution(results),
     )
     return [table, caution] if caution else [table]
 
@@ -147,7 +148,7 @@ def _differences(results: Mapping[str, Any]) -> list[str]:
 def _verdict(found: Mapping[str, Any]) -> str:
     if found['verdict'] == NOT_MEASURED:
         return NOT_MEASURED
-    return f'{wording.number(found["difference"], signed=True)} {wording.interval(found["interval"])}: {found["verdict"]}'
+    return f'{formatting.number(found["difference"], signed=True)} {formatting.interval(found["interval"])}: {found["verdict"]}'
 
 
 def _original() -> str:
@@ -164,20 +165,29 @@ def _troubles(troubles: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -
 
 
 def _commands(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the commands of each cell's first seed.
+    """Return the commands of each condition's first seed.
 
     The other seeds differ in `randomness.seed` and work dirs.
     """
     shown = []
     for cell in cells:
-        title = ', '.join(wording.axis(name, cell[name]) for name in AXES)
-        shown.append(f'{title}:\n\n```\n' + '\n'.join(cell['runs'][0]['commands']) + '\n```')
+        commands = '\n'.join(stage['command'] for stage in cell['runs'][0]['stages'])
+        fence = '`' * (2 + max(map(len, re.findall('`+', commands)), default=1))
+        name = markdown_text(formatting.condition_name(cell))
+        shown.append(f'{name}:\n\n{fence}\n{commands}\n{fence}')
     return shown
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; bars within cells would end them."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join(
-        '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines
-    )
+    """Return a Markdown table of plain text."""
+    lines = [head, ['---'] * len(head), *([markdown_text(cell) for cell in row] for row in rows)]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    """Return text that Markdown shows as it is: names come from a file.
+
+    Brackets of intervals are no links, so they stay.
+    """
+    plain = html.escape(' '.join(text.split()), quote=False)
+    return re.sub(r'([`*|\\]|!(?=\[)|\](?=[(\[]))', r'\\\1', plain)

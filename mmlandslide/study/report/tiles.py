@@ -1,6 +1,5 @@
-"""Chooses scored tiles that show what a detector can do and cannot, and draws them with their boxes."""
+"""Scored tiles on which a detector does well and badly, drawn with their boxes."""
 
-import argparse
 import base64
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmlandslide.study.plan import Stage
 from mmlandslide.study.report.curves import TileOutcome
+from mmlandslide.study.trial import Stage
 
 #: Kind -> what the tiles of it show.
 KINDS = {
@@ -82,19 +81,15 @@ def read_images(
         LandslideError: the data are not there, or do not hold such a tile.
         Exception: whatever a config of the user's raises when it is read.
     """
-    from mmengine.config import Config, DictAction  # these load torch and the hosts: seconds
+    from mmengine.config import Config  # these load torch and the hosts: seconds
     from mmengine.registry import DefaultScope
 
     from mmlandslide.errors import DatasetError
     from mmlandslide.registry import DATASETS
 
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    options = parser.parse_known_args(test.command)[0].cfg_options
-    cfg = Config.fromfile(test.command[3])
-    cfg.merge_from_dict(
-        {key: value for key, value in options.items() if key.startswith('test_dataloader.')}
-    )
+    cfg = Config.fromfile(test.config)
+    kept = {key: value for key, value in test.options.items() if key.startswith('test_dataloader.')}
+    cfg.merge_from_dict(kept)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'pipeline': [], 'test_mode': True})
     places = {dataset.get_data_info(place)['img_id']: place for place in range(len(dataset))}
@@ -105,12 +100,10 @@ def read_images(
             'test data',
             f'hold tile {missing[0]!r}',
             f'{len(places)} others',
-            test.command[3],
+            test.config,
             remedy,
         )
-    generator = np.random.default_rng(
-        0
-    )  # nothing is drawn from it: a tile is loaded, not transformed
+    generator = np.random.default_rng(0)  # not drawn from: a tile is loaded, not transformed
     return {
         tile_id: dataset.load(places[tile_id], generator)['img'] for tile_id in tile_ids
     }, tuple(dataset.bands)

@@ -4,7 +4,7 @@ import pytest
 from mmlandslide.evaluation.matching import score_curve
 from mmlandslide.evaluation.scoring import evaluate
 from mmlandslide.study.report.curves import (
-    Found,
+    RunOutcome,
     confusion,
     f1_at,
     outcome,
@@ -69,10 +69,10 @@ def test_confusion_counts_boxes_and_tiles(tile):
 
 
 def test_a_run_is_judged_where_its_f1_is_highest(tile):
-    found = Found(0, (tile('a', [BOX, FAR], [0.75, 0.25], [BOX]), tile('b')))
+    found = RunOutcome(0, (tile('a', [BOX, FAR], [0.75, 0.25], [BOX]), tile('b')))
     assert found.score_thr == 0.75
     assert [(each.hits, each.false, each.missed) for each in found.outcomes] == [
         (1, 0, 0),
         (0, 0, 0),
     ]
-    assert Found(0, (tile('b'),)).score_thr is None
+    assert RunOutcome(0, (tile('b'),)).score_thr is None

@@ -1,9 +1,10 @@
 import re
 
-from mmlandslide.study.plan import Axes, plan
+from mmlandslide.study.plan import plan
 from mmlandslide.study.report import plots
-from mmlandslide.study.report.curves import Found
+from mmlandslide.study.report.curves import RunOutcome
 from mmlandslide.study.specification import read
+from mmlandslide.study.trial import Condition
 
 RING, BOX, FAR = '#d55e00', [0, 0, 10, 10], [50, 50, 60, 60]
 
@@ -59,12 +60,14 @@ def test_one_share_of_labels_makes_no_line():
 
 def test_each_seed_is_drawn_thin_beneath_their_mean(tile):
     found = [
-        Found(seed, (tile('a', [BOX, FAR], scores, [BOX]),))
+        RunOutcome(seed, (tile('a', [BOX, FAR], scores, [BOX]),))
         for seed, scores in ((0, [0.9, 0.2]), (1, [0.2, 0.9]))
     ]
     for figure in (plots.precision_recall, plots.f1):
         widths = [
-            re.findall(r'stroke-width: ([\d.]+)', str(figure('f', {Axes('a', 'b', 'c', 1): runs})))
+            re.findall(
+                r'stroke-width: ([\d.]+)', str(figure('f', {Condition('a', 'b', 'c', 1): runs}))
+            )
             for runs in (found, found[:1])
         ]
         assert [width.count('0.6') - widths[1].count('0.6') for width in widths] == [2, 0]
@@ -74,7 +77,7 @@ def test_each_seed_is_drawn_thin_beneath_their_mean(tile):
 def test_losses_are_of_what_has_logged_any(place):
     planned = plan(read('study.yaml'))
     assert plots.losses(planned) == []
-    log = planned.cells[3].stages[1].work_dir / '20300101' / 'vis_data' / 'scalars.json'
+    log = planned.trials[3].stages[1].work_dir / '20300101' / 'vis_data' / 'scalars.json'
     log.parent.mkdir(parents=True)
     log.write_text('{"loss": 2, "step": 1}\n{"loss": 1, "step": 2}\n')
     ((what, figure),) = plots.losses(planned)

@@ -20,7 +20,7 @@ def drawn(stage, **pictures):
 
 def test_the_last_picture_of_a_masked_autoencoder_is_taken(place):
     planned = plan(read('study.yaml'))
-    pretraining = planned.cells[2].stages[0]
+    pretraining = planned.trials[2].stages[0]
     drawn(pretraining, epoch_9='#ff0000', epoch_10='#0000ff', epoch_x='#00ff00')
     (found,) = reconstructions(planned)
     image = Image.open(io.BytesIO(base64.b64decode(found.url.partition(',')[2])))
@@ -43,7 +43,7 @@ def test_tiles_that_may_not_be_shown_are_not_even_where_a_protocol_shares_the_tr
 
 def test_a_file_that_is_no_picture_is_named(place):
     planned = plan(read('study.yaml'))
-    (drawn(planned.cells[2].stages[0]) / 'epoch_2.png').write_text('<svg onload="alert(1)"/>')
+    (drawn(planned.trials[2].stages[0]) / 'epoch_2.png').write_text('<svg onload="alert(1)"/>')
     with pytest.raises(
         TileError,
         match=r'picture must be a PNG of at most \d+ px, got .*cannot identify.*epoch_2\.png',

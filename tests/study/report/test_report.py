@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from mmlandslide.cli.main import main
 from mmlandslide.study.execute import Record, read_state
 from mmlandslide.study.plan import plan
+from mmlandslide.study.report.formatting import caution, number
 from mmlandslide.study.report.report import page
-from mmlandslide.study.report.wording import caution, number
 from mmlandslide.study.results import collect
 from mmlandslide.study.specification import read
 
@@ -151,7 +151,7 @@ def test_tiles_that_are_gone_leave_the_numbers(place, done):
 def test_a_study_of_which_nothing_is_done_has_a_report(place):
     found = shown(plan(read('study.yaml')))
     assert 'not measured' in found.text
-    assert 'No cell has been scored yet.' in found.text
+    assert 'No condition has been scored yet.' in found.text
     assert {'losses', 'curves', 'confusion'}.isdisjoint(
         value for name, value in found.attributes if name == 'id'
     )
@@ -159,16 +159,16 @@ def test_a_study_of_which_nothing_is_done_has_a_report(place):
 
 def test_a_half_done_study_names_what_failed(place, done):
     planned = done()
-    test, detect = planned.cells[3].stages[-1], planned.cells[2].stages[-2]
-    for cell in planned.cells[2:]:
-        (cell.stages[-1].work_dir / 'metrics.json').unlink()
+    test, detect = planned.trials[3].stages[-1], planned.trials[2].stages[-2]
+    for trial in planned.trials[2:]:
+        (trial.stages[-1].work_dir / 'metrics.json').unlink()
     (detect.work_dir / detect.leaves[0]).unlink()
     records = {
-        test.name: Record('void', 3.0, 1, EVIL, 'abc'),
+        test.name: Record('leakage', 3.0, 1, EVIL, 'abc'),
         detect.name: Record('failed', 7.0, 2, 'loss must be finite', 'abc'),
     }
     text = shown(planned, records).text
-    assert f'study 1 void {EVIL}' in text
+    assert f'study 1 leakage {EVIL}' in text
     assert 'study 0 failed loss must be finite' in text
 
 

@@ -19,7 +19,12 @@ SCORES = {
 
 
 def cell(strategy='MAE', fraction=1.0, scores=SCORES, protocol='study'):
-    run = {'seed': 0, 'status': 'finished', 'error': '', 'commands': ['mim train mmdet a.py']}
+    run = {
+        'seed': 0,
+        'status': 'finished',
+        'error': '',
+        'stages': [{'kind': 'detect', 'command': 'mim train mmdet a.py'}],
+    }
     axes = {
         'backbone': 'Swin-Tiny',
         'strategy': strategy,

@@ -62,7 +62,7 @@ def test_a_panel_shows_true_boxes_and_those_that_reach_the_threshold(tile):
 
 def test_tiles_are_read_as_the_test_of_a_cell_reads_them(place):
     test = (
-        plan(read('study.yaml')).cells[0].stages[-1]
+        plan(read('study.yaml')).trials[0].stages[-1]
     )  # its option, not its config, says where the tiles are
     images, bands = read_images(test, ['train/4', 'train/0'])
     assert bands == ('R', 'G', 'B')
@@ -79,4 +79,4 @@ def test_a_tile_that_is_gone_is_named(place):
     with pytest.raises(
         DatasetError, match=r"test data must hold tile 'train/3', got 1 others in det\.py"
     ):
-        read_images(plan(read('study.yaml')).cells[0].stages[-1], ['train/3'])
+        read_images(plan(read('study.yaml')).trials[0].stages[-1], ['train/3'])

@@ -1,10 +1,10 @@
 import pytest
 
-from mmlandslide.study.report.wording import (
-    axis,
+from mmlandslide.study.report.formatting import (
     caution,
     difference,
     interval,
+    level,
     mean,
     number,
     percent,
@@ -27,11 +27,11 @@ def place(strategy):
     }
 
 
-def cell(strategy, *commands):
-    """A cell with a seed for each command."""
+def cell(strategy, *stages):
+    """A condition with a seed for each stage."""
     return {
         **place(strategy),
-        'runs': [{'seed': seed, 'commands': [command]} for seed, command in enumerate(commands)],
+        'runs': [{'seed': seed, 'stages': [stage]} for seed, stage in enumerate(stages)],
     }
 
 
@@ -47,7 +47,7 @@ def study(seeds, cells=(), ap50=CLAIM, ap=CLAIM):
 
 
 def mim(host, work_dir):
-    return f"mim train {host} a.py --work-dir '{work_dir}' --cfg-options train_cfg.max_epochs=2"
+    return {'kind': 'pretrain' if host == 'mmpretrain' else 'detect', 'work_dir': work_dir}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def mim(host, work_dir):
 )
 def test_a_share_loses_no_digit(value, text):
     assert percent(value) == text
-    assert axis('label_fraction', value) == f'{text} of labels'
+    assert level('label_fraction', value) == f'{text} of labels'
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
-"""How a study's results are put into words: the same in Markdown, in HTML and in figures."""
+"""Results of a study as text: the same in Markdown, in HTML and in figures."""
 
 import math
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
-from mmlandslide.study.specification import AXES
+from mmlandslide.study.trial import FACTORS
 
 #: Scores beside AP50 and AP -> head of their column.
 MORE = {
@@ -39,9 +38,14 @@ def percent(fraction: float) -> str:
     return f'{100 * fraction:g} %'
 
 
-def axis(name: str, value: Any) -> str:
-    """Return where a cell stands on an axis, as text."""
-    return f'{percent(value)} of labels' if name == 'label_fraction' else str(value)
+def level(factor: str, value: Any) -> str:
+    """Return the level of a factor as text."""
+    return f'{percent(value)} of labels' if factor == 'label_fraction' else str(value)
+
+
+def condition_name(cell: Mapping[str, Any]) -> str:
+    """Return a condition as text, such as `Swin-Tiny, MAE, study, 10 % of labels`."""
+    return ', '.join(level(factor, cell[factor]) for factor in FACTORS)
 
 
 def number(value: float | None, signed: bool = False) -> str:
@@ -58,15 +62,12 @@ def interval(ends: Sequence[float | None]) -> str:
 
 
 def mean(cell: Mapping[str, Any], name: str) -> float | None:
-    """Return a cell's mean over seeds.
-
-    `None` where it was not measured, or its metric knows no such score.
-    """
+    """Return a condition's mean over seeds; `None` where it has no such score."""
     return cell['scores'].get(name, {}).get('mean')
 
 
 def score(cell: Mapping[str, Any], name: str) -> Score:
-    """Return a cell's score as text.
+    """Return a condition's score as text.
 
     `not measured` without any run, a dash where its runs have no such score.
     """
@@ -83,10 +84,10 @@ def score(cell: Mapping[str, Any], name: str) -> Score:
 
 
 def difference(each: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a difference with `sides`, what differs in its two cells, and `place`, what does not, as text."""
-    changed = [key for key in AXES if each['of'][key] != each['over'][key]]
-    sides = [', '.join(axis(key, each[side][key]) for key in changed) for side in ('of', 'over')]
-    place = ', '.join(axis(key, each['of'][key]) for key in AXES if key not in changed)
+    """Return a difference with its `sides`, the factors that differ, and `place`, the others."""
+    changed = [key for key in FACTORS if each['of'][key] != each['over'][key]]
+    sides = [', '.join(level(key, each[side][key]) for key in changed) for side in ('of', 'over')]
+    place = ', '.join(level(key, each['of'][key]) for key in FACTORS if key not in changed)
     return {**each, 'sides': sides, 'place': place}
 
 
@@ -96,7 +97,7 @@ def trained_on(results: Mapping[str, Any]) -> str:
 
 
 def caution(results: Mapping[str, Any]) -> str:
-    """Return in one sentence what the verdicts of a study do not say; nothing where it has none.
+    """Return the limits of a study's verdicts in one sentence; nothing where it has none.
 
     Args:
         results: as `results.collect` returns them.
@@ -142,12 +143,12 @@ def _pretrainings(
     cells: Iterable[Mapping[str, Any]], each: Mapping[str, Any]
 ) -> Iterator[tuple[str, int]]:
     """Yield work dir and seed of each pre-training behind the runs that a difference compares."""
-    sides = [[each[side][key] for key in AXES] for side in ('of', 'over')]
-    compared = [cell for cell in cells if [cell[key] for key in AXES] in sides]
+    sides = [[each[side][key] for key in FACTORS] for side in ('of', 'over')]
+    compared = [cell for cell in cells if [cell[key] for key in FACTORS] in sides]
     for run in (run for cell in compared for run in cell['runs'] if run['seed'] in each['seeds']):
-        for words in map(shlex.split, run['commands']):
-            if words[:3] == ['mim', 'train', 'mmpretrain']:
-                yield words[words.index('--work-dir') + 1], run['seed']
+        for stage in run['stages']:
+            if stage['kind'] == 'pretrain':
+                yield stage['work_dir'], run['seed']
 
 
 def _num_shared(pretrainings: Iterable[tuple[str, int]]) -> int:
