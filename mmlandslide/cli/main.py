@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     'convert': 'Convert weights of any known source into a backbone of ours.',
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
     'detect': 'Find landslides in a whole scene, as layers of the map.',
+    'calibrate': "Make a detector's scores probabilities.",
     'export': 'Export the backbone and neck of a detector as ONNX.',
     'study': 'Compare backbones and pre-trainings in one resumable run.',
 }

@@ -176,10 +176,16 @@ class LandslideRunner(Runner):
     def load_or_resume(self) -> None:
         """Load or resume.
 
-        Then refuse a test on tiles that the model has seen, in this process or before.
+        Then hand metrics what the checkpoint states, and refuse a test on tiles that the model has
+        seen, in this process or before.
         """
         self._settle_resume()
         super().load_or_resume()
+        if isinstance(self._test_loop, BaseLoop):
+            for metric in self._test_loop.evaluator.metrics:
+                if hasattr(metric, 'prepare_test'):
+                    dataset = self._test_loop.dataloader.dataset
+                    metric.prepare_test(dataset, getattr(self, '_loaded_record', {}))
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
             known = tiles_seen(getattr(self, '_loaded_record', {})) | tiles_seen(record_of(self))
             seen = sorted(known & set(tile_ids_of(self._test_loop)))

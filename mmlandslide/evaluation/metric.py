@@ -1,14 +1,25 @@
 """Metric of a detector in MMDetection's test loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
+from numpy.typing import NDArray
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.evaluation.plots import save_curves
+from mmlandslide.evaluation.calibration import calibrated, calibration_of
+from mmlandslide.evaluation.calibration.block_expectation import (
+    block_coverage,
+    blocks_model_of,
+    blocks_of,
+)
+from mmlandslide.evaluation.calibration.fitting import require_unseen
+from mmlandslide.evaluation.calibration.reliability import reliability
+from mmlandslide.evaluation.matching import hits
+from mmlandslide.evaluation.plots import save_plots
 from mmlandslide.evaluation.results import Rules, TileResult
 from mmlandslide.evaluation.scoring import evaluate
 from mmlandslide.files import write_json
@@ -37,7 +48,14 @@ class LandslideMetric(BaseMetric):
         recall_max_dets: the same for AR, and the number in its key.
         out_dir: where the files go; `None` = `work_dir`, which the runner sets; nothing is written
             where that is `None` too.
-        plots: whether `pr_curve.png` and `f1_confidence.png` are written beside `metrics.json`.
+        gsd_m: ground sampling distance, m per native px, for what is in metres and km^2.
+        centre_m: greatest distance of centres, m, of a hit in `AP_centre30m`, and the number in its
+            key.
+        ignore_border: boxes that a tile's border cuts count neither for nor against, see `Rules`.
+        calibrated: score probabilities, by the calibration that the tested checkpoint carries (see
+            `mmlandslide calibrate`), in the place of the detector's scores.
+        plots: whether `pr_curve.png`, `f1_confidence.png`, `reliability.png`, `frequency_area.png`
+            and `false_alarms.png` are written beside `metrics.json`.
         save_predictions: whether `predictions.json` is, with every box of every tile.
         prefix: put before each key, with a slash, in what the training loop sees; the file keeps
             the plain keys.
@@ -55,6 +73,10 @@ class LandslideMetric(BaseMetric):
         size_edges_px: Sequence[float] = (8, 16, 32),
         max_dets: int = 100,
         recall_max_dets: int = 100,
+        gsd_m: float = 10.0,
+        centre_m: float = 30.0,
+        ignore_border: bool = False,
+        calibrated: bool = False,
         out_dir: str | Path | None = None,
         plots: bool = True,
         save_predictions: bool = False,
@@ -63,7 +85,11 @@ class LandslideMetric(BaseMetric):
         # 'gpu' means over the process group, gloo on CPUs; 'cpu' goes through pickles in a folder
         # that all machines must share.
         super().__init__(collect_device='gpu', prefix=prefix)
-        self.rules = Rules(iou_thrs, native_scale, size_edges_px, max_dets, recall_max_dets)
+        edges, limits = size_edges_px, (max_dets, recall_max_dets)
+        self.rules = Rules(iou_thrs, native_scale, edges, *limits, gsd_m, centre_m, ignore_border)
+        self.calibrated = calibrated
+        self.record: Mapping[str, Any] = {}
+        self.dataset: Any = None
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.work_dir: Path | None = None
         self.plots = plots
@@ -101,19 +127,79 @@ class LandslideMetric(BaseMetric):
             {tile.tile_id: tile for tile in reversed(results)}.values(),
             key=lambda tile: tile.tile_id,
         )
-        evaluation = evaluate(
-            tiles,
-            self.rules,
-            num_classes=len((self.dataset_meta or {}).get('classes', ('landslide',))),
-        )
+        tiles = [replace(tile, true_mask=self._mask(tile)) for tile in tiles]
+        calibration = self._calibration(tiles) if self.calibrated else None
+        probable = tiles if calibration is None else [_probable(t, calibration) for t in tiles]
+        classes = (self.dataset_meta or {}).get('classes', ('landslide',))
+        evaluation = evaluate(probable, self.rules, num_classes=len(classes))
         out_dir = self.out_dir or self.work_dir
         if out_dir is not None:
             write_json(Path(out_dir) / 'metrics.json', evaluation.metrics)
+            details = {'rules': vars(self.rules), **evaluation.details()}
+            details |= (
+                {}
+                if calibration is None
+                else _calibrated_details(tiles, probable, calibration, self.rules)
+            )
+            write_json(Path(out_dir) / 'evaluation.json', details)
             if self.plots:
-                save_curves(evaluation, out_dir)
+                save_plots(evaluation, out_dir)
             if self.save_predictions:
-                write_json(Path(out_dir) / 'predictions.json', [_as_json(tile) for tile in tiles])
+                rows = [_as_json(*pair) for pair in zip(probable, tiles, strict=True)]
+                write_json(Path(out_dir) / 'predictions.json', rows)
         return evaluation.metrics
+
+    def prepare_test(self, dataset: Any, record: Mapping[str, Any]) -> None:
+        """Take what the runner knows of a test.
+
+        Args:
+            dataset: that is tested; where it has a `store`, its masks are scored by pixel.
+            record: what the tested checkpoint states of itself.
+        """
+        self.dataset, self.record = dataset, record
+
+    def _mask(self, tile: TileResult) -> NDArray[np.bool_] | None:
+        store = getattr(self.dataset, 'store', None)
+        mask = None if store is None else store.mask(tile.tile_id)
+        return None if mask is None or mask.shape != tile.tile_hw else mask != 0
+
+    def _calibration(self, tiles: Sequence[TileResult]) -> dict[str, Any]:
+        """Return the calibration of the checkpoint.
+
+        Raises:
+            ConfigError: it carries none.
+            SplitOverlapError: it was fitted on a tile that is scored.
+        """
+        found = calibration_of(self.record)
+        if found is None:
+            remedy = 'Fit one with `mmlandslide calibrate`, or leave calibrated out'
+            raise ConfigError.mismatch(
+                'tested checkpoint', 'carry a calibration', 'none', 'its record', remedy
+            )
+        require_unseen(tiles, found.get('tile_ids', ()), 'the calibration', 'the test split')
+        return found
+
+
+def _probable(tile: TileResult, calibration: Mapping[str, Any]) -> TileResult:
+    return replace(tile, scores=calibrated(tile.scores, calibration).astype(np.float32))
+
+
+def _calibrated_details(
+    tiles: Sequence[TileResult],
+    probable: Sequence[TileResult],
+    calibration: Mapping[str, Any],
+    rules: Rules,
+) -> dict[str, Any]:
+    """Return the calibration, how reliable scores were before it, and how blocks are met."""
+    scores = np.concatenate([np.zeros(0), *(tile.scores for tile in tiles)])
+    hit = np.concatenate([np.zeros(0, np.bool_), *(hits(tile) for tile in tiles)])
+    models = blocks_model_of(calibration)
+    blocks = blocks_of(probable, rules)
+    return {
+        'calibration': {key: each for key, each in calibration.items() if key != 'tile_ids'},
+        'reliability_before': reliability(scores, hit).as_dict(),
+        'blocks': None if models is None else block_coverage(blocks, models),
+    }
 
 
 def _tile_result(sample: dict[str, Any]) -> TileResult:
@@ -138,7 +224,8 @@ def _tile_result(sample: dict[str, Any]) -> TileResult:
     )
 
 
-def _as_json(tile: TileResult) -> dict[str, Any]:
+def _as_json(tile: TileResult, uncalibrated: TileResult) -> dict[str, Any]:
+    own = {} if tile is uncalibrated else {'raw_scores': uncalibrated.scores}
     return {
         'img_id': tile.tile_id,
         'ori_shape': tile.tile_hw,
@@ -147,4 +234,5 @@ def _as_json(tile: TileResult) -> dict[str, Any]:
         'labels': tile.labels,
         'true_boxes_xyxy': tile.true_boxes_xyxy,
         'true_labels': tile.true_labels,
+        **own,
     }

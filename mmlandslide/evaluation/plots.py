@@ -3,6 +3,7 @@
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,23 +16,32 @@ from mmlandslide.files import write_atomic
 _BLUE, _ORANGE, _GREEN, _GREY = '#1f5fa8', '#d9730d', '#2f8f5b', '#666666'
 
 
-def save_curves(evaluation: Evaluation, out_dir: str | Path) -> list[Path]:
-    """Draw precision against recall, and precision, recall and F1 against the score threshold.
+def save_plots(evaluation: Evaluation, out_dir: str | Path) -> list[Path]:
+    """Draw what is behind the scores of a set.
+
+    Precision against recall; precision, recall and F1 against the score threshold; the share of
+    hits against the score; frequency density against area; false alarms against the threshold.
 
     Args:
         evaluation: from `evaluate`.
         out_dir: folder, made where it is missing.
 
     Returns:
-        Paths of `pr_curve.png` and `f1_confidence.png`.
+        Paths of the PNGs, one per plot.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    out_dir = Path(out_dir)
+    figures = {
+        'pr_curve': _precision_recall(evaluation),
+        'f1_confidence': _f1_confidence(evaluation),
+        'reliability': _reliability(evaluation),
+        'frequency_area': _frequency_area(evaluation),
+        'false_alarms': _false_alarms(evaluation),
+    }
     return [
-        write_atomic(out_dir / 'pr_curve.png', _png(_precision_recall(evaluation))),
-        write_atomic(out_dir / 'f1_confidence.png', _png(_f1_confidence(evaluation))),
+        write_atomic(Path(out_dir) / f'{name}.png', _png(figure))
+        for name, figure in figures.items()
     ]
 
 
@@ -90,6 +100,49 @@ def _f1_confidence(evaluation: Evaluation) -> Figure:
     if curve.score_thrs.size and not 0 <= curve.score_thrs[-1] <= curve.score_thrs[0] <= 1:
         axes.autoscale(axis='x')  # scores that are no probabilities
     figure.legend(loc='outside lower center', ncols=4, frameon=False, fontsize='small')
+    return figure
+
+
+def _reliability(evaluation: Evaluation) -> Figure:
+    found = evaluation.reliability
+    title = f'Reliability at IoU 0.50, D-ECE {found.d_ece:.3f}'
+    figure, axes = _axes(title, 'score', 'share of detections that hit')
+    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle='--', label='calibrated')
+    axes.plot(found.confidence, found.precision, 'o-', color=_BLUE, label='detections')
+    for score, precision, count in zip(
+        found.confidence, found.precision, found.counts, strict=True
+    ):
+        if count:
+            axes.annotate(f'{count}', (score, precision), (4, -10), textcoords='offset points')
+    figure.legend(loc='outside lower center', ncols=4, frameon=False, fontsize='small')
+    return figure
+
+
+def _frequency_area(evaluation: Evaluation) -> Figure:
+    figure, axes = _axes('Frequency density of box areas', 'area, m^2', 'density, 1 / m^2')
+    for (name, found), color in zip(
+        evaluation.frequency_area.items(), (_GREY, _ORANGE), strict=True
+    ):
+        middle = np.sqrt(found.edges_m2[1:] * found.edges_m2[:-1])
+        filled = found.density_per_m2 > 0
+        label = f'{name}: {found.num} boxes, roll-over {found.rollover_m2:.3g} m^2'
+        axes.plot(middle[filled], found.density_per_m2[filled], 'o-', color=color, label=label)
+    if any(found.num for found in evaluation.frequency_area.values()):
+        axes.set(xscale='log', yscale='log', autoscale_on=True)
+        axes.relim()
+        axes.autoscale_view()
+    figure.legend(loc='outside lower center', ncols=2, frameon=False, fontsize='small')
+    return figure
+
+
+def _false_alarms(evaluation: Evaluation) -> Figure:
+    title = 'False alarms on landslide-free ground'
+    figure, axes = _axes(title, 'score threshold', 'per 100 km^2')
+    axes.step(evaluation.curve.score_thrs, evaluation.false_alarms, where='post', color=_ORANGE)
+    if np.isfinite(evaluation.false_alarms).any():
+        axes.set(yscale='symlog', autoscale_on=True)
+        axes.relim()
+        axes.autoscale_view()
     return figure
 
 

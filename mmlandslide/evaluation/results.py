@@ -25,7 +25,9 @@ class TileResult:
         labels: (N,) int, class positions.
         true_boxes_xyxy: (M, 4) float.
         true_labels: (M,) int, class positions.
-        tile_hw: height and width in px, where known; no score depends on it.
+        tile_hw: height and width in px, where known; scores by area, and of boxes that a tile's
+            border cuts, need it.
+        true_mask: (height, width) bool, True = landslide, where the tile has a mask.
 
     Raises:
         TileError: arrays that do not fit each other, or a box or score that is not finite.
@@ -38,6 +40,7 @@ class TileResult:
     true_boxes_xyxy: NDArray[np.floating]
     true_labels: NDArray[np.integer]
     tile_hw: tuple[int, int] | None = None
+    true_mask: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be scored wrongly in silence.
@@ -84,13 +87,15 @@ def tile_result(entry: Mapping[str, Any]) -> TileResult:
         for key in ('boxes_xyxy', 'true_boxes_xyxy')
     )
     labels, true_labels = (np.asarray(entry[key], np.int64) for key in ('labels', 'true_labels'))
+    scores, tile_hw = np.asarray(entry['scores'], np.float32), entry.get('ori_shape')
     return TileResult(
         str(entry['img_id']),
         boxes,
-        np.asarray(entry['scores'], np.float32),
+        scores,
         labels,
         true_boxes,
         true_labels,
+        None if tile_hw is None else (int(tile_hw[0]), int(tile_hw[1])),
     )
 
 
@@ -102,11 +107,17 @@ class Rules:
         iou_thrs: thresholds that AP, the APs by size and AR average over; `None` = COCO's
             .50:.05:.95.
         native_scale: native px per px of the tile; 128/224 for tiles of 128 px that were enlarged
-            to 224 px. Only size bins use it.
+            to 224 px. Size bins, and what is in metres, use it.
         size_edges_px: edges of the size bins, in native px of sqrt(width * height); a box on an
             edge belongs to the bin above.
         max_dets: most predictions per tile and class, by score, that the APs look at.
         recall_max_dets: the same for AR.
+        gsd_m: ground sampling distance, m per native px.
+        centre_m: greatest distance of centres, m, at which a prediction counts as a hit in the AP
+            by centre.
+        ignore_border: true boxes that touch their tile's border, predictions that match them, and
+            unmatched predictions that touch it count neither for nor against in any AP, nor in
+            precision, recall and F1.
 
     Raises:
         ConfigError: a value that has no meaning.
@@ -117,6 +128,9 @@ class Rules:
     size_edges_px: Sequence[float] = (8, 16, 32)
     max_dets: int = 100
     recall_max_dets: int = 100
+    gsd_m: float = 10.0
+    centre_m: float = 30.0
+    ignore_border: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -133,7 +147,19 @@ class Rules:
         _require(self.native_scale > 0, 'native_scale', 'be positive', self.native_scale)
         _require(rising and bool(edges), 'size_edges_px', 'rise from above 0', edges)
         _require(self.max_dets > 0, 'max_dets', 'be at least 1', self.max_dets)
+        _require(self.gsd_m > 0, 'gsd_m', 'be positive', self.gsd_m)
+        _require(self.centre_m > 0, 'centre_m', 'be positive', self.centre_m)
         _require(self.recall_max_dets > 0, 'recall_max_dets', 'be at least 1', self.recall_max_dets)
+
+    @property
+    def px_m(self) -> float:
+        """Side of a pixel of the tile, m."""
+        return self.native_scale * self.gsd_m
+
+    @property
+    def centre_key(self) -> str:
+        """Name of the AP by centre, such as `AP_centre30m`."""
+        return f'AP_centre{self.centre_m:g}m'
 
     @property
     def averaged_thrs(self) -> NDArray[np.float64]:
@@ -165,16 +191,24 @@ class Rules:
         return dict(zip(names, zip(starts, ends, strict=True), strict=True))
 
 
-def check_set(tiles: Sequence[TileResult], num_classes: int) -> None:
+def check_set(tiles: Sequence[TileResult], num_classes: int, rules: Rules | None = None) -> None:
     """Refuse a set that cannot be scored.
 
     Args:
         tiles: the evaluated set.
         num_classes: labels must lie below it; COCO's evaluation would drop others in silence.
+        rules: see `Rules`.
 
     Raises:
-        DatasetError: a tile twice, or a label that is no class.
+        DatasetError: a tile twice, a label that is no class, or a tile of unknown size where the
+            border is to be ignored.
     """
+    unsized = next((tile.tile_id for tile in tiles if tile.tile_hw is None), None)
+    if rules is not None and rules.ignore_border and unsized is not None:
+        got, remedy = f'none for {unsized!r}', 'Give ori_shape, or leave ignore_border out'
+        raise DatasetError.mismatch(
+            'tiles', 'have a height and width', got, 'the evaluated set', remedy
+        )
     seen: set[str] = set()
     for tile in tiles:
         if tile.tile_id in seen:

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import logging
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +50,7 @@ def pycocotools(tiles, rules, num_classes):
         }
         coco.createIndex()
         run = COCOeval(coco, coco.loadRes(predicted), 'bbox')
-        run.params.iouThrs = np.union1d(rules.averaged_thrs, run.params.iouThrs[[0, 5]])
+        run.params.iouThrs = np.union1d(rules.averaged_thrs, [0.25, *run.params.iouThrs[[0, 5]]])
         run.params.maxDets = sorted({rules.max_dets, rules.recall_max_dets})
         to_tile = 1 / rules.native_scale**2
         edges = [0, *(edge**2 * to_tile for edge in rules.size_edges_px), 1e10]
@@ -68,10 +69,13 @@ def expected_metrics(tiles, rules, num_classes):
         'AP': precision[averaged, ..., 0],
         f'AR{rules.recall_max_dets}': recall[averaged, ..., 0],
     }
-    slices |= {f'AP{round(100 * thr)}': precision[thrs == thr, ..., 0] for thr in (0.3, 0.5, 0.75)}
+    slices |= {
+        f'AP{round(100 * thr)}': precision[thrs == thr, ..., 0] for thr in (0.25, 0.3, 0.5, 0.75)
+    }
     for position, name in enumerate(('lt8px', '8to16px', '16to32px', 'ge32px'), start=1):
         slices[f'AP_{name}'] = precision[averaged, ..., position]
-    return {name: values[values > -1].mean() for name, values in slices.items() if values.size}
+    found = {name: values[values > -1].mean() for name, values in slices.items() if values.size}
+    return {**found, 'AP_border': np.nan, 'AP50_border': np.nan}  # no tile size, no border
 
 
 @pytest.mark.parametrize('seed', range(6))
@@ -98,14 +102,15 @@ def test_scores_equal_those_of_pycocotools(random_tiles, seed, num_classes):
 def test_scores_under_other_rules_equal_those_of_pycocotools(random_tiles, rules):
     tiles = random_tiles(7)
     assert average_precision(tiles, rules, 1).metrics == pytest.approx(
-        expected_metrics(tiles, rules, 1), abs=1e-12
+        expected_metrics(tiles, rules, 1), abs=1e-12, nan_ok=True
     )
 
 
 def test_all_found_and_nothing_else_scores_one(tile):
     boxes = [SMALL, MIDDLE, LARGE]
     scores = average_precision([tile('a', boxes, [0.9, 0.8, 0.7], boxes)], Rules(), 1)
-    defined = {name: value for name, value in scores.metrics.items() if name != 'AP_8to16px'}
+    undefined = {'AP_8to16px', 'AP_border', 'AP50_border'}
+    defined = {name: value for name, value in scores.metrics.items() if name not in undefined}
     assert defined == pytest.approx(dict.fromkeys(defined, 1.0))
     assert np.isnan(scores.metrics['AP_8to16px'])  # no true box of that size
     assert scores.precision_at[0.75] == pytest.approx(np.ones(101))
@@ -161,7 +166,7 @@ def test_a_box_belongs_to_exactly_one_size_bin(tile, side_px, native_scale, name
     assert {
         key: value
         for key, value in metrics.items()
-        if key.startswith('AP_') and not np.isnan(value)
+        if key.startswith('AP_') and not key.endswith('_border') and not np.isnan(value)
     } == {name: pytest.approx(1.0)}
 
 
@@ -203,9 +208,8 @@ def test_a_class_without_truth_does_not_lower_the_mean(tile):
 def test_the_order_of_tiles_does_not_matter(random_tiles):
     tiles = random_tiles(3)
     shuffled = [tiles[index] for index in np.random.default_rng(0).permutation(len(tiles))]
-    assert (
-        average_precision(shuffled, Rules(), 1).metrics
-        == average_precision(tiles, Rules(), 1).metrics
+    assert average_precision(shuffled, Rules(), 1).metrics == pytest.approx(
+        average_precision(tiles, Rules(), 1).metrics, abs=0, nan_ok=True
     )
 
 
@@ -213,3 +217,33 @@ def test_scoring_prints_and_logs_nothing(tile, capfd, caplog):
     with caplog.at_level(logging.INFO):
         average_precision([tile('a', [SMALL], [0.9], [SMALL])], Rules(), 1)
     assert (capfd.readouterr(), caplog.records) == (('', ''), [])
+
+
+CUT, INNER = [118, 0, 128, 10], [40, 40, 50, 50]
+
+
+def bordered(tile, *args):
+    return replace(tile('a', *args), tile_hw=(128, 128))
+
+
+def test_boxes_at_the_border_have_a_row_of_their_own(tile):
+    # The cut box is found at IoU .6 (a hit at .50 .55 .60), the inner one is missed; false alarms
+    # inside do not count among the cut ones.
+    found = bordered(tile, [[118, 0, 128, 6], [60, 60, 70, 70]], [0.5, 0.9], [CUT, INNER])
+    metrics = average_precision([found], Rules(), 1).metrics
+    assert (metrics['AP50_border'], metrics['AP_border']) == pytest.approx((1, 0.3))
+    assert metrics['AP50'] == pytest.approx(51 / 101 / 2)  # precision 1/2 up to recall 1/2
+
+
+def test_the_border_can_be_ignored(tile):
+    # Neither the missed cut box, nor the false alarm at the border of higher score counts.
+    found = bordered(tile, [[0, 60, 10, 70], INNER], [0.9, 0.5], [CUT, INNER])
+    assert average_precision([found], Rules(), 1).metrics['AP50'] == pytest.approx(51 / 101 / 2)
+    ignoring = average_precision([found], Rules(ignore_border=True), 1).metrics
+    assert (ignoring['AP50'], ignoring['AP_8to16px'], ignoring['AR100']) == (1, 1, 1)
+
+
+def test_ap25_takes_looser_boxes(tile):
+    # IoU 40 / 100.
+    metrics = average_precision([tile('a', [[0, 0, 10, 4]], [0.9], [[0, 0, 10, 10]])], Rules(), 1)
+    assert (metrics.metrics['AP25'], metrics.metrics['AP50']) == (1, 0)

@@ -8,6 +8,7 @@ from mmlandslide.evaluation.matching import (
     false_alarms_per_empty_tile,
     hits,
     score_curve,
+    touches_border,
 )
 from mmlandslide.evaluation.results import Rules
 
@@ -80,3 +81,9 @@ def test_false_alarms_are_counted_on_empty_tiles_from_the_threshold_on(tile):
     ]
     assert false_alarms_per_empty_tile(tiles, 0.5) == pytest.approx(2 / 3)
     assert np.isnan(false_alarms_per_empty_tile(tiles[:1], 0.5))
+
+
+def test_a_box_touches_the_border_within_half_a_pixel():
+    boxes = [[0, 5, 9, 9], [5, 0.5, 9, 9], [1, 1, 99, 49], [5, 5, 99.6, 9], [5, 5, 9, 50]]
+    found = touches_border(np.array(boxes, np.float32), (50, 100))
+    assert found.tolist() == [True, True, False, True, True]

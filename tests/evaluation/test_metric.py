@@ -6,13 +6,15 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement, InstanceData
 
-from mmlandslide.errors import ConfigError, DatasetError
+from mmlandslide.errors import ConfigError, DatasetError, SplitOverlapError
 from mmlandslide.evaluation.metric import LandslideMetric
 
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
 KEYS = {
     *('AP', 'AP50', 'AP75', 'AP_lt8px', 'AP_8to16px', 'AP_16to32px', 'AP_ge32px', 'AR100'),
     *('precision', 'recall', 'F1', 'score_thr', 'fp_per_empty_tile'),
+    *('AP25', 'AP_border', 'AP50_border', 'AP_centre30m', 'border_fraction'),
+    *('false_alarms_per_100km2', 'D_ECE', 'pixel_F1', 'pixel_IoU', 'pixel_MCC'),
 }
 
 
@@ -57,9 +59,8 @@ def test_a_config_reaches_it_by_its_scoped_name(tmp_path):
     evaluator.process([data_sample('a', [[0, 0, 10, 4]], [0.9], [BOX]), data_sample('b')])  # IoU .4
     assert evaluator.evaluate(2)['AP30'] == pytest.approx(1.0)
     assert {path.name for path in tmp_path.iterdir()} == {
-        'metrics.json',
-        'pr_curve.png',
-        'f1_confidence.png',
+        *('metrics.json', 'evaluation.json', 'pr_curve.png', 'f1_confidence.png'),
+        *('reliability.png', 'frequency_area.png', 'false_alarms.png'),
     }
 
 
@@ -87,8 +88,8 @@ def test_files_go_to_the_work_dir_unless_a_folder_is_named(tmp_path):
         metric = LandslideMetric(out_dir=out_dir, plots=False)
         metric.work_dir = tmp_path / 'work'
         run(metric, data_sample('a', true=[BOX]))
-        assert [path.name for path in (tmp_path / place).iterdir()] == ['metrics.json']
-        (tmp_path / place / 'metrics.json').unlink()
+        written = {path.name for path in (tmp_path / place).iterdir()}
+        assert written == {'metrics.json', 'evaluation.json'}
 
 
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
@@ -147,3 +148,60 @@ def test_a_label_that_is_no_class_of_the_dataset_is_refused():
 def test_an_option_without_meaning_is_refused_at_the_start():
     with pytest.raises(ConfigError, match='native_scale must be positive, got -1'):
         LandslideMetric(native_scale=-1)
+
+
+def test_the_details_hold_the_curves_in_json(tmp_path):
+    run(LandslideMetric(out_dir=tmp_path, plots=False), data_sample('a', [BOX], [0.75], [BOX]))
+    details = json.loads((tmp_path / 'evaluation.json').read_text())
+    assert details['curve']['score_thrs'] == [0.75]
+    assert details['curve']['false_alarms_per_100km2'] == [0.0]
+    assert details['reliability']['D_ECE'] == pytest.approx(0.25)  # a score of .75, all hit
+    assert details['frequency_area']['truth']['num'] == 1
+
+
+class Store:
+    """Holds one mask: BOX is landslide."""
+
+    store = property(lambda self: self)
+
+    def mask(self, tile_id):
+        mask = np.zeros((128, 128), np.uint8)
+        mask[:10, :10] = 1
+        return mask
+
+
+def test_masks_of_the_tested_data_are_scored_by_pixel():
+    # The box covers half of the mask and nothing else: F1 = 2 * 50 / (2 * 50 + 50).
+    metric = LandslideMetric()
+    metric.prepare_test(Store(), {})
+    metrics = run(metric, data_sample('a', [[0, 0, 10, 5]], [0.9], [BOX]))
+    assert (metrics['pixel_F1'], metrics['pixel_IoU']) == pytest.approx((2 / 3, 1 / 2))
+
+
+CALIBRATION = {'method': 'isotonic', 'scores': [0.0, 1.0], 'probabilities': [0.0, 0.5]}
+
+
+def test_probabilities_are_scored_where_asked_for(tmp_path):
+    metric = LandslideMetric(calibrated=True, out_dir=tmp_path, plots=False, save_predictions=True)
+    metric.prepare_test(None, {'calibration': {**CALIBRATION, 'tile_ids': ['b']}})
+    metrics = run(metric, data_sample('a', [BOX], [0.5], [BOX]))
+    assert (metrics['score_thr'], metrics['D_ECE']) == (0.25, 0.75)
+    (row,) = json.loads((tmp_path / 'predictions.json').read_text())
+    assert (row['scores'], row['raw_scores']) == ([0.25], [0.5])
+    details = json.loads((tmp_path / 'evaluation.json').read_text())
+    assert details['reliability_before']['D_ECE'] == 0.5
+    assert details['calibration']['method'] == 'isotonic'
+
+
+def test_a_checkpoint_without_calibration_is_refused():
+    metric = LandslideMetric(calibrated=True)
+    metric.prepare_test(None, {'calibration': {'method': 'isotonic', 'scores': [1.0, 0.0]}})
+    with pytest.raises(ConfigError, match='tested checkpoint must carry a calibration, got none'):
+        run(metric, data_sample('a', [BOX], [0.5], [BOX]))
+
+
+def test_tiles_that_the_calibration_was_fitted_on_are_not_scored():
+    metric = LandslideMetric(calibrated=True)
+    metric.prepare_test(None, {'calibration': {**CALIBRATION, 'tile_ids': ['a', 'c']}})
+    with pytest.raises(SplitOverlapError, match=r"got 1 of 1 seen, such as \['a'\]"):
+        run(metric, data_sample('a', [BOX], [0.5], [BOX]))

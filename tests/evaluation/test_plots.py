@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from mmlandslide.evaluation.plots import _f1_confidence, _precision_recall, save_curves
+from mmlandslide.evaluation.plots import _f1_confidence, _precision_recall, save_plots
 from mmlandslide.evaluation.scoring import evaluate
 
+PLOTS = ('pr_curve', 'f1_confidence', 'reliability', 'frequency_area', 'false_alarms')
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
 
 
-def test_both_pictures_are_written_and_show_something(tile, tmp_path):
-    paths = save_curves(evaluate([tile('a', [BOX], [0.9], [BOX])]), tmp_path / 'new')
-    assert [path.name for path in paths] == ['pr_curve.png', 'f1_confidence.png']
+def test_the_plots_are_written_and_show_something(tile, tmp_path):
+    paths = save_plots(evaluate([tile('a', [BOX], [0.9], [BOX])]), tmp_path / 'new')
+    assert [path.name for path in paths] == [f'{name}.png' for name in PLOTS]
     assert all(np.ptp(imread(BytesIO(path.read_bytes()))[..., :3]) > 0.5 for path in paths)
 
 
@@ -44,4 +45,4 @@ def test_a_set_without_truth_or_predictions_has_pictures_too(tile, tmp_path):
         [tile('a', true=[BOX])],
         [tile('a', [BOX], [3.0], [BOX])],
     ):
-        assert len(save_curves(evaluate(tiles), tmp_path)) == 2
+        assert len(save_plots(evaluate(tiles), tmp_path)) == 5

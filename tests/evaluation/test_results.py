@@ -35,6 +35,8 @@ def test_size_bins_are_named_by_their_edges_and_share_no_area():
         ({'size_edges_px': (16, 8)}, r'size_edges_px must rise from above 0, got \[16, 8\]'),
         ({'size_edges_px': ()}, 'size_edges_px must rise'),
         ({'max_dets': 0}, 'max_dets must be at least 1, got 0'),
+        ({'gsd_m': 0}, 'gsd_m must be positive, got 0'),
+        ({'centre_m': -1}, 'centre_m must be positive, got -1'),
         ({'recall_max_dets': -1}, 'recall_max_dets must be at least 1, got -1'),
     ],
 )

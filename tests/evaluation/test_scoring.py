@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from mmlandslide.evaluation.scoring import evaluate
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]
 KEYS = [
     *('AP', 'AP50', 'AP75', 'AP_lt8px', 'AP_8to16px', 'AP_16to32px', 'AP_ge32px', 'AR100'),
+    *('AP25', 'AP_border', 'AP50_border'),
     *('precision', 'recall', 'F1', 'score_thr', 'fp_per_empty_tile'),
+    *('AP_centre30m', 'border_fraction', 'false_alarms_per_100km2', 'D_ECE'),
+    *('pixel_F1', 'pixel_IoU', 'pixel_MCC'),
 ]
-OPERATING_KEYS = KEYS[-5:]
+OPERATING_KEYS = KEYS[11:16]
 
 
 def operating_point(tiles):
@@ -88,7 +92,8 @@ def test_alarms_alone_beside_truth_give_zero_at_the_highest_score(tile):
 
 def test_the_order_of_tiles_does_not_matter(random_tiles):
     tiles = random_tiles(4, num_classes=2)
-    assert evaluate(tiles[::-1], num_classes=2).metrics == evaluate(tiles, num_classes=2).metrics
+    there, back = (evaluate(each, num_classes=2).metrics for each in (tiles, tiles[::-1]))
+    assert there == pytest.approx(back, abs=1e-12, nan_ok=True)
 
 
 def test_a_set_that_cannot_be_scored_is_refused(tile):
@@ -101,3 +106,32 @@ def test_the_core_needs_no_training_framework():
     code = f'import sys, mmlandslide.evaluation.plots; print({heavy} & set(sys.modules))'
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert run.stdout == 'set()\n'
+
+
+def test_scores_by_area_use_the_threshold_of_the_best_f1(tile):
+    # Best F1 at .75: 1 hit of 1. FAR at .5 is a false alarm only below it. One true box of two
+    # touches the border.
+    tiles = [
+        replace(tile('a', [BOX, FAR], [0.75, 0.5], [BOX]), tile_hw=(100, 100)),
+        replace(tile('b', true=[[20, 20, 24, 24]]), tile_hw=(100, 100)),
+    ]
+    found = evaluate(tiles)
+    assert found.metrics['score_thr'] == 0.75
+    assert found.metrics['false_alarms_per_100km2'] == 0
+    assert found.false_alarms == pytest.approx([0, 100 / (2 - 0.0116)])  # 100 + 16 px are truth
+    assert found.metrics['border_fraction'] == 0.5
+
+
+def test_the_border_is_ignored_in_precision_and_recall_too(tile):
+    found = replace(tile('a', [FAR], [0.5], [BOX, FAR]), tile_hw=(100, 100))
+    assert evaluate([found]).metrics['recall'] == 0.5
+    assert evaluate([found], Rules(ignore_border=True)).metrics['recall'] == 1
+    with pytest.raises(DatasetError, match="tiles must have a height and width, got none for 'b'"):
+        evaluate([tile('b')], Rules(ignore_border=True))
+
+
+def test_the_details_keep_few_points_of_a_long_curve(random_tiles):
+    found = evaluate(random_tiles(1))
+    curve = found.details(max_points=4)['curve']
+    assert [len(values) for values in curve.values()] == [4] * 5
+    assert (curve['score_thrs'][0], curve['score_thrs'][-1]) == (1, 0)
