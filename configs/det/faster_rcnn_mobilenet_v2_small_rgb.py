@@ -1,6 +1,6 @@
 """Faster R-CNN MobileNetV2, narrow pyramid and head, on RGB Landslide4Sense, 224 px, 12 epochs.
 
-Backbone pre-trained on ImageNet; sized for a CPU. Scores: docs/grid.md.
+Backbone pre-trained on ImageNet; sized for a CPU. Scores: docs/results.md.
 """
 
 _base_ = [
