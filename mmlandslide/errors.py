@@ -92,6 +92,10 @@ class CheckpointMismatchError(CheckpointError):
     """A checkpoint does not fit the backbone that it is loaded into."""
 
 
+class TrainingDivergedError(LandslideError, ArithmeticError):
+    """A loss or a weight of a training is no longer finite."""
+
+
 class StorageError(LandslideError, OSError):
     """A file cannot be written: the disk is full, or nobody may write there."""
 

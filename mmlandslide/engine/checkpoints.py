@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
+from mmlandslide.engine.divergence import require_finite_training
 from mmlandslide.engine.loops import ResumableLoop
 from mmlandslide.engine.record import bare
 from mmlandslide.errors import CheckpointError, LandslideError, StorageError
@@ -29,7 +30,11 @@ class CheckpointContentHook(Hook):
     priority = 'LOWEST'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Add the progress within the epoch; turn the content into tensors and plain types."""
+        """Add the progress within the epoch; turn the content into tensors and plain types.
+
+        Raises:
+            TrainingDivergedError: a value is not finite; nothing is written.
+        """
         if isinstance(runner.train_loop, ResumableLoop):
             checkpoint['meta']['mmlandslide']['progress'] = runner.train_loop.progress(
                 checkpoint['meta']
@@ -40,6 +45,7 @@ class CheckpointContentHook(Hook):
             checkpoint['accumulated'] = {
                 name: value.grad.cpu() for name, value in parameters if value.grad is not None
             }
+        require_finite_training(runner, checkpoint)
         checkpoint.update({key: plain(value) for key, value in checkpoint.items()})
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -1,32 +1,90 @@
-"""What a checkpoint states of its training: the tiles it saw, its bands, its classes."""
+"""What a checkpoint states of its training: tiles seen, input, classes and settings.
+
+mmengine restores the optimiser, the schedule and the seed of a resumed training from the checkpoint
+whatever the config says, and takes all else from the config. Both are silent; here each difference
+is named.
+"""
 
 import copy
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.model import is_model_wrapper
 
 from mmlandslide import __version__
+from mmlandslide.configs import input_zoom
+from mmlandslide.weights.gate import terms_of
 from mmlandslide.weights.lineage import classes_of
+
+_RECORDED = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'randomness',
+    'custom_hooks',
+    'auto_scale_lr',
+)
+#: Parts of keys that change speed or place and no result.
+_NO_MATTER = (
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'prefetch_factor',
+    'non_blocking',
+    'val_interval',
+    'val_begin',
+)
+#: What a resumed training takes from its checkpoint whatever the config says.
+_RESTORED = (
+    'optim_wrapper.optimizer.',
+    'optim_wrapper.paramwise_cfg.',
+    'param_scheduler.',
+    'randomness.seed',
+    'auto_scale_lr.',
+    'model.backbone.pretrained.',
+)
+_LONGEST = 200
+_MOST = 12
 
 
 def record_of(runner: Any) -> dict[str, Any]:
     """Return what the checkpoint of a runner states of itself.
 
+    The tiles are those of this training and of all that it was resumed from: a checkpoint never
+    forgets one.
+
     Args:
         runner: a `LandslideRunner`.
     """
     backbones = list(backbones_of(bare(runner.model)))
-    config, classes = runner.cfg.filename, classes_of(dataset_of(runner._train_loop))
+    config = runner.cfg.filename
+    resumed = getattr(runner, 'resumed_tiles', ())
     return {
         'version': __version__,
         'config': Path(config).name if config else None,
-        'bands': list(backbones[0].bands) if backbones else None,
-        'tile_ids': sorted(set(tile_ids_of(runner._train_loop))),
+        'bands': None,
+        **terms_of_runner(runner, runner._train_loop, 'train_dataloader'),
+        'tile_ids': sorted({*tile_ids_of(runner._train_loop), *resumed}),
         'lineage': copy.deepcopy(backbones[0].lineage) if backbones else {},
-        **({'classes': classes} if classes else {}),
+        'settings': settings_of(runner.cfg),
     }
+
+
+def terms_of_runner(runner: Any, loop: Any, loader: str) -> dict[str, Any]:
+    """Return what a runner's model is fed by a loop and what it tells apart, see `gate.terms_of`.
+
+    Args:
+        runner: a `LandslideRunner`.
+        loop: of its dataset; where it is not built its classes are not known.
+        loader: key of the loop's data loader in the config.
+    """
+    return terms_of(
+        bare(runner.model), input_zoom(runner.cfg, loader), classes_of(dataset_of(loop))
+    )
 
 
 def bare(model: Any) -> Any:
@@ -40,10 +98,7 @@ def backbones_of(model: Any) -> Iterable[Any]:
 
 
 def tile_ids_of(loop: Any) -> list[str]:
-    """Return the tiles of a loop's dataset.
-
-    None where there is no loop or the dataset knows no ids.
-    """
+    """Return the tiles of a loop's dataset, none where it is not built or knows no ids."""
     return _tiles_of(dataset_of(loop))
 
 
@@ -58,3 +113,71 @@ def _tiles_of(dataset: Any) -> list[str]:
         return list(dataset.tile_ids)
     inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
     return [tile for each in inner if each is not None for tile in _tiles_of(each)]
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a config that decide what a training learns.
+
+    Args:
+        config: of the training.
+
+    Returns:
+        Dotted key -> number, text, boolean or `None`; a long value by its digest.
+    """
+    return {
+        name: value
+        for key in _RECORDED
+        if key in config
+        for name, value in _flat(config[key], key)
+        if name.rpartition('.')[2] not in _NO_MATTER
+    }
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f'{name}.{key}')
+    elif isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+        for index, item in enumerate(value):
+            yield from _flat(item, f'{name}.{index}')
+    elif isinstance(value, int | float | None):
+        yield name, value
+    else:
+        yield name, _short(str(list(value) if isinstance(value, tuple) else value))
+
+
+def _short(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f'{text[:40]}... ({hashlib.blake2b(text.encode(), digest_size=8).hexdigest()})'
+
+
+def changed_on_resume(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return one line for each setting that differs from a checkpoint's when it is resumed.
+
+    Args:
+        before: settings that the checkpoint records.
+        now: those of the config.
+
+    Returns:
+        What has no effect first, then what changes the rest of the training.
+    """
+    differing = [
+        key
+        for key in sorted({*before, *now})
+        if before.get(key, 'nothing') != now.get(key, 'nothing')
+    ]
+    restored = [key for key in differing if key.startswith(_RESTORED)]
+    others = [key for key in differing if not key.startswith(_RESTORED)]
+    lines = [
+        f'{key} = {now.get(key, "nothing")} has no effect on a resumed training: '
+        f'the {before.get(key, "nothing")} of its checkpoint stays'
+        for key in restored
+    ]
+    lines += [
+        f'{key} = {now.get(key, "nothing")} changes what follows: '
+        f'the checkpoint was trained with {before.get(key, "nothing")}'
+        for key in others
+    ]
+    more = [f'and {len(lines) - _MOST} more settings differ'] if len(lines) > _MOST else []
+    return [*lines[:_MOST], *more]

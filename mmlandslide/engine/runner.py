@@ -4,6 +4,7 @@ The seam for loading, saving and resuming.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from mmengine.runner import BaseLoop, Runner
 
 from mmlandslide.datasets.l4s.protocols import apply_protocol
 from mmlandslide.engine import checkpoints, distributed
-from mmlandslide.engine.checkpoints import CheckpointContentHook, require_position
+from mmlandslide.engine.checkpoints import CheckpointContentHook
+from mmlandslide.engine.divergence import DivergenceHook
 from mmlandslide.engine.excepthook import one_line_excepthook
+from mmlandslide.engine.loading import admitted
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
 from mmlandslide.errors import ConfigError, SplitOverlapError
 from mmlandslide.files import remove_leftovers, replacing
 from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import RUNNERS
-from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
-from mmlandslide.weights.lineage import stated, tiles_seen
+from mmlandslide.weights.checkpoint_file import latest_checkpoint
+from mmlandslide.weights.lineage import tiles_seen
 from mmlandslide.weights.options import refuse_host_weights
 from mmlandslide.weights.references import resolve
 from mmlandslide.weights.strict_load import fill
@@ -44,6 +47,7 @@ class LandslideRunner(Runner):
     """
 
     _resume: bool
+    resumed_tiles: Sequence[str] = ()
     _load_from: str | None
 
     @classmethod
@@ -97,8 +101,9 @@ class LandslideRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
-        """Register the hooks of the config and the one that keeps checkpoints plain."""
+        """Register the config's hooks, one that ends divergence, one for checkpoints' content."""
         super().register_hooks(default_hooks, custom_hooks)
+        self.register_hook(DivergenceHook())
         self.register_hook(CheckpointContentHook())
 
     def build_model(self, model: Any) -> Any:
@@ -161,11 +166,12 @@ class LandslideRunner(Runner):
         overlap = self._seen_by_pretraining() & set(tile_ids_of(self._val_loop))
         if overlap:
             self.logger.warning(
-                f'{len(overlap)} validation tiles were seen by the pre-training: validation will flatter the model'
+                f'{len(overlap)} validation tiles were seen by the pre-training: '
+                'validation will flatter the model'
             )
 
     def _settle_resume(self) -> None:
-        """Name the checkpoint that a resumed run goes on from.
+        """Name the checkpoint that a resumed run continues.
 
         Where there is none yet, it starts afresh.
         """
@@ -212,9 +218,8 @@ class LandslideRunner(Runner):
         """
         drawn, sampler = self.seed, self.train_dataloader.batch_sampler.sampler
         super().resume(filename, *args, **kwargs)
-        if (
-            getattr(sampler, 'seed', None) == drawn
-        ):  # samplers are built before the checkpoint tells the seed
+        # Samplers are built before the checkpoint tells the seed.
+        if getattr(sampler, 'seed', None) == drawn:
             sampler.seed = self.seed
         if isinstance(self.train_loop, ResumableLoop):
             progress = self._loaded_record.get('progress')
@@ -237,18 +242,13 @@ class LandslideRunner(Runner):
 
         Raises:
             MissingPathError: there is no such file.
-            CheckpointError: the file cannot be read safely.
-            CheckpointMismatchError: keys or shapes differ from the model's.
+            CheckpointError: the file cannot be read safely, or a value is not finite.
+            CheckpointMismatchError: keys, shapes, or what its record states differ from the model.
         """
         path = resolve(str(filename))
-        checkpoint = read_checkpoint(path)
-        if isinstance(checkpoint.get('meta'), dict):
-            checkpoint['meta'].pop('config', None)  # mmengine's resume would execute it
-        if self._resume:
-            require_position(checkpoint, path)
+        checkpoint, self._loaded_record = admitted(self, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
-        self._loaded_record = stated(checkpoint, path)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
             lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))

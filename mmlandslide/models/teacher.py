@@ -1,11 +1,13 @@
 """The classifier that a student learns from: read whole, frozen, evaluating."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -14,10 +16,9 @@ from mmlandslide.configs import read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.registry import MODELS
-from mmlandslide.weights import lineage
-from mmlandslide.weights.checkpoint_file import read_checkpoint
+from mmlandslide.weights import gate, lineage
 from mmlandslide.weights.references import resolve
-from mmlandslide.weights.strict_load import fill, require_finite
+from mmlandslide.weights.strict_load import fill
 
 
 class Teacher(nn.Module):
@@ -71,13 +72,13 @@ class Teacher(nn.Module):
             )
         subject = "the teacher's checkpoint"
         path, classifier = resolve(checkpoint, made_by=config, subject=subject), built(config)
-        content = read_checkpoint(path)
         remedy = (
             f'Pass a checkpoint that {config} trained, or name the config that trained this one'
         )
+        content, own, notes = gate.admit(path, gate.terms_of(classifier), subject=subject)
+        for note in notes:
+            print_log(note, 'current', logging.WARNING)
         fill(classifier, content.get('state_dict', content), path, subject, remedy)
-        require_finite(classifier.state_dict(), path, "the teacher's weights")
-        own = lineage.stated(content, path)
         return cls(
             classifier, config, path, sorted(lineage.tiles_seen(own)), own.get('classes', ())
         )

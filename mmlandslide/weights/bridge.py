@@ -16,11 +16,11 @@ from mmengine.logging import print_log
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
 from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.checkpoint_file import read_checkpoint
+from mmlandslide.weights.finite import require_finite
 from mmlandslide.weights.references import resolve
 from mmlandslide.weights.sources import keymaps
 from mmlandslide.weights.sources.keymap import KeyMap
 from mmlandslide.weights.state_dict import State, backbone_state
-from mmlandslide.weights.strict_load import require_finite
 from mmlandslide.weights.transfer import stem
 from mmlandslide.weights.transfer.layout import Translation, translate
 from mmlandslide.weights.transfer.report import TransferReport, shapes

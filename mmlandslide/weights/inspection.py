@@ -1,4 +1,4 @@
-"""What a checkpoint holds: told from its tensors, its keys and its record, running nothing."""
+"""What a checkpoint holds, inferred from its tensors, keys and record without running it."""
 
 import hashlib
 from collections import Counter
@@ -11,6 +11,7 @@ import torch
 from mmlandslide.weights import lineage, state_dict
 from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.container_guard import kind
+from mmlandslide.weights.finite import not_finite
 from mmlandslide.weights.sources import keymaps
 
 _BLOCK = 2**20
@@ -56,7 +57,7 @@ def inspect(path: Path) -> dict[str, Any]:
         'parameters': sum(tensor.numel() for tensor in tensors.values()),
         'dtypes': dict(dtypes),
         'modules': _modules(tensors),
-        'not_finite': _not_finite(tensors),
+        'not_finite': not_finite(tensors),
     }
 
 
@@ -114,19 +115,6 @@ def _modules(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, int]]:
         row['tensors'] += 1
         row['parameters'] += tensor.numel()
     return found
-
-
-def _not_finite(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, int]]:
-    floats = {
-        key: value
-        for key, value in tensors.items()
-        if value.is_floating_point() or value.is_complex()
-    }
-    strange = {key: value for key, value in floats.items() if not bool(torch.isfinite(value).all())}
-    return {
-        key: {'nan': int(value.isnan().sum()), 'inf': int(value.isinf().sum())}
-        for key, value in strange.items()
-    }
 
 
 def sha256(path: Path) -> str:

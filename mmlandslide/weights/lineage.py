@@ -42,8 +42,9 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         checkpoint: as `checkpoint_file.read_checkpoint` returns it.
 
     Returns:
-        What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text and
-        `lineage` is a dict.
+        What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text,
+        `lineage` and `settings` dicts; `units`, `statistics` and `input_zoom` as
+        `gate.terms_of` gives them.
     """
     meta = checkpoint.get('meta')
     found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
@@ -52,8 +53,33 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         for key in ('bands', 'tile_ids', 'classes')
         if found.get(key) is not None
     }
-    nested = {'lineage': _mapping(found, 'lineage')} if 'lineage' in found else {}
-    return {**found, **lists, **nested}
+    nested = {
+        key: _mapping(found, key) for key in ('lineage', 'settings') if found.get(key) is not None
+    }
+    return {**found, **lists, **nested, **_fed(found)}
+
+
+def _fed(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record states of a model's input, `None` for what is not of our form."""
+    given: dict[str, Any] = {}
+    if 'units' in found:
+        units = found['units']
+        well = isinstance(units, list) and all(isinstance(each, str | None) for each in units)
+        given['units'] = units if well else None
+    if 'input_zoom' in found:
+        zoom = found['input_zoom']
+        given['input_zoom'] = zoom if isinstance(zoom, int | float) else None
+    if 'statistics' in found:
+        stated = _mapping(found, 'statistics')
+        clip, moments = stated.get('clip_std'), [stated.get('mean'), stated.get('std')]
+        well = isinstance(clip, int | float | None) and all(
+            isinstance(values, list) and all(isinstance(each, int | float) for each in values)
+            for values in moments
+        )
+        given['statistics'] = (
+            {'mean': moments[0], 'std': moments[1], 'clip_std': clip} if well else None
+        )
+    return given
 
 
 def tiles_seen(own: Mapping[str, Any]) -> set[str]:

@@ -1,6 +1,5 @@
 """Filling a whole model from a checkpoint: all of it, or not at all."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,6 @@ _OWN = (
     'Pass the checkpoint that this config trained; '
     'to start from other weights use model.backbone.pretrained'
 )
-
-
-def require_finite(
-    tensors: Mapping[str, torch.Tensor], path: Path, subject: str = 'weights'
-) -> None:
-    """Refuse values that are not finite: a training that has diverged goes on saving them.
-
-    Args:
-        tensors: by their names.
-        path: of the checkpoint, for the error.
-        subject: what they are, for the error.
-
-    Raises:
-        CheckpointError: a value is NaN or infinite.
-    """
-    broken = [
-        name
-        for name, value in tensors.items()
-        if value.is_floating_point() and not bool(value.isfinite().all())
-    ]
-    if broken:
-        raise CheckpointError.mismatch(
-            subject,
-            'be finite',
-            f'NaN or infinite values in {len(broken)} of {len(tensors)} parameters '
-            f'such as {broken[:3]}',
-            path,
-            'Use a checkpoint from before its training diverged; `mmlandslide inspect` counts them',
-        )
 
 
 def fill(

@@ -247,7 +247,7 @@ def said_of(teacher, data_root, work_dir, caplog, bias=None):
     return [
         record.getMessage()
         for record in caplog.records
-        if record.levelno == logging.WARNING and 'teacher' in record.getMessage()
+        if record.levelno == logging.WARNING and record.getMessage().startswith('The teacher')
     ]
 
 

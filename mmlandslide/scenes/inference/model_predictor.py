@@ -3,6 +3,7 @@
 PyTorch and its hosts are imported when a predictor is made, not with this module.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.configs import native_scale, zoom_of_resize
+from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 if TYPE_CHECKING:
     import torch
     from mmdet.structures import DetDataSample
 
-#: Side of a tile of Landslide4Sense: configs that show a tile at `size_px` show a pixel of 10 m at
-#: `size_px` / 128.
-TILE_PX = 128
+logger = logging.getLogger(__name__)
 
 
 class ModelPredictor:
@@ -49,8 +49,7 @@ class ModelPredictor:
         self, config_path: Path, checkpoint_path: Path, device: 'torch.device', amp: bool = False
     ) -> None:
         from mmlandslide.configs import read_config  # this loads the hosts and PyTorch: seconds
-        from mmlandslide.weights.checkpoint_file import read_checkpoint
-        from mmlandslide.weights.lineage import stated
+        from mmlandslide.weights import gate
         from mmlandslide.weights.strict_load import fill
 
         if not config_path.is_file():
@@ -61,10 +60,11 @@ class ModelPredictor:
         self.zoom = zoom_of(self.config, config_path)
         self.model = _built(self.config, config_path)
         self.bands: tuple[str, ...] = tuple(self.model.backbone.bands)
-        checkpoint = read_checkpoint(checkpoint_path)
-        _require_bands(
-            stated(checkpoint, checkpoint_path).get('bands'), self.bands, checkpoint_path
-        )
+        terms = gate.terms_of(self.model, self.zoom, _classes(self.config))
+        accept = self.config.get(gate.OPTION, ())
+        checkpoint, self.record, self.notes = gate.admit(checkpoint_path, terms, gate.TEST, accept)
+        for note in self.notes:
+            logger.warning(note)
         fill(self.model, checkpoint.get('state_dict', checkpoint), checkpoint_path)
         self.device, self.amp = device, amp
         self.model.to(device)
@@ -141,13 +141,18 @@ def zoom_of(config: Mapping[str, Any], path: Path) -> float:
         expected = 'be an optional ResizeTile and PackDetection'
         remedy = 'Scenes are given to the model in no other way'
         raise ConfigError.mismatch('test pipeline', expected, kinds, path, remedy)
-    evaluator = config.get('test_evaluator')
-    # Own pixels per stored pixel.
-    native_scale = evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0
     resize = steps[0] if len(steps) == 2 else {'factor': 1.0}
-    return float(
-        resize['size_px'] / TILE_PX if resize.get('size_px') else resize['factor'] / native_scale
-    )
+    return zoom_of_resize(resize, native_scale(config))
+
+
+def _classes(config: Any) -> list[str]:
+    """Return the names of the config's test classes, none where it does not know them."""
+    from mmlandslide.registry import DATASETS
+
+    dataset = config['test_dataloader']['dataset']
+    own = (dataset.get('metainfo') or {}).get('classes')
+    kind = DATASETS.get(str(dataset.get('type')))
+    return list(own or getattr(kind, 'METAINFO', {}).get('classes', ()))
 
 
 def _built(config: Any, path: Path) -> Any:
@@ -168,12 +173,3 @@ def _built(config: Any, path: Path) -> Any:
         )
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')):
         return MODELS.build({**config['model'], 'backbone': {**backbone, 'pretrained': None}})
-
-
-def _require_bands(trained: Sequence[str] | None, bands: tuple[str, ...], path: Path) -> None:
-    """Refuse a checkpoint of other bands or another order, which would fit every parameter."""
-    if trained is not None and tuple(trained) != bands:
-        remedy = 'Pass the config that it was trained with'
-        raise CheckpointMismatchError.mismatch(
-            'checkpoint', f'be trained on the bands {bands}', tuple(trained), path, remedy
-        )

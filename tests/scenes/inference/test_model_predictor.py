@@ -128,7 +128,7 @@ def test_a_checkpoint_of_the_same_bands_in_another_order_is_refused(files, tmp_p
     torch.save(checkpoint, tmp_path / 'a.pth')
     with pytest.raises(
         CheckpointMismatchError,
-        match=r"bands \('B4', 'slope', 'DEM'\), got \('B4', 'DEM', 'slope'\)",
+        match=r"bands \['B4', 'slope', 'DEM'\], got \['B4', 'DEM', 'slope'\]",
     ):
         ModelPredictor(files[0], tmp_path / 'a.pth', CPU)
 
