@@ -201,8 +201,8 @@ def _scenes(
     source: Path | None, out: Path, detector: 'LandslideDetector', options: 'InputOptions'
 ) -> Iterator[tuple[Path, 'Scene']]:
     """Yield each scene with its output: one file for one scene, a folder for a folder of tiles."""
+    from mmlandslide.scenes.inputs.formats.sentinel2 import find_product
     from mmlandslide.scenes.inputs.reader import open_scene, open_scenes
-    from mmlandslide.scenes.inputs.sentinel2 import find_product
 
     if out.suffix:
         yield out, open_scene(source, detector.bands, options)

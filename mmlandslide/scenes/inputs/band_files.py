@@ -5,17 +5,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from rasterio.enums import ColorInterp
+
 from mmlandslide.bands import BANDS, GROUPS
 from mmlandslide.errors import BandError, SceneError
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.inputs import sentinel2
-from mmlandslide.scenes.inputs.band_names import UNUSED, canonical, require_known
+from mmlandslide.scenes.inputs.formats import sentinel2
+from mmlandslide.scenes.inputs.formats.band_names import (
+    SKIPPED,
+    UNUSED,
+    canonical,
+    in_colors,
+    require_known,
+)
+from mmlandslide.scenes.inputs.formats.packages import is_package, local_path
+from mmlandslide.scenes.inputs.formats.product_names import date_in, offsets_by_name
 from mmlandslide.scenes.inputs.options import InputOptions
-from mmlandslide.scenes.inputs.rasters import RasterFile, reading
+from mmlandslide.scenes.inputs.rasters import RasterFile, alpha_indexes
+
+_COLORS = {ColorInterp.red: 'R', ColorInterp.green: 'G', ColorInterp.blue: 'B'}
 
 
 @dataclass(frozen=True)
-class BandPlace:
+class BandSource:
     """Where one band lies.
 
     Attributes:
@@ -28,12 +40,12 @@ class BandPlace:
 
 
 @dataclass
-class Catalogue:
+class BandFiles:
     """The bands of a scene and what its metadata say.
 
     Attributes:
         name: of the scene.
-        places: band -> where it lies.
+        sources: band -> where it lies.
         grid_path: of the file whose grid is the scene's.
         offsets: band -> digital numbers to add, where the metadata or the baseline in a name say
             so.
@@ -41,29 +53,33 @@ class Catalogue:
         acquired: UTC.
         metadata: files that say so.
         of_product: whether a product's metadata vouch for names and units.
+        unknown: what the file calls bands that are not known.
+        classification: file that tells clouds from ground, and its kind.
     """
 
     name: str
-    places: dict[str, BandPlace]
+    sources: dict[str, BandSource]
     grid_path: Path
     offsets: dict[str, float] = field(default_factory=dict)
     quantification: float = 10000.0
     acquired: datetime | None = None
     metadata: tuple[Path, ...] = ()
     of_product: bool = False
+    unknown: tuple[str, ...] = ()
+    classification: tuple[Path, str] | None = None
 
 
-def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str]) -> Catalogue:
+def find_bands(source: Path | None, options: InputOptions, asked: Sequence[str]) -> BandFiles:
     """Find the bands of a scene.
 
     Args:
-        source: multi-band file, SAFE folder or folder of band files; `None` where
+        source: multi-band file, SAFE folder or .zip, or folder of band files; `None` where
             `options.band_files` name all.
         options: of the user.
         asked: bands that the model asks for.
 
     Returns:
-        The catalogue, with at least one band.
+        At least one band.
 
     Raises:
         MissingPathError: no such file.
@@ -72,9 +88,9 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
     """
     named = _named_files(options, asked)
     if source is None:
-        found = Catalogue('scene', {}, Path())
+        found = BandFiles('scene', {}, Path())
     else:
-        found = _of_folder(source) if source.is_dir() else _of_raster(source, options, asked)
+        found = _of_folder(source) if is_package(source) else _of_raster(source, options, asked)
     for band, path in named.items():
         count = RasterFile(path).dataset.count
         if count != 1:
@@ -85,10 +101,10 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
                 path,
                 'Pass it as the scene instead',
             )
-        if band in found.places:
-            raise sentinel2.two_files(band, found.places[band].path, path)
-        found.places[band] = BandPlace(path)
-    if not found.places:
+        if band in found.sources:
+            raise sentinel2.two_files(band, found.sources[band].path, path)
+        found.sources[band] = BandSource(path)
+    if not found.sources:
         raise BandError.mismatch(
             'scene',
             'have at least one band',
@@ -97,100 +113,130 @@ def catalogue_of(source: Path | None, options: InputOptions, asked: Sequence[str
             'Name a scene, or files with --band',
         )
     if source is None:
-        found.name = next(iter(found.places.values())).path.stem
-        found.acquired = sentinel2.date_in(found.name)
-        found.offsets = sentinel2.offsets_by_name(next(iter(found.places.values())).path)
-    if source is None or source.is_dir():
-        found.grid_path = _finest(found.places)
+        first = next(iter(found.sources.values())).path
+        found.name, found.acquired = first.stem, date_in(first.stem)
+        found.offsets = offsets_by_name(first)
+    if source is None or is_package(source):
+        found.grid_path = _finest(found.sources)
     return found
 
 
 def _named_files(options: InputOptions, asked: Sequence[str]) -> dict[str, Path]:
-    named = {} if options.dem is None else {'DEM': Path(options.dem)}
+    named: dict[str, Path] = {}
     require_known([canonical(name) for name, _ in options.band_files], asked, '--band')
-    for name, path in options.band_files:
-        if canonical(name) in named:
-            raise sentinel2.two_files(canonical(name), named[canonical(name)], Path(path))
-        named[canonical(name)] = Path(path)
-    if options.dem is not None:
-        del named['DEM']  # it wins over what the scene holds
+    for name, given in options.band_files:
+        band, path = canonical(name), local_path(given)
+        if band == 'DEM' and options.dem is not None:
+            raise sentinel2.two_files(band, options.dem_paths[0], path)
+        if band in named:
+            raise sentinel2.two_files(band, named[band], path)
+        named[band] = path
     return named
 
 
-def _of_folder(folder: Path) -> Catalogue:
+def _of_folder(folder: Path) -> BandFiles:
     product = sentinel2.find_product(folder)
     if product is None:
-        expected = 'hold one Sentinel-2 product or band files such as *_B02.jp2'
-        raise SceneError.mismatch(
-            'folder',
-            expected,
-            'neither',
-            folder,
-            'Pass one file, or let --out name a folder, which gets a file for each tile',
+        remedy = (
+            'Name the file of each band, such as --band B2=FILE --band B3=FILE; or pass one file; '
+            'or let --out name a folder, which gets a file for each tile'
         )
-    places = {band: BandPlace(path) for band, path in product.files.items()}
+        expected = 'hold one Sentinel-2 product or band files such as *_B02.jp2'
+        raise SceneError.mismatch('folder', expected, 'neither', folder, remedy)
     metadata = (product.metadata,) if product.metadata else ()
-    return Catalogue(
+    return BandFiles(
         product.name,
-        places,
+        {band: BandSource(path) for band, path in product.files.items()},
         Path(),
         product.offsets,
         product.quantification,
         product.acquired,
         metadata,
         of_product=bool(metadata),
+        classification=product.classification,
     )
 
 
-def _of_raster(path: Path, options: InputOptions, asked: Sequence[str]) -> Catalogue:
-    dataset = RasterFile(path).dataset
-    if options.band_order is not None:
-        names = [canonical(name) for name in options.band_order]
-        require_known(names, asked, '--band-order')
-        if len(names) != dataset.count:
-            raise BandError.mismatch(
-                '--band-order',
-                f'name all {dataset.count} bands',
-                f'{len(names)} names',
-                path,
-                'Name each band of the file',
-            )
-    else:
-        with reading(path):
-            names = [canonical(name or '') for name in dataset.descriptions]
-    known = [name for name in names if name in (*BANDS, *asked, UNUSED)]
+def _of_raster(path: Path, options: InputOptions, asked: Sequence[str]) -> BandFiles:
+    file = RasterFile(path)
+    said = (
+        _ordered(file, options, asked)
+        if options.band_order is not None
+        else _described(file, asked)
+    )
+    known = {index: name for index, name in said.items() if name in (*BANDS, *asked, UNUSED)}
     if not known:
-        raise BandError.mismatch(
-            'descriptions of the bands',
-            'name them',
-            names,
-            path,
-            'Name them in the order of the file, such as --band-order B1,B2,B3',
+        remedy = (
+            'Name them in the order of the file, such as --band-order B1,B2,B3, '
+            f'and a band that is not to be read {SKIPPED}'
         )
-    if len(set(known)) != len(known):
-        twice = next(name for name in known if known.count(name) > 1)
         raise BandError.mismatch(
-            'band name', 'stand once', f'{twice!r} twice', path, 'Name the bands with --band-order'
+            'descriptions of the bands', 'name them', list(said.values()), path, remedy
         )
-    places = {name: BandPlace(path, index) for index, name in enumerate(names, 1) if name in known}
-    return Catalogue(
+    names = list(known.values())
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        remedy = f'Name the bands with --band-order, and a band that is not to be read {SKIPPED}'
+        raise BandError.mismatch('band name', 'stand once', f'{twice!r} twice', path, remedy)
+    return BandFiles(
         path.stem,
-        places,
+        {name: BandSource(path, index) for index, name in known.items()},
         path,
-        sentinel2.offsets_by_name(path),
-        acquired=sentinel2.date_in(path.stem),
+        offsets_by_name(path),
+        acquired=date_in(path.stem),
+        unknown=tuple(
+            name for index, name in said.items() if index not in known and name not in ('', SKIPPED)
+        ),
     )
 
 
-def _finest(places: dict[str, BandPlace]) -> Path:
+def _ordered(file: RasterFile, options: InputOptions, asked: Sequence[str]) -> dict[int, str]:
+    """Return index -> name of the bands as the user names them; those of opacity need no name."""
+    names = [canonical(name) for name in options.band_order or ()]
+    require_known(names, asked, '--band-order')
+    count, alpha = file.dataset.count, alpha_indexes(file.dataset)
+    if len(names) not in (count, count - len(alpha)):
+        raise BandError.mismatch(
+            '--band-order',
+            f'name all {count} bands',
+            f'{len(names)} names',
+            file.path,
+            f'Name each band of the file, and one that is not to be read {SKIPPED}',
+        )
+    skipped = alpha if len(names) < count else ()
+    indexes = [index for index in range(1, count + 1) if index not in skipped]
+    return dict(zip(indexes, names, strict=True))
+
+
+def _described(file: RasterFile, asked: Sequence[str]) -> dict[int, str]:
+    """Return index -> name of the bands as the file describes them, else by their colours."""
+    dataset, alpha = file.dataset, alpha_indexes(file.dataset)
+    side = file.side.description
+    said = {
+        index: canonical(text or side.get(index, ''))
+        for index, text in enumerate(dataset.descriptions, 1)
+        if index not in alpha
+    }
+    if not any(said.values()):
+        colors = {
+            index: _COLORS[kind]
+            for index, kind in enumerate(dataset.colorinterp, 1)
+            if kind in _COLORS
+        }
+        if set(colors.values()) <= set(asked):
+            said |= colors
+    return dict(zip(said, in_colors(list(said.values()), asked), strict=True))
+
+
+def _finest(sources: dict[str, BandSource]) -> Path:
     """Return the file with the smallest pixels on the ground; of equals the first."""
-    paths = {place.path for band, place in places.items() if band not in GROUPS['terrain']}
+    paths = {source.path for band, source in sources.items() if band not in GROUPS['terrain']}
     frames = {path: RasterFile(path).own_frame for path in sorted(paths)}
     if not frames:
         raise SceneError.mismatch(
             'scene',
-            'have a band of light',
-            f'only {list(places)}',
+            'have an optical band',
+            f'only {list(sources)}',
             'the options',
             'Name the files of such bands with --band',
         )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from mmlandslide.errors import ConfigError
@@ -11,6 +12,8 @@ from mmlandslide.errors import ConfigError
 #: divisor for each band.
 UNITS = {'dn': 1.0, 'reflectance': 10000.0}
 LANDSLIDE4SENSE_UNITS = 'landslide4sense'
+#: Stands for the mask that a product brings with it.
+PRODUCT_MASK = 'product'
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class InputOptions:
             beside or instead of the scene.
         band_order: names of the bands of a multi-band file or tile, in its order; by default its
             descriptions say so.
-        dem: raster of elevation in metres in any map projection; wins over a DEM band and a slope
-            band of the scene.
-        cloud_mask: raster whose clouds count as no data; in any map projection.
-        cloud_kind: of `clouds.KINDS`: what the values of `cloud_mask` mean; by default its name
-            says so (`SCL`, `QA60`, `MSK_CLASSI`), else any value but 0 is cloud.
+        dem: raster of elevation in metres in any map projection, or several side by side on one
+            map; wins over a DEM band and a slope band of the scene.
+        dem_part: take elevation that covers a part of the scene; the rest counts as no data.
+        cloud_mask: raster whose clouds count as no data, in any map projection, or `product`: the
+            one that the scene brings with it.
+        cloud_kind: of `masks.KINDS`: what the values of `cloud_mask` mean; by default its name
+            says so (`SCL`, `QA60`, `MSK_CLASSI`, `MSK_CLDPRB`, ...), else it must hold 0 and 1.
+        cloud_threshold: probability from which on a pixel is cloud, in percent; 50 by default.
         scale: `dn` (digital numbers), `reflectance` (0 to 1), `landslide4sense`, or how many
             digital numbers one unit is; by default recognised by type and range.
         dn_offset: added to Sentinel-2's digital numbers, -1000 for products of processing baseline
@@ -36,22 +42,27 @@ class InputOptions:
             band's mean.
         nodata: value that means no data; by default what the file says, else 0 in Sentinel-2's
             bands except B10.
+        acquired: when the scene was taken, UTC; by default what its metadata or names say.
         check_values: refuse bands whose values contradict their names or units, and pixels that are
             far from 10 m.
 
     Raises:
-        ConfigError: an offset that is no finite number, or a kind of cloud mask without a mask.
+        ConfigError: an offset that is no finite number, a threshold that is no percentage, or a
+            kind or threshold of a cloud mask without a mask.
     """
 
     band_files: Sequence[tuple[str, str | Path]] = ()
     band_order: Sequence[str] | None = None
-    dem: str | Path | None = None
+    dem: str | Path | Sequence[str | Path] | None = None
+    dem_part: bool = False
     cloud_mask: str | Path | None = None
     cloud_kind: str | None = None
+    cloud_threshold: float | None = None
     scale: str | float | None = None
     dn_offset: float | None = None
     fill: Mapping[str, float | str] = field(default_factory=dict)
     nodata: float | None = None
+    acquired: datetime | None = None
     check_values: bool = True
 
     def __post_init__(self) -> None:
@@ -61,11 +72,29 @@ class InputOptions:
             raise ConfigError.mismatch(
                 'dn_offset', 'be a finite number', self.dn_offset, 'the options', remedy
             )
-        if self.cloud_kind is not None and self.cloud_mask is None:
-            remedy = 'Name the mask with --mask, or leave --mask-kind out'
+        stated = {'cloud kind': self.cloud_kind, 'cloud threshold': self.cloud_threshold}
+        for subject, value in stated.items():
+            if value is not None and self.cloud_mask is None:
+                remedy = 'Name the mask with --mask, or leave --mask-kind and --mask-threshold out'
+                raise ConfigError.mismatch(
+                    subject, 'belong to a cloud mask', 'no mask', 'the options', remedy
+                )
+        if self.cloud_threshold is not None and not 0 < self.cloud_threshold <= 100:
             raise ConfigError.mismatch(
-                'cloud kind', 'belong to a cloud mask', 'no mask', 'the options', remedy
+                'cloud threshold',
+                'be a percentage above 0',
+                self.cloud_threshold,
+                'the options',
+                'Pass 50, say',
             )
+
+    @property
+    def dem_paths(self) -> tuple[Path, ...]:
+        """Files of elevation that the user names."""
+        if self.dem is None:
+            return ()
+        named = (self.dem,) if isinstance(self.dem, str | Path) else tuple(self.dem)
+        return tuple(Path(path) for path in named)
 
 
 def dn_per_unit(scale: str | float | None) -> float | None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmlandslide.scenes.inputs.band_files import Catalogue
+from mmlandslide.scenes.inputs.band_files import BandFiles
+from mmlandslide.scenes.inputs.formats.product_names import level_in
 from mmlandslide.scenes.inputs.raster_scene import RasterScene
-from mmlandslide.scenes.inputs.sentinel2 import level_in
 from mmlandslide.scenes.inputs.units import Units
 
 
@@ -25,16 +25,16 @@ def nodata_fact(value: float | None) -> float | str | None:
     return 'nan' if value is not None and np.isnan(value) else value
 
 
-def facts_of(scene: RasterScene, units: Units, catalogue: Catalogue) -> Mapping[str, Any]:
+def facts_of(scene: RasterScene, units: Units, files: BandFiles) -> Mapping[str, Any]:
     """Return what was decided about the files of a scene.
 
     Args:
         scene: assembled.
         units: of its held bands.
-        catalogue: that it was assembled from.
+        files: that it was assembled from.
     """
     clouds = scene.clouds
-    metadata = catalogue.metadata[0].name if catalogue.metadata else ''
+    metadata = files.metadata[0].name if files.metadata else ''
     return {
         'units': units_facts(scene.held, units),
         'fill': dict(scene.fill),
@@ -45,6 +45,9 @@ def facts_of(scene: RasterScene, units: Units, catalogue: Catalogue) -> Mapping[
         },
         'mask': None
         if clouds is None
-        else {'path': str(clouds.file.path.absolute()), 'kind': clouds.kind},
-        'product_level': level_in(f'_{metadata}') or level_in(f'_{catalogue.name}'),
+        else {
+            'path': str(clouds.file.path.absolute()),
+            'kind': clouds.kind,
+        },
+        'product_level': level_in(f'_{metadata}') or level_in(f'_{files.name}'),
     }

@@ -6,10 +6,36 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmlandslide.scenes.frame import Window
-from mmlandslide.scenes.inputs.layers import BandLayer, CloudMask
+from mmlandslide.scenes.inputs.formats.band_names import CIRRUS, is_reflectance
+from mmlandslide.scenes.inputs.masks import CloudMask
+from mmlandslide.scenes.inputs.rasters import RasterFile
 from mmlandslide.scenes.inputs.terrain import TerrainLayer
 from mmlandslide.scenes.inputs.units import Units
 from mmlandslide.scenes.scene import Scene
+
+
+@dataclass(frozen=True)
+class BandLayer:
+    """Bands as one file stores them.
+
+    Attributes:
+        file: that holds them.
+        bands: names.
+        indexes: of the bands in the file, from 1.
+    """
+
+    file: RasterFile
+    bands: tuple[str, ...]
+    indexes: tuple[int, ...]
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Band -> its index in the file."""
+        return dict(zip(self.bands, self.indexes, strict=True))
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return (C, h, w) float32, NaN where there are no data."""
+        return self.file.read(self.indexes, window)
 
 
 @dataclass(frozen=True)
@@ -21,12 +47,14 @@ class RasterScene(Scene):
         units: of the bands in the order of the layers.
         fill: band that no layer holds -> its value in Landslide4Sense units.
         clouds: that count as no data.
+        black_is_data: whether pixels that are 0 in all optical bands at once are ground.
     """
 
     layers: tuple[BandLayer | TerrainLayer, ...]
     units: Units
     fill: Mapping[str, float] = field(default_factory=dict)
     clouds: CloudMask | None = None
+    black_is_data: bool = False
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -34,21 +62,40 @@ class RasterScene(Scene):
         return tuple(band for layer in self.layers for band in layer.bands)
 
     def stored(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Return the bands of `held` as files store them, (C, h, w) float32, and where all have data and no cloud, (h, w) bool."""
-        nothing = np.empty(
-            (0, *window[2:]), np.float32
-        )  # where all bands are filled there is no layer
+        """Return the bands of `held` as files store them, and where all have data and no cloud.
+
+        Returns:
+            (C, h, w) float32, NaN where there are no data, and (h, w) bool.
+        """
+        nothing = np.empty((0, *window[2:]), np.float32)  # all bands may be filled
         stored = np.concatenate([nothing, *(layer.read(window) for layer in self.layers)])
         valid = ~np.isnan(stored).any(axis=0)
+        if not self.black_is_data:
+            valid &= ~self._black(stored)
         if self.clouds is not None:
             valid &= ~self.clouds.read(window)
         return stored, valid
+
+    def _black(self, stored: np.ndarray) -> np.ndarray:
+        """Return where all optical bands store 0, which ESA defines as no data, (h, w) bool."""
+        zeros = [
+            (band, zero)
+            for layer in self.layers
+            if isinstance(layer, BandLayer)
+            for band, zero in zip(layer.bands, layer.file.scales(layer.indexes)[1], strict=True)
+        ]
+        optical = {band: zero for band, zero in zeros if is_reflectance(band) and band != CIRRUS}
+        if not optical:
+            return np.zeros(stored.shape[1:], bool)
+        of_band = dict(zip(self.held, stored, strict=True))
+        black = [of_band[band] == np.float32(zero) for band, zero in optical.items()]
+        return np.logical_and.reduce(black)
 
     @property
     def pictured(self) -> tuple[str, ...]:
         """Names of the bands that `overview` shows.
 
-        Light in the order of `bands`, then elevation.
+        Optical ones in the order of `bands`, then elevation.
         """
         found = {band for layer in self.layers for band in layer.sources}
         return (*(band for band in self.bands if band in found - {'DEM'}), *(found & {'DEM'}))

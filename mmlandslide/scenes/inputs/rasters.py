@@ -9,8 +9,6 @@ and beside it, transparency, scale and offset - is heeded.
 import os
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,10 +23,11 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
-from mmlandslide.errors import LandslideError, SceneError
+from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
-from mmlandslide.scenes.inputs.formats import derived_raster, gdal
+from mmlandslide.scenes.inputs.formats import derived_raster
 from mmlandslide.scenes.inputs.formats.bombs import require_small_blocks
+from mmlandslide.scenes.inputs.formats.gdal import reading
 from mmlandslide.scenes.inputs.formats.openable import Openable, openable
 from mmlandslide.scenes.inputs.formats.side_files import SideFacts, side_facts, side_mask
 
@@ -44,30 +43,6 @@ def driver_of(path: Path) -> str:
         SceneError: another format, or a VRT that says what is not allowed.
     """
     return openable(path).driver
-
-
-@contextmanager
-def reading(path: Path, opens: bool = True) -> Iterator[None]:
-    """Read within GDAL's walls, and turn its errors into one that names the file.
-
-    Args:
-        path: of the file.
-        opens: whether GDAL may open files meanwhile.
-
-    Raises:
-        SceneError: the file cannot be read.
-    """
-    try:
-        with gdal.walls(opens):
-            yield
-    except LandslideError:
-        raise
-    # GDAL's errors come as classes of rasterio, of its private modules and of Python.
-    except Exception as error:
-        reason = ' '.join(str(error.__cause__ or error).split())
-        raise SceneError.mismatch(
-            'raster file', 'be readable', repr(reason), path, 'Download it again'
-        ) from error
 
 
 @dataclass
@@ -315,6 +290,12 @@ def _agree(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return True
     return bool(np.isclose(one, other, rtol=1e-6, equal_nan=True))
+
+
+def layout_of(file: RasterFile) -> derived_raster.Layout:
+    """Return what a virtual raster of our own needs to know of a file."""
+    dataset = file.dataset
+    return _layout(file._opened.name, dataset)
 
 
 def _layout(name: str, dataset: DatasetReader) -> derived_raster.Layout:

@@ -1,8 +1,9 @@
 """Opens scenes for a model: finds the bands that it asks for and refuses what cannot be right."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from natsort import natsorted
 
 from mmlandslide import bands as band_table
 from mmlandslide.bands import LANDSLIDE4SENSE
@@ -10,10 +11,11 @@ from mmlandslide.datasets.storage import tiles
 from mmlandslide.datasets.storage.index import require_inside
 from mmlandslide.errors import MissingPathError, SceneError
 from mmlandslide.scenes.inputs.assembly import assemble
-from mmlandslide.scenes.inputs.band_files import catalogue_of
+from mmlandslide.scenes.inputs.band_files import find_bands
+from mmlandslide.scenes.inputs.formats.packages import archive_of, is_package, local_path
+from mmlandslide.scenes.inputs.formats.sentinel2 import METADATA, PARTS, product_roots
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.rasters import RasterFile
-from mmlandslide.scenes.inputs.sentinel2 import METADATA, find_product
 from mmlandslide.scenes.inputs.tile_scene import open_tile
 from mmlandslide.scenes.scene import Scene
 
@@ -33,9 +35,9 @@ def open_scene(
     Sentinel-2.
 
     Args:
-        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder or the metadata in it, a
-            folder of band files, or one tile (HDF5, `.npy` or an image file); `None` where
-            `options.band_files` name all files.
+        source: a GeoTIFF or VRT with many bands, a Sentinel-2 SAFE folder, its .zip or the metadata
+            in it, a folder or .zip of band files, or one tile (HDF5, `.npy` or an image file);
+            `None` where `options.band_files` name all files.
         bands: names or groups that the model asks for; only those are read.
         options: what the files do not say themselves.
 
@@ -52,16 +54,32 @@ def open_scene(
         ConfigError: an option that cannot be.
     """
     asked = band_table.names(bands)
-    path = None if source is None else Path(source)
-    if path is None:
-        return assemble(catalogue_of(None, options, asked), asked, options)
-    if not path.exists():
+    if source is None:
+        return assemble(find_bands(None, options, asked), asked, options)
+    path = _scene_path(local_path(source))
+    if path.is_file() and path.suffix.lower() in (*tiles.HDF5, *tiles.NUMPY, *tiles.IMAGE):
+        if is_own_picture(path):
+            remedy = 'Pass the scene that it was made of'
+            raise SceneError.mismatch('scene', 'be an input', 'a quick look', path, remedy)
+        return open_tile(path, asked, options)
+    return assemble(find_bands(path, options, asked), asked, options)
+
+
+def _scene_path(path: Path) -> Path:
+    """Return the product that a path to a part of it means, else the path.
+
+    Raises:
+        MissingPathError: there is nothing.
+    """
+    if not path.exists() and archive_of(path) is None:
         raise MissingPathError.mismatch('scene', 'exist', 'nothing', path, 'Check the path')
     if METADATA.fullmatch(path.name):
-        path = path.parent
-    if path.is_file() and path.suffix.lower() in (*tiles.HDF5, *tiles.NUMPY, *tiles.IMAGE):
-        return open_tile(path, asked, options)
-    return assemble(catalogue_of(path, options, asked), asked, options)
+        return path.parent
+    if PARTS.fullmatch(path.name):
+        folders = [path.parent, *path.absolute().parents]
+        products = (folder for folder in folders if product_roots(folder) == [folder])
+        return next(products, path.parent)
+    return path
 
 
 def open_scenes(
@@ -69,10 +87,12 @@ def open_scenes(
     bands: str | Sequence[str] = LANDSLIDE4SENSE,
     options: InputOptions = _DEFAULTS,
 ) -> Iterator[Scene]:
-    """Open one scene, or each tile of a folder in the order of the numbers in their names, one after the other.
+    """Open one scene, or each product or tile of a folder, one after the other.
+
+    Tiles come in the order of the numbers in their names.
 
     Args:
-        source: as in `open_scene`, or a folder of tiles; a GeoTIFF in it keeps its place on the
+        source: as in `open_scene`, or a folder of products or of tiles; a GeoTIFF in it keeps its place on the
             map, a TIFF may have none.
         bands: as in `open_scene`.
         options: for each of them.
@@ -84,14 +104,21 @@ def open_scenes(
         SceneError: as in `open_scene`, or a folder without any tile.
         LandslideError: as in `open_scene`.
     """
-    folder = None if source is None else Path(source)
-    if folder is None or not folder.is_dir() or find_product(folder) is not None:
+    folder = None if source is None else local_path(source)
+    if folder is None or not is_package(folder):
         yield open_scene(source, bands, options)
         return
-    paths = _tiles_in(folder)
+    products = product_roots(folder)
+    if products:
+        for root in products:
+            yield open_scene(root, bands, options)
+        return
+    paths = tiles_in(folder) if folder.is_dir() else []
     if not paths:
-        expected = f'hold a Sentinel-2 product, band files such as *_B02.jp2, or tiles ({", ".join(tiles.SUFFIXES)})'
-        raise SceneError.mismatch('folder', expected, 'none', folder, 'Check the path')
+        kinds = ', '.join(tiles.SUFFIXES)
+        expected = f'hold a Sentinel-2 product, band files such as *_B02.jp2, or tiles ({kinds})'
+        remedy = 'Check the path, or name the file of each band with --band B2=FILE'
+        raise SceneError.mismatch('folder', expected, 'none', folder, remedy)
     for path in paths:
         plain = path.suffix.lower() in tiles.TIFF and RasterFile(path).dataset.crs is None
         yield (
@@ -101,17 +128,17 @@ def open_scenes(
         )
 
 
-def _tiles_in(folder: Path) -> list[Path]:
-    """Return the tiles in a folder, `image_2` before `image_10`."""
+def tiles_in(folder: Path) -> list[Path]:
+    """Return the tiles in a folder, `image_2` before `image_10`, without what a run wrote there."""
     found = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in tiles.SUFFIXES and path.is_file()
+        if path.suffix.lower() in tiles.SUFFIXES and path.is_file() and not is_own_picture(path)
     ]
     require_inside(folder, folder, found)
-    return sorted(
-        found,
-        key=lambda path: (
-            [(int(part or 0), part) for part in re.split(r'\D+', path.stem)] + [(0, path.name)]
-        ),
-    )
+    return natsorted(found, key=lambda path: path.name)
+
+
+def is_own_picture(path: Path) -> bool:
+    """Return whether a picture is the quick look of a run: the run's record lies beside it."""
+    return path.suffix.lower() == '.png' and path.with_suffix('.run.json').is_file()

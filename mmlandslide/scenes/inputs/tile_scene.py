@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, positions
+from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
 from mmlandslide.datasets.storage import tiles
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.assembly import fill_values
-from mmlandslide.scenes.inputs.band_names import canonical, is_reflectance, require_known
+from mmlandslide.scenes.inputs.checks import plausibility
+from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectance, require_known
+from mmlandslide.scenes.inputs.formats.product_names import date_in
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.inputs.provenance import nodata_fact, units_facts
-from mmlandslide.scenes.inputs.sentinel2 import date_in
 from mmlandslide.scenes.inputs.units import Units
 from mmlandslide.scenes.scene import InputFile, Scene
 
@@ -54,16 +55,19 @@ def scene_of(
     bands: tuple[str, ...],
     options: InputOptions = _DEFAULTS,
     name: str = 'array',
+    frame: GeoBox | None = None,
 ) -> TileScene:
     """Return an array as a scene.
 
     Args:
         values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation
-            models give them, unless `options.scale` says otherwise.
+            models give them, unless `options.scale` says otherwise. What is not finite, or masked
+            in a masked array, is no data.
         held: names of its bands.
         bands: names that the model asks for.
-        options: `scale`, `dn_offset`, `nodata` and `fill` count here.
+        options: `scale`, `dn_offset`, `nodata`, `fill` and `acquired` count here.
         name: of the scene.
+        frame: its place on the map; a plain tile by default.
 
     Raises:
         BandError: a band that is neither held nor filled.
@@ -71,18 +75,18 @@ def scene_of(
     """
     fill = fill_values(options.fill, bands, held)
     direct = tuple(band for band in bands if band not in fill)
-    chosen = np.asarray(values[positions(direct, held, name)] if direct else values[:0], np.float32)
-    known = (
-        np.ones(values.shape[1:], bool)
-        if options.nodata is None
-        else (chosen != np.float32(options.nodata)).all(axis=0)
-    )
+    chosen = values[positions(direct, held, name)] if direct else values[:0]
+    known = ~np.ma.getmaskarray(chosen).any(axis=0)
+    chosen = np.ma.getdata(chosen).astype(np.float32)
+    known &= np.isfinite(chosen).all(axis=0)
+    if options.nodata is not None:
+        known &= (chosen != np.float32(options.nodata)).all(axis=0)
     stored = options.scale == LANDSLIDE4SENSE_UNITS or (
         options.scale is None and values.dtype.kind == 'f'
     )
     offsets = dict.fromkeys(direct, options.dn_offset or 0.0)
     units = Units(direct, dn_per_unit(options.scale) or 1.0, offsets, direct if stored else ())
-    found = dict(zip(direct, units.convert(chosen), strict=True))
+    found = dict(zip(direct, units.convert(np.where(known, chosen, 0)), strict=True))
     filled = np.stack(
         [
             found[band] if band in found else np.full(known.shape, fill[band], np.float32)
@@ -97,7 +101,8 @@ def scene_of(
         'mask': None,
         'product_level': None,
     }
-    return TileScene(name, bands, GeoBox(*known.shape), None, (), filled, known, facts=facts)
+    place = GeoBox(*known.shape) if frame is None else frame
+    return TileScene(name, bands, place, options.acquired, (), filled, known, facts=facts)
 
 
 def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:
@@ -124,15 +129,44 @@ def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAU
             )
     held = _bands_of(path, options, bands)
     image = tiles.read_image(path, held)
-    if options.check_values and set(LANDSLIDE4SENSE) <= set(held):
-        _require_landslide4sense(
-            scene_of(image, held, LANDSLIDE4SENSE, options), path, units=options.scale is None
-        )
+    if options.check_values:
+        require_plausible(image, held, options, path)
     tile = scene_of(image, held, bands, options, path.stem)
-    return replace(tile, acquired=date_in(path.stem), inputs=(InputFile.of(path),))
+    return replace(
+        tile, acquired=options.acquired or date_in(path.stem), inputs=(InputFile.of(path),)
+    )
 
 
-def _require_landslide4sense(tile: TileScene, path: Path, units: bool) -> None:
+def require_plausible(
+    values: np.ndarray, held: tuple[str, ...], options: InputOptions, where: Path | str
+) -> None:
+    """Refuse a tile or array whose values contradict the names or units of its bands.
+
+    Args:
+        values: (C, H, W), see `scene_of`.
+        held: names of its bands.
+        options: of the user.
+        where: the file to name.
+
+    Raises:
+        SceneError: bands of Landslide4Sense in other units or in another order, slope that is not
+            in degrees, elevation that no land has, or bands of other sensors in another unit.
+    """
+    tile = scene_of(values, held, held, options)
+    if set(LANDSLIDE4SENSE) <= set(held):
+        whole = scene_of(values, held, LANDSLIDE4SENSE, options)
+        _require_landslide4sense(whole, where, units=options.scale is None)
+    factors = divisors(held)
+    for band, value, factor in zip(held, tile.values, factors, strict=True):
+        seen = value[tile.known] * factor
+        plausibility.require_unit(band, seen, where)
+        if band == 'slope':
+            plausibility.require_slope(seen, None, where)
+        if band == 'DEM':
+            plausibility.require_elevation(seen, None, where)
+
+
+def _require_landslide4sense(tile: TileScene, path: Path | str, units: bool) -> None:
     """Refuse a tile of Landslide4Sense's bands that are in other units (where `units` are in doubt) or stand in another order."""
     light = tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
     seen = tile.known & (light != 0).any(axis=0)

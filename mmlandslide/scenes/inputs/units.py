@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmlandslide.bands import divisors
-from mmlandslide.scenes.inputs.band_names import is_reflectance
+from mmlandslide.scenes.inputs.formats.band_names import is_reflectance
 
 
 class Units:

@@ -9,7 +9,7 @@ from rasterio.transform import Affine
 from mmlandslide.bands import BANDS
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.inputs.assembly import assemble, fill_values
-from mmlandslide.scenes.inputs.band_files import catalogue_of
+from mmlandslide.scenes.inputs.band_files import find_bands
 from mmlandslide.scenes.inputs.options import InputOptions
 
 LIGHT = ('B4', 'B3', 'B2')
@@ -30,7 +30,7 @@ def stack(
 
 def scene_of(source, bands=LIGHT, **options):
     options = InputOptions(check_values=False, **options)
-    return assemble(catalogue_of(source, options, bands), bands, options)
+    return assemble(find_bands(source, options, bands), bands, options)
 
 
 def test_only_the_bands_asked_for_are_read(tmp_path):
@@ -130,11 +130,17 @@ def test_level_ground_and_ground_at_sea_level_are_data_whatever_the_file_says(tm
     assert scene_of(path, ('B4', band)).read((0, 0, 1, 2))[1].all()
 
 
-def test_where_the_file_or_the_user_says_what_no_data_is_zero_counts(tmp_path):
+def test_where_the_file_says_what_no_data_is_zero_counts_unless_all_bands_are_zero(tmp_path):
+    array = np.array([[[0, 5, 0]], [[0, 900, 900]]], np.uint16)
+    path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4', 'B3'), nodata=5)
+    assert scene_of(path, ('B4', 'B3')).read((0, 0, 1, 3))[1].tolist() == [[False, False, True]]
+
+
+def test_what_the_user_calls_no_data_is_all_of_it_in_a_single_band(tmp_path):
     array = np.array([[[0, 5, 900]]], np.uint16)
-    stated = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4',), nodata=5)
-    assert scene_of(stated, ('B4',)).read((0, 0, 1, 3))[1].tolist() == [[True, False, True]]
-    assert scene_of(stated, ('B4',), nodata=900).read((0, 0, 1, 3))[1].tolist() == [
+    path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4',), nodata=5)
+    assert scene_of(path, ('B4',)).read((0, 0, 1, 3))[1].tolist() == [[False, False, True]]
+    assert scene_of(path, ('B4',), nodata=900).read((0, 0, 1, 3))[1].tolist() == [
         [True, False, False]
     ]
 

@@ -8,9 +8,10 @@ from rasterio.transform import from_origin
 
 from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.inputs.band_files import BandPlace
+from mmlandslide.scenes.inputs.band_files import BandSource
 from mmlandslide.scenes.inputs.options import InputOptions
-from mmlandslide.scenes.inputs.terrain import slope_deg, terrain_layer
+from mmlandslide.scenes.inputs.slope import slope_deg
+from mmlandslide.scenes.inputs.terrain import terrain_layer
 
 SCENE = GeoBox(60, 60, from_origin(400080.0, 4999920.0, 10.0, 10.0), CRS.from_epsg(32633))
 #: 28 by 28 pixels of 30 m around the scene, which rise 15 m each: 26.57 degrees.
@@ -19,7 +20,7 @@ PLANE = np.mgrid[:28, :28][1].astype(np.float32) * 15 + 500
 
 def elevation(path, bands=('DEM', 'slope'), frame=SCENE):
     layer = terrain_layer(
-        bands, {'DEM': BandPlace(path)}, frame, path.parent / 'scene.tif', InputOptions()
+        bands, {'DEM': BandSource(path)}, frame, path.parent / 'scene.tif', InputOptions()
     )
     return layer.read((0, 0, frame.height, frame.width))
 
@@ -35,14 +36,22 @@ def test_voids_that_no_file_states_leave_the_ground_around_them_as_it_is(tmp_pat
     assert slope[known].max() < 35
 
 
-def test_two_kinds_of_voids_are_refused(tmp_path):
+@pytest.mark.parametrize('nodata', [None, -32768, -9999, 0])
+def test_voids_of_two_kinds_are_masked_before_warping_whatever_the_tag_says(tmp_path, nodata):
     holed = PLANE.copy()
-    holed[12, 12:14] = -9999, -32768
-    with pytest.raises(
-        SceneError,
-        match=r'one value below -1000 m, .*got \[-32768.0, -9999.0\] in .*gdal_edit\.py -a_nodata',
-    ):
-        elevation(scene_files.write_raster(tmp_path / 'dem.tif', holed, 30.0))
+    holed[12:15, 10:12], holed[12:15, 14:16], holed[5, 5] = -9999, -32768, 3.4e38
+    path = scene_files.write_raster(tmp_path / 'dem.tif', holed, 30.0, nodata=nodata)
+    dem_m, slope = elevation(path)
+    known = ~np.isnan(dem_m)
+    assert 0.9 < known.mean() < 1
+    assert (dem_m[known].min() >= 500, dem_m[known].max() <= 950) == (True, True)
+    assert slope[known].max() < 35
+
+
+def test_elevation_outside_of_all_land_is_refused_where_it_is_no_void(tmp_path):
+    path = scene_files.write_raster(tmp_path / 'dem.tif', PLANE * 100, 30.0)  # centimetres
+    with pytest.raises(SceneError, match=r'between -1000 and 9000 m, .* in .*dem\.tif\. State its'):
+        elevation(path)
 
 
 def test_voids_beyond_the_scene_do_not_count(tmp_path):

@@ -10,9 +10,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 
 import rasterio
 import rasterio._env
+
+from mmlandslide.errors import LandslideError, SceneError
 
 #: Drivers that scenes need; `MEM` holds what is warped.
 DRIVERS = ('VRT', 'GTiff', 'JP2OpenJPEG', 'MEM')
@@ -49,6 +52,30 @@ def walls(opens: bool = True) -> Iterator[None]:
             yield
         finally:
             _Drivers.leave()
+
+
+@contextmanager
+def reading(path: Path, opens: bool = True) -> Iterator[None]:
+    """Read within GDAL's walls, and turn its errors into one that names the file.
+
+    Args:
+        path: of the file.
+        opens: whether GDAL may open files meanwhile.
+
+    Raises:
+        SceneError: the file cannot be read.
+    """
+    try:
+        with walls(opens):
+            yield
+    except LandslideError:
+        raise
+    # GDAL's errors come as classes of rasterio, of its private modules and of Python.
+    except Exception as error:
+        reason = ' '.join(str(error.__cause__ or error).split())
+        raise SceneError.mismatch(
+            'raster file', 'be readable', repr(reason), path, 'Download it again'
+        ) from error
 
 
 class _Drivers:

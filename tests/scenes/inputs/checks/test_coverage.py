@@ -7,7 +7,7 @@ from rasterio.warp import transform_bounds
 
 from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.inputs.coverage import require_cover, uncovered_px
+from mmlandslide.scenes.inputs.checks.coverage import require_cover, uncovered_px
 
 UTM = CRS.from_epsg(32633)
 SCENE = GeoBox(20, 30, from_origin(500000.0, 5000000.0, 10.0, 10.0), UTM)
@@ -63,7 +63,7 @@ def test_a_raster_on_a_map_of_nowhere_covers_nothing():
 
 
 def test_an_elevation_model_that_ends_within_the_scene_is_refused():
-    expected = r'DEM must cover the scene \(500000 .* in EPSG:32633\), got 500000 .* in EPSG:32633 in dem\.tif\. Get'
+    expected = r'DEM must cover the scene \(500000 .* in EPSG:32633\), got 500000 .* in EPSG:32633 in dem\.tif\. Pass several'
     with pytest.raises(SceneError, match=expected):
         require_cover(SCENE, raster(height=15), Path('dem.tif'))
 

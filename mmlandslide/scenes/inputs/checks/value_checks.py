@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.bands import LANDSLIDE4SENSE, divisors
 from mmlandslide.datasets.band_order import misplaced_by_law
 from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
-from mmlandslide.scenes.inputs.band_names import CIRRUS, is_reflectance
-from mmlandslide.scenes.inputs.layers import BandLayer
+from mmlandslide.scenes.inputs.checks import offsets_undone, plausibility
+from mmlandslide.scenes.inputs.formats.band_names import CIRRUS, is_reflectance
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, UNITS
-from mmlandslide.scenes.inputs.raster_scene import RasterScene
+from mmlandslide.scenes.inputs.raster_scene import BandLayer, RasterScene
+from mmlandslide.scenes.inputs.slope import slope_deg
 from mmlandslide.scenes.inputs.units import Units
 
 _WINDOW_PX, _BLOCK_PX = 128, 512
@@ -24,36 +25,41 @@ _MOST_MISSING = 0.25
 _MOST_REFLECTANCE, _LEAST_DN = 2.0, 50.0
 #: No ground is this bright over all bands; Landslide4Sense units are about 1.
 _BRIGHTEST_MEDIAN = 0.7
-#: Processing baseline 04.00 adds 1000. Without it B10, below 100 but under thick cirrus, has a
-#: median below the first of these, and the darkest hundredth of the darkest band lies below it too,
-#: or, where there is no B10 to ask, below the second.
-_MOST_CIRRUS_DN, _MOST_DARK_DN = 500.0, 900.0
-#: Bands that have dark pixels nearly everywhere: where one in 20 falls below the limit, an offset
-#: was undone twice. Level 2A makes water and shadow a little negative.
-_DARK_BANDS, _DARK_PERCENT, _LEAST_DARK_DN = (
-    ('B2', 'B3', 'B4', 'B5', 'B6', 'B7', 'B8', 'B11', 'B12'),
-    5,
-    -100.0,
-)
 #: Ground sampling distances in metres that are near enough to the 10 m that detectors have learnt.
 _GSD_M = (4.5, 20.5)
+#: Longer over shorter side of a pixel on the ground.
+_MOST_OBLONG = 1.5
 
 
-def require_gsd(frame: GeoBox, where: Path) -> None:
-    """Refuse pixels that show another size of things than those that detectors have learnt.
+def require_gsd(frame: GeoBox, where: Path, of_scale: bool = True) -> None:
+    """Refuse pixels that show another size or shape of things than those that detectors have learnt.
 
     Args:
         frame: of the scene.
         where: the file to name.
+        of_scale: whether the detector has learnt pixels of 10 m.
 
     Raises:
-        SceneError: a ground sampling distance far from 10 m.
+        SceneError: a ground sampling distance far from 10 m, or pixels far from square.
     """
-    if not _GSD_M[0] <= frame.gsd_m <= _GSD_M[1]:
+    across, along = (float(sizes[0]) for sizes in frame.pixel_size_m(np.array([frame.height // 2])))
+    if max(across / along, along / across) > _MOST_OBLONG:
+        side = 10 if of_scale else f'{min(across, along):.3g}'
+        remedy = f'Warp it with `gdalwarp -t_srs {_utm(frame)} -tr {side} {side} -r bilinear`, or say --no-check'
+        got = f'{across:.4g} x {along:.4g} m'
+        raise SceneError.mismatch('pixels', 'be about square on the ground', got, where, remedy)
+    if of_scale and not _GSD_M[0] <= frame.gsd_m <= _GSD_M[1]:
         remedy = 'Resample it with `gdalwarp -tr 10 10 -r bilinear` on a map in metres, or say --no-check'
         raise SceneError.mismatch(
             'pixels', 'be about 10 m (5 to 20) on the ground', f'{frame.gsd_m:.4g} m', where, remedy
         )
+
+
+def _utm(frame: GeoBox) -> str:
+    """Return the UTM zone that the middle of a scene lies in."""
+    lon, lat = (float(each) for each in frame.lonlat(frame.width / 2, frame.height / 2))
+    zone = int((lon + 180) % 360 // 6) + 1
+    return f'EPSG:{32600 + zone if lat >= 0 else 32700 + zone}'
 
 
 class Inspection:
@@ -76,6 +82,7 @@ class Inspection:
         offsets: Mapping[str, float],
         stored: Sequence[str],
         check: bool = True,
+        trusted: bool = False,
     ) -> Units:
         """Return the units of the scene's bands.
 
@@ -84,21 +91,91 @@ class Inspection:
             offsets: band -> digital numbers to add; empty where nothing is known.
             stored: bands in Landslide4Sense units.
             check: refuse values that contradict names or units.
+            trusted: whether a product vouches for names and brightness: snow and clouds are bright.
 
         Raises:
             SceneError: no data anywhere, a unit that cannot be recognised, an offset that nobody
-                undid or that was undone before, or bands in the place of others.
+                undid or that was undone before, values that no ground has, or bands in the place of
+                others.
         """
         self._require_data()
         if per_unit is None and not stored:
             per_unit = self._recognised()
         units = Units(self.scene.held, per_unit or 1.0, offsets, stored)
-        check = check and bool(self.scene.held)  # all may be filled
-        if check and not stored:
-            self._require_offset(per_unit or 1.0, offsets)
-        if check:
-            self._require_order(units)
+        if check and self.scene.held:  # all may be filled
+            if not stored:
+                self._require_light(per_unit or 1.0, offsets, trusted)
+            light = self._in_digital_numbers(units)
+            if not trusted:
+                plausibility.require_brightness(light, self.where)
+                self._require_order(units)
+            self._require_plausible(units)
+            if not trusted and (CIRRUS in light or self.cirrus is not None):
+                plausibility.require_clear_air(light, self.where)
         return units
+
+    def _require_light(self, per_unit: float, offsets: Mapping[str, float], trusted: bool) -> None:
+        """Refuse digital numbers from which an offset was not taken, or was taken before."""
+        light = {band: values * per_unit for band, values in self._light().items()}
+        if not trusted:
+            plausibility.require_brightness(light, self.where, offset_open=not offsets)
+        self._require_offset(per_unit, offsets)
+
+    def _in_digital_numbers(self, units: Units) -> dict[str, np.ndarray]:
+        """Return band -> values (N,) of the optical bands without offset."""
+        found = {}
+        for index, band in enumerate(self.scene.held):
+            if is_reflectance(band):
+                values = np.concatenate([sample[index].ravel() for sample in self._samples])
+                values = values[~np.isnan(values) & (values != 0)]
+                factor = divisors([band])[0]
+                found[band] = (values * units.gain[index] + units.offset[index]) * factor
+        return found
+
+    def _require_plausible(self, units: Units) -> None:
+        """Refuse slopes, elevation and bands of other sensors in another unit."""
+        held = self.scene.held
+        factors = np.array(divisors(held))[:, None, None]
+        samples = [units.convert(sample) * factors for sample in self._samples]
+        found = {
+            band: np.concatenate([sample[index].ravel() for sample in samples])
+            for index, band in enumerate(held)
+        }
+        for band, values in found.items():
+            plausibility.require_unit(band, values[~np.isnan(values)], self.where)
+        computed = self._computed_slope(samples)
+        stated = any(
+            isinstance(layer, BandLayer) and 'slope' in layer.bands for layer in self.scene.layers
+        )
+        slope = found.get('slope')
+        if stated and slope is not None:
+            known = ~np.isnan(slope) if computed is None else ~np.isnan(slope + computed)
+            beside = None if computed is None or not known.any() else computed[known]
+            plausibility.require_slope(slope[known], beside, self.where)
+        if 'DEM' in found or slope is not None:
+            metres = found.get('DEM', np.empty(0))
+            steep = computed if computed is not None else (None if stated else slope)
+            plausibility.require_elevation(
+                metres[~np.isnan(metres)],
+                None if steep is None else steep[~np.isnan(steep)],
+                self._dem_path(),
+            )
+
+    def _dem_path(self) -> Path:
+        """Return the file of the elevation, to name it."""
+        files = [layer.file for layer in self.scene.layers if not isinstance(layer, BandLayer)]
+        return files[0].path if files else self.where
+
+    def _computed_slope(self, samples: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return the slope of the elevation, (N,) as `ravel` has the pixels; `None` without one."""
+        if 'DEM' not in self.scene.held:
+            return None
+        index, slopes = self.scene.held.index('DEM'), []
+        for window, sample in zip(self._windows(), samples, strict=True):
+            sizes = self.scene.frame.pixel_size_m(np.arange(window[0], window[0] + window[2]))
+            padded = np.pad(sample[index], 1, constant_values=np.nan)
+            slopes.append(slope_deg(padded, *sizes).ravel())
+        return np.concatenate(slopes)
 
     def _require_data(self) -> None:
         """Refuse a scene without one valid pixel; the middle of most scenes ends the search."""
@@ -142,7 +219,7 @@ class Inspection:
         for index, band in enumerate(self.scene.held):
             if is_reflectance(band):
                 values = np.concatenate([sample[index].ravel() for sample in self._samples])
-                found[band] = values[~np.isnan(values)]
+                found[band] = values[~np.isnan(values) & ((values != 0) | (band == CIRRUS))]
         return {band: values for band, values in found.items() if values.size}
 
     def _recognised(self) -> float:
@@ -174,9 +251,9 @@ class Inspection:
         light = {band: values * per_unit for band, values in self._light().items()}
         cirrus = self._median_cirrus(per_unit)
         if not offsets and light:
-            self._require_dark(light, cirrus)
+            offsets_undone.require_dark(light, cirrus, self.where)
         if min(offsets.values(), default=0.0) < 0:
-            self._require_not_negative(light, cirrus, offsets)
+            offsets_undone.require_not_negative(light, cirrus, offsets, self.where)
 
     def _median_cirrus(self, per_unit: float) -> float | None:
         """Return the median of B10 in digital numbers, whether or not the model asks for it.
@@ -191,48 +268,6 @@ class Inspection:
             )
             values = values[~np.isnan(values)]
         return float(np.median(values)) * per_unit if values.size else None
-
-    def _require_dark(self, light: Mapping[str, np.ndarray], cirrus: float | None) -> None:
-        """Refuse light that is nowhere dark: an offset lifts every band."""
-        darkest = min(float(np.percentile(values, 1)) for values in light.values())
-        most = _MOST_DARK_DN if cirrus is None else _MOST_CIRRUS_DN
-        if darkest > most and (cirrus is None or cirrus > most):
-            seen = (
-                f'{darkest:.0f}'
-                if cirrus is None
-                else f'{darkest:.0f} and a median of {cirrus:.0f} in {CIRRUS}'
-            )
-            raise SceneError.mismatch(
-                'digital numbers',
-                f'be below {most:.0f} in the darkest hundredth of one of {sorted(light)}',
-                seen,
-                self.where,
-                'Products of processing baseline 04.00 or later need --dn-offset -1000; if not, say --dn-offset 0',
-            )
-
-    def _require_not_negative(
-        self, light: Mapping[str, np.ndarray], cirrus: float | None, offsets: Mapping[str, float]
-    ) -> None:
-        """Refuse an offset that leaves too many digital numbers below 0."""
-        low = {
-            band: float(np.percentile(light[band], _DARK_PERCENT)) + offsets.get(band, 0.0)
-            for band in _DARK_BANDS
-            if band in light
-        }
-        negative = {band: round(value) for band, value in low.items() if value < _LEAST_DARK_DN}
-        if (
-            cirrus is not None
-            and cirrus + offsets.get(CIRRUS, min(offsets.values())) < -_MOST_CIRRUS_DN
-        ):
-            negative[CIRRUS] = round(cirrus + offsets.get(CIRRUS, min(offsets.values())))
-        if negative:
-            raise SceneError.mismatch(
-                'digital numbers',
-                f'not turn negative by the offset {min(offsets.values()):.0f}',
-                f'down to {negative}',
-                self.where,
-                'Was it removed before? Then say --dn-offset 0',
-            )
 
     def _require_order(self, units: Units) -> None:
         """Refuse bands whose values contradict their names in most windows."""

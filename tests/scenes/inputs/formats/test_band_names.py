@@ -1,7 +1,7 @@
 import pytest
 
 from mmlandslide.errors import BandError
-from mmlandslide.scenes.inputs.band_names import canonical, is_reflectance, require_known
+from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectance, require_known
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import scene_files
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.inputs.layers import CloudMask, cloud_kind
+from mmlandslide.scenes.inputs.masks import CloudMask, cloud_kind
 from mmlandslide.scenes.inputs.rasters import RasterFile
 from mmlandslide.scenes.inputs.terrain import TerrainLayer
 
@@ -111,6 +111,6 @@ def test_the_name_of_a_mask_says_what_its_values_mean(name, kind):
 
 def test_an_unknown_kind_of_mask_is_refused():
     with pytest.raises(
-        ConfigError, match=r"cloud kind must be one of \['nonzero', 'scl', .*, got 'fmask'"
+        ConfigError, match=r"cloud kind must be one of \['nonzero', 'valid', .*, got 'haze'"
     ):
-        cloud_kind('a', 'fmask')
+        cloud_kind('a', 'haze')

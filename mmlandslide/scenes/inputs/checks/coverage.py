@@ -60,7 +60,9 @@ def _outline(frame: GeoBox, other: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     return cols, rows
 
 
-def require_cover(frame: GeoBox, other: GeoBox, path: Path, subject: str = 'DEM') -> None:
+def require_cover(
+    frame: GeoBox, other: GeoBox, path: Path, subject: str = 'DEM', part_only: bool = False
+) -> None:
     """Refuse a raster that leaves more than one of its pixels along an edge of the scene without values.
 
     Args:
@@ -68,20 +70,39 @@ def require_cover(frame: GeoBox, other: GeoBox, path: Path, subject: str = 'DEM'
         other: of the raster.
         path: of the raster.
         subject: what it holds.
+        part_only: whether a part of the scene is enough.
 
     Raises:
         SceneError: it has no coordinate reference system, or does not cover the scene.
     """
     if other.crs is None:
         raise no_map(subject, path)
+    if part_only and _meets(frame, other):
+        return
     if uncovered_px(frame, other) > 1:
+        remedy = 'Get one of the whole scene, or cut the scene with `gdal_translate -projwin`'
+        if subject == 'DEM':
+            remedy = (
+                'Pass several files with --dem FILE --dem FILE, or say --dem-part: what it leaves '
+                f'out counts as no data. {remedy}'
+            )
         raise SceneError.mismatch(
             subject,
             f'cover the scene ({_corners(frame)} in {_crs(frame.crs)})',
             f'{_corners(other)} in {_crs(other.crs)}',
             path,
-            'Get one of the whole scene, or cut the scene with `gdal_translate -projwin`',
+            remedy,
         )
+
+
+def _meets(frame: GeoBox, other: GeoBox) -> bool:
+    """Return whether any of the positions along the sides, or the middle, lie in a raster."""
+    cols, rows = _outline(frame, other)
+    return bool(
+        np.isfinite(cols).all()
+        and min(cols.max(), other.width) > max(cols.min(), 0)
+        and min(rows.max(), other.height) > max(rows.min(), 0)
+    )
 
 
 def no_map(subject: str, path: Path) -> LandslideError:

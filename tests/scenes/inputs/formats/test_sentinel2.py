@@ -4,7 +4,8 @@ import pytest
 import scene_files
 
 from mmlandslide.errors import SceneError
-from mmlandslide.scenes.inputs.sentinel2 import date_in, find_product
+from mmlandslide.scenes.inputs.formats.product_names import date_in
+from mmlandslide.scenes.inputs.formats.sentinel2 import find_product
 
 
 def test_a_product_knows_its_bands_its_time_and_its_name(tmp_path):
@@ -16,7 +17,9 @@ def test_a_product_knows_its_bands_its_time_and_its_name(tmp_path):
 
 
 def test_a_folder_of_images_keeps_the_metadata_of_its_product(tmp_path):
-    images = next(scene_files.write_safe(tmp_path, '04.00').glob('GRANULE/*/IMG_DATA'))
+    images = next(
+        scene_files.write_safe(tmp_path, '04.00', [-1000] * 13).glob('GRANULE/*/IMG_DATA')
+    )
     assert find_product(images).offsets['B2'] == -1000
     assert set(find_product(images).files) == set(scene_files.SENTINEL2)
 
@@ -30,12 +33,13 @@ def test_names_tell_the_baseline_of_a_bare_folder(tmp_path, name, offsets):
 
 
 @pytest.mark.parametrize(
-    ('baseline', 'offset'), [('02.04', 0), ('03.01', 0), ('04.00', -1000), ('05.10', -1000)]
+    ('baseline', 'offsets'), [('02.04', {0}), ('03.01', {0}), ('04.00', set()), ('99.99', set())]
 )
-def test_the_baseline_says_which_offset_to_undo(tmp_path, baseline, offset):
+def test_metadata_without_a_list_of_offsets_say_none_where_the_baseline_had_none(
+    tmp_path, baseline, offsets
+):
     product = find_product(scene_files.write_safe(tmp_path, baseline))
-    assert set(product.offsets.values()) == {offset}
-    assert len(product.offsets) == 13
+    assert set(product.offsets.values()) == offsets
 
 
 def test_stated_offsets_win_and_belong_to_their_bands(tmp_path):
@@ -49,7 +53,7 @@ def test_stated_offsets_win_and_belong_to_their_bands(tmp_path):
 
 
 def test_a_granule_is_as_good_as_its_product(tmp_path):
-    granule = next((scene_files.write_safe(tmp_path, '04.00') / 'GRANULE').iterdir())
+    granule = next((scene_files.write_safe(tmp_path, '04.00', [-1000] * 13) / 'GRANULE').iterdir())
     assert find_product(granule).offsets['B2'] == -1000
     assert find_product(granule).name == scene_files.NAME
 
@@ -89,7 +93,7 @@ def test_two_files_for_one_band_are_refused(tmp_path):
 def test_a_product_without_bands_is_refused(tmp_path):
     with pytest.raises(
         SceneError,
-        match=r'hold GRANULE/\*/IMG_DATA/\*\.jp2, got no band in .*SAFE\. Get the product again',
+        match=r'hold GRANULE/\*/IMG_DATA/\*\.jp2 or \.tif, got no band in .*SAFE\. Unpack or download',
     ):
         find_product(scene_files.write_safe(tmp_path, bands=()))
 
@@ -107,7 +111,7 @@ def test_broken_metadata_are_named(tmp_path, text):
     folder = scene_files.write_safe(tmp_path, bands=('B2',))
     (folder / 'MTD_MSIL1C.xml').write_text(text)
     with pytest.raises(
-        SceneError, match=r'metadata must .* in .*MTD_MSIL1C\.xml\. Get the product again'
+        SceneError, match=r'metadata must .* in .*MTD_MSIL1C\.xml\. Download the product again'
     ):
         find_product(folder)
 
