@@ -119,13 +119,13 @@ def _reliability(evaluation: Evaluation) -> Figure:
 
 
 def _frequency_area(evaluation: Evaluation) -> Figure:
-    figure, axes = _axes('Frequency density of box areas', 'area, m^2', 'density, 1 / m^2')
+    figure, axes = _axes('Frequency density of box areas', 'area, m²', 'density, 1/m²')
     for (name, found), color in zip(
         evaluation.frequency_area.items(), (_GREY, _ORANGE), strict=True
     ):
         middle = np.sqrt(found.edges_m2[1:] * found.edges_m2[:-1])
         filled = found.density_per_m2 > 0
-        label = f'{name}: {found.num} boxes, roll-over {found.rollover_m2:.3g} m^2'
+        label = f'{name}: {found.num} boxes, roll-over {found.rollover_m2:,.0f} m²'
         axes.plot(middle[filled], found.density_per_m2[filled], 'o-', color=color, label=label)
     if any(found.num for found in evaluation.frequency_area.values()):
         axes.set(xscale='log', yscale='log', autoscale_on=True)
@@ -137,7 +137,7 @@ def _frequency_area(evaluation: Evaluation) -> Figure:
 
 def _false_alarms(evaluation: Evaluation) -> Figure:
     title = 'False alarms on landslide-free ground'
-    figure, axes = _axes(title, 'score threshold', 'per 100 km^2')
+    figure, axes = _axes(title, 'score threshold', 'per 100 km²')
     axes.step(evaluation.curve.score_thrs, evaluation.false_alarms, where='post', color=_ORANGE)
     if np.isfinite(evaluation.false_alarms).any():
         axes.set(yscale='symlog', autoscale_on=True)
