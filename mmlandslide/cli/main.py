@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     'synth': 'Write a simulated Landslide4Sense data set.',
     'prepare': 'Check, pack and report on a data set.',
     'stats': 'Measure bands, boxes and anchors of a data set.',
+    'grid': 'Check, mosaic and split Landslide4Sense by the places of its tiles.',
     'inspect': 'Show what a checkpoint holds, without running anything in it.',
     'convert': 'Convert weights of any known source into a backbone of ours.',
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
