@@ -1,6 +1,7 @@
 """`mmlandslide grid` as a user meets it."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,19 @@ def test_options_that_do_nothing_together_are_refused(options, said):
     result = run(*options)
     assert result.exit_code == 2
     assert said in result.output
+
+
+real_tiles = pytest.mark.skipif(
+    'MMLANDSLIDE_REAL_DATA' not in os.environ, reason='needs the real tiles'
+)
+
+
+@pytest.mark.data
+@real_tiles
+def test_the_real_tiles_hold_the_order_and_the_original_lists_leak(tmp_path):
+    root = Path(os.environ['MMLANDSLIDE_REAL_DATA']) / 'l4s_rgb'
+    result = run('--data-root', root, '--leaks', *STUDY, '--json', tmp_path / 'grid.json')
+    assert result.exit_code == 0
+    found = json.loads((tmp_path / 'grid.json').read_text())
+    assert (found['order']['verdict'], found['order']['misplaced']) == ('holds', [])
+    assert (found['leaks']['boxes'], found['leaks']['continuing_boxes']) == (1338, 234)
