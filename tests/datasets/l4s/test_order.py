@@ -1,4 +1,4 @@
-"""Whether a copy's numbers are places: a smooth simulated scene B, in order, shuffled and shifted."""
+"""Whether a copy's numbers are places: a simulated scene B in order, shuffled and shifted."""
 
 from dataclasses import replace
 
