@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install test lint demo
+.PHONY: install test lint demo docs
 
 install: $(STAMP)
 
@@ -11,7 +11,7 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py mmcv_ext/_ext.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m ensurepip --upgrade
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt --reinstall-package mmlandslide -e '.[openmmlab,dev]'
+	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt --reinstall-package mmlandslide -e '.[openmmlab,dev,docs]'
 	touch $@
 
 test: $(STAMP)
@@ -25,3 +25,7 @@ lint: $(STAMP)
 
 demo: $(STAMP)
 	bash tools/demo.sh
+
+# The site, site/index.html: executes the notebooks, and fails on a link or a page that leads nowhere.
+docs: $(STAMP)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build --strict
