@@ -96,6 +96,11 @@ class Stub(BaseModel):
 
 
 class Count(BaseMetric):
+    """Counts tiles, and keeps what the runner hands to metrics."""
+
+    def prepare_test(self, dataset, record):
+        Count.prepared = (dataset, record)
+
     def process(self, data_batch, data_samples):
         self.results.extend(data_samples)
 

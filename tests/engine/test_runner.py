@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 from mmengine.fileio import LocalBackend
-from small_runs import TRAIN, Stub, begun, config, dataset, evaluate, loader, train
+from small_runs import TRAIN, Count, Stub, begun, config, dataset, evaluate, loader, train
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.engine.runner import LandslideRunner
@@ -309,6 +309,14 @@ def test_a_test_on_a_tile_that_was_seen_is_refused(data_root, tmp_path, own, wra
         SplitOverlapError, match=rf"1 seen, such as \['{SEEN}'\].*allow_overlap=True"
     ):
         evaluate(data, tmp_path, own)
+
+
+def test_a_metric_is_handed_the_tested_data_and_what_the_checkpoint_states(data_root, tmp_path):
+    calibration = {'method': 'temperature', 'temperature': 0.5, 'shift': -1.0}
+    evaluate(dataset(data_root, 'test'), tmp_path, {'calibration': calibration})
+    tested, record = Count.prepared
+    assert SEEN in tested.tile_ids
+    assert record['calibration'] == calibration
 
 
 @pytest.mark.parametrize(
