@@ -42,7 +42,7 @@ _SETTINGS = {
 
 
 @click.command('detect')
-@click.argument('scene', required=False, type=_FILE)
+@click.argument('scene', required=False, type=scene_options.FILE)
 @click.option('--config', 'config_path', type=_FILE, required=True, help='The detection config.')
 @click.option(
     '--checkpoint',
@@ -115,7 +115,7 @@ _SETTINGS = {
 @click.option('--amp', is_flag=True, help='Automatic mixed precision.')
 @scene_options.options
 def command(
-    scene: Path | None,
+    scene: str | None,
     config_path: Path,
     checkpoint: str,
     out: Path,
@@ -125,8 +125,8 @@ def command(
 ) -> None:
     """Detect landslides in a whole scene and write them as map layers.
 
-    SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE), a folder of band
-    files, a tile, or a folder of tiles; without it, every band comes by --band. Beside OUT.gpkg
+    SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE or .zip), a folder of
+    band files, a tile, or a folder of tiles or products; without it, every band comes by --band. Beside OUT.gpkg
     stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick look),
     OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
     interrupted resumes where it stopped when the same command is given again. Several processes
@@ -144,7 +144,7 @@ def command(
         settings, read = _settings(options), scene_options.input_options(options)
         for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):
             job = detector.job(opened, settings)
-            _detect(job, path, number, worker, bool(out.suffix), options)
+            _detect(job, path, number, worker, _is_single(scene, out), options)
         worker.wait()
 
 
@@ -198,26 +198,40 @@ def _settings(options: dict[str, Any]) -> 'Settings':
 
 
 def _scenes(
-    source: Path | None, out: Path, detector: 'LandslideDetector', options: 'InputOptions'
+    source: str | None, out: Path, detector: 'LandslideDetector', options: 'InputOptions'
 ) -> Iterator[tuple[Path, 'Scene']]:
-    """Yield each scene with its output: one file for one scene, a folder for a folder of tiles."""
-    from mmlandslide.scenes.inputs.formats.sentinel2 import find_product
+    """Yield each scene with its output: one file for one scene, a folder for a folder of them."""
     from mmlandslide.scenes.inputs.reader import open_scene, open_scenes
 
-    if out.suffix:
+    if _is_single(source, out):
         yield out, open_scene(source, detector.bands, options)
         return
-    if source is not None and source.is_dir() and find_product(source) is None:
-        _require_own_names(source)
+    if _holds_several(source):
+        _require_own_names(Path(str(source)))
     for scene in open_scenes(source, detector.bands, options):
         yield out / f'{scene.name}.gpkg', scene
 
 
+def _is_single(source: str | None, out: Path) -> bool:
+    """Return whether the output is one file: a .gpkg, or a name with a suffix for one scene."""
+    if out.is_dir() or out.suffix.lower() == '.gpkg':
+        return not out.is_dir()
+    return bool(out.suffix) and not _holds_several(source)
+
+
+def _holds_several(source: str | None) -> bool:
+    """Return whether a source is a folder of tiles or of products."""
+    from mmlandslide.scenes.inputs.formats.sentinel2 import product_roots
+
+    folder = None if source is None else Path(source)
+    return folder is not None and folder.is_dir() and len(product_roots(folder)) != 1
+
+
 def _require_own_names(folder: Path) -> None:
     """Refuse a folder of tiles two of which would write the same files."""
-    from mmlandslide.datasets.storage import tiles
+    from mmlandslide.scenes.inputs.reader import tiles_in
 
-    names = Counter(path.stem for path in folder.iterdir() if path.suffix.lower() in tiles.SUFFIXES)
+    names = Counter(path.stem for path in tiles_in(folder))
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
         remedy = 'Rename one of each, or move it elsewhere: their output would have one name'

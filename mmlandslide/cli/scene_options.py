@@ -1,7 +1,7 @@
 """Options of the verbs that read a scene: band files, elevation, clouds, units."""
 
 from collections.abc import Callable
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +9,8 @@ import click
 if TYPE_CHECKING:
     from mmlandslide.scenes.inputs.options import InputOptions
 
-_FILE = click.Path(path_type=Path)
+#: Kept as given: a `Path` would make one slash of two, and https://host a file.
+FILE = click.Path()
 
 
 def _pairs(
@@ -38,15 +39,34 @@ _OPTIONS = (
         help='Names of the bands of a file that does not say them.',
     ),
     click.option(
-        '--dem', type=_FILE, help='Elevation in metres, on any grid; the slope is computed from it.'
+        '--dem',
+        type=FILE,
+        multiple=True,
+        help='Elevation in metres, on any grid; the slope is computed from it. May be repeated: '
+        'tiles side by side.',
     ),
     click.option(
-        '--mask', 'cloud_mask', type=_FILE, help='Cloud mask, on any grid; clouds count as no data.'
+        '--dem-part',
+        is_flag=True,
+        help='Accept elevation that covers a part of the scene; the rest counts as no data.',
+    ),
+    click.option(
+        '--mask',
+        'cloud_mask',
+        type=FILE,
+        help='Cloud mask, on any grid; clouds count as no data. "product": the scene\'s own '
+        '(SCL, Fmask or MSK_CLASSI).',
     ),
     click.option(
         '--mask-kind',
         'cloud_kind',
         help='Kind of the cloud mask, such as SCL or QA60; default: as its name says.',
+    ),
+    click.option(
+        '--mask-threshold',
+        'cloud_threshold',
+        type=click.FloatRange(0, 100, min_open=True),
+        help='Probability from which on a pixel is cloud, in percent; default: 50.',
     ),
     click.option(
         '--fill',
@@ -67,6 +87,12 @@ _OPTIONS = (
     ),
     click.option(
         '--nodata', type=float, help='Value that means no data; default: as the file says.'
+    ),
+    click.option(
+        '--date',
+        'acquired',
+        type=click.DateTime(['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S']),
+        help='When the scene was taken, UTC; default: as its metadata or its name say.',
     ),
     click.option(
         '--no-check',
@@ -98,9 +124,11 @@ def input_options(options: dict[str, Any]) -> 'InputOptions':
     return InputOptions(
         band_files=options['band_files'],
         band_order=None if order is None else [name.strip() for name in order.split(',')],
-        dem=options['dem'],
+        dem=options['dem'] or None,
+        dem_part=options['dem_part'],
         cloud_mask=options['cloud_mask'],
         cloud_kind=options['cloud_kind'],
+        cloud_threshold=options['cloud_threshold'],
         scale=options['scale'],
         dn_offset=options['dn_offset'],
         fill={
@@ -108,8 +136,13 @@ def input_options(options: dict[str, Any]) -> 'InputOptions':
             for band, value in options['fill']
         },
         nodata=options['nodata'],
+        acquired=_utc(options['acquired']),
         check_values=not options['no_check'],
     )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=timezone.utc)
 
 
 def _number(band: str, value: str) -> float:

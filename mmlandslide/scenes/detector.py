@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
-import numpy as np
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes import run
 from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
+from mmlandslide.scenes.inputs.formats.arrays import is_array
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
-from mmlandslide.scenes.inputs.tile_scene import scene_of
+from mmlandslide.scenes.inputs.tile_scene import array_scene
 from mmlandslide.scenes.run import Advance
 from mmlandslide.scenes.scene import Scene
 
@@ -64,7 +64,7 @@ class LandslideDetector:
 
     def __call__(
         self,
-        source: str | Path | np.ndarray | Scene,
+        source: Any,
         *,
         as_: str = 'geodataframe',
         options: InputOptions = InputOptions(),  # noqa: B008 (frozen)
@@ -74,8 +74,10 @@ class LandslideDetector:
         """Detect landslides.
 
         Args:
-            source: what `open_scene` opens, an open scene, or an array (C, H, W) in stored units
-                with the bands of the detector.
+            source: what `open_scene` opens, an open scene, or an array (C, H, W) with the bands of
+                the detector, in Landslide4Sense units where it holds floats: NumPy's, a tensor, or
+                an xarray `DataArray`, which keeps its names and its place on the map. What is NaN
+                or masked is no data.
             as_: `geodataframe`, see `vector.to_geodataframe`, or `sample`: the whole source in one
                 forward pass, as MMDetection's `DetDataSample` with `pred_instances` in its own
                 pixels; for tiles.
@@ -103,7 +105,7 @@ class LandslideDetector:
 
     def write(
         self,
-        source: str | Path | np.ndarray | Scene,
+        source: Any,
         out: str | Path,
         *,
         overwrite: bool = False,
@@ -138,7 +140,7 @@ class LandslideDetector:
 
     def open(
         self,
-        source: str | Path | np.ndarray | Scene,
+        source: Any,
         options: InputOptions = InputOptions(),  # noqa: B008
     ) -> Scene:
         """Open a source with the bands of the detector.
@@ -148,18 +150,9 @@ class LandslideDetector:
         """
         if isinstance(source, Scene):
             return source
-        if not isinstance(source, np.ndarray):
-            return open_scene(source, self.bands, options)
-        if source.ndim != 3 or len(source) != len(self.bands):
-            expected = f'be (C, H, W) with the {len(self.bands)} bands {self.bands}'
-            raise ConfigError.mismatch(
-                'array',
-                expected,
-                f'shape {source.shape}',
-                'LandslideDetector',
-                'Select those bands',
-            )
-        return scene_of(source, self.bands, self.bands, options)
+        if is_array(source):
+            return array_scene(source, self.bands, options)
+        return open_scene(source, self.bands, options)
 
     def _sample(self, scene: Scene, settings: dict[str, Any]) -> 'DetDataSample':
         score_thr = _settings({'score_thr': 0.0, **settings}).score_thr

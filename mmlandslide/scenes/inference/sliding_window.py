@@ -156,7 +156,7 @@ def _owned(
 
 
 def with_ground_values(found: Detections, pixels: BlockPixels, bands: Sequence[str]) -> Detections:
-    """Measure slope and elevation under each box, and drop boxes without valid pixels.
+    """Measure slope and elevation under each box, and drop boxes that lie mostly in no data.
 
     Args:
         found: in the frame of the scene, within the pixels.
@@ -164,17 +164,20 @@ def with_ground_values(found: Detections, pixels: BlockPixels, bands: Sequence[s
         bands: of the pixels.
 
     Returns:
-        The detections with a valid pixel; a pixel counts that a box touches.
+        The detections with data under half of their pixels or more; a pixel counts that a box
+        touches.
     """
     slope, elevation = (bands.index(name) if name in bands else None for name in ('slope', 'DEM'))
     corners = found.boxes_xyxy - (pixels.left, pixels.top, pixels.left, pixels.top)
     inside = np.concatenate([np.floor(corners[:, :2]), np.ceil(corners[:, 2:])], axis=1).astype(int)
+    mostly_known = np.zeros(len(found), bool)
     for row, (x1, y1, x2, y2) in enumerate(inside.tolist()):
         valid = pixels.valid[y1:y2, x1:x2]
         found.pixels[row] = valid.sum()
+        mostly_known[row] = 2 * valid.sum() >= valid.size > 0
         if slope is not None and found.pixels[row]:
             found.slope[row] = pixels.values[slope, y1:y2, x1:x2][valid].mean(dtype=np.float64)
         if elevation is not None and found.pixels[row]:
             heights = pixels.values[elevation, y1:y2, x1:x2][valid]
             found.lowest[row], found.highest[row] = heights.min(), heights.max()
-    return found[found.pixels > 0]
+    return found[mostly_known]

@@ -11,6 +11,7 @@ from mmlandslide.errors import ConfigError, SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.checks.coverage import require_cover
 from mmlandslide.scenes.inputs.formats.gdal import reading
+from mmlandslide.scenes.inputs.formats.packages import local_path
 from mmlandslide.scenes.inputs.options import PRODUCT_MASK, InputOptions
 from mmlandslide.scenes.inputs.rasters import RasterFile
 
@@ -116,7 +117,7 @@ def open_mask(
     if str(options.cloud_mask) == PRODUCT_MASK:
         path, kind = _of_product(classification, options)
     else:
-        path = Path(options.cloud_mask)
+        path = local_path(options.cloud_mask)
         kind = cloud_kind(path.stem, options.cloud_kind)
     file = RasterFile(path, frame, Resampling.nearest, zero_is_data=True)
     needed = 2 if kind == 'msk_classi' else 1

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.inputs.formats.packages import local_path
 
 #: Names of units, and how many Sentinel-2 digital numbers one of them is; `landslide4sense` has a
 #: divisor for each band.
@@ -94,7 +95,7 @@ class InputOptions:
         if self.dem is None:
             return ()
         named = (self.dem,) if isinstance(self.dem, str | Path) else tuple(self.dem)
-        return tuple(Path(path) for path in named)
+        return tuple(local_path(path) for path in named)
 
 
 def dn_per_unit(scale: str | float | None) -> float | None:

@@ -5,6 +5,7 @@ HDF5, `.npy`, an image file, or a TIFF without coordinates.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
 from mmlandslide.datasets.storage import tiles
 from mmlandslide.errors import BandError, ConfigError, SceneError
-from mmlandslide.scenes.frame import GeoBox, Window
+from mmlandslide.scenes.frame import GeoBox, Window, require_upright
 from mmlandslide.scenes.inputs.assembly import fill_values
 from mmlandslide.scenes.inputs.checks import plausibility
+from mmlandslide.scenes.inputs.formats.arrays import placed_array
 from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectance, require_known
 from mmlandslide.scenes.inputs.formats.product_names import date_in
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
@@ -105,6 +107,42 @@ def scene_of(
     return TileScene(name, bands, place, options.acquired, (), filled, known, facts=facts)
 
 
+def array_scene(
+    source: Any, bands: tuple[str, ...], options: InputOptions = _DEFAULTS
+) -> TileScene:
+    """Return an array of any library as a scene.
+
+    Args:
+        source: as `arrays.placed_array` takes it, with the bands asked for in their order, or with
+            names that tell them.
+        bands: names that the model asks for.
+        options: as in `scene_of`; `band_order` names the bands of the array.
+
+    Raises:
+        ConfigError: other dimensions or another number of bands.
+        BandError: a band that is neither held nor filled.
+        SceneError: values that contradict the names or units of the bands, or a place nowhere.
+    """
+    array = placed_array(source)
+    names = options.band_order or array.names
+    held = bands if names is None else tuple(map(canonical, names))
+    if len(held) != len(array.values):
+        raise ConfigError.mismatch(
+            'array',
+            f'be (C, H, W) with the {len(held)} bands {held}',
+            f'shape {array.values.shape}',
+            'LandslideDetector',
+            'Select those bands',
+        )
+    if array.frame is not None:
+        require_upright(array.frame, Path('array'))
+    if options.check_values:
+        require_plausible(array.values, held, options, 'the array')
+    acquired = options.acquired or array.acquired
+    options = replace(options, acquired=acquired)
+    return scene_of(array.values, held, bands, options, frame=array.frame)
+
+
 def open_tile(path: Path, bands: tuple[str, ...], options: InputOptions = _DEFAULTS) -> TileScene:
     """Read a tile.
 
@@ -156,6 +194,8 @@ def require_plausible(
     if set(LANDSLIDE4SENSE) <= set(held):
         whole = scene_of(values, held, LANDSLIDE4SENSE, options)
         _require_landslide4sense(whole, where, units=options.scale is None)
+    elif options.scale is None:
+        _require_units(tile, where)
     factors = divisors(held)
     for band, value, factor in zip(held, tile.values, factors, strict=True):
         seen = value[tile.known] * factor
@@ -168,15 +208,11 @@ def require_plausible(
 
 def _require_landslide4sense(tile: TileScene, path: Path | str, units: bool) -> None:
     """Refuse a tile of Landslide4Sense's bands that are in other units (where `units` are in doubt) or stand in another order."""
-    light = tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
-    seen = tile.known & (light != 0).any(axis=0)
+    seen = _lit(tile)
     if not seen.any():
         return
-    brightest = float(np.median(light[:, seen], axis=1).max())
-    if units and not _BRIGHTEST[0] <= brightest <= _BRIGHTEST[1]:
-        expected = f'be about 1 (digital numbers over the divisor of their band): the brightest median from {_BRIGHTEST[0]} to 20'
-        remedy = f'State their unit: --scale dn, reflectance or {LANDSLIDE4SENSE_UNITS}; or say --no-check'
-        raise SceneError.mismatch('values', expected, f'{brightest:.3g}', path, remedy)
+    if units:
+        _require_units(tile, path)
     if seen.mean() > 1 - _MOST_MISSING:
         whole = np.where(seen, tile.values, np.median(tile.values[:, seen], axis=1)[:, None, None])
         wrong = misplaced_by_divisor(tile.values) or misplaced_by_law(whole)
@@ -185,6 +221,34 @@ def _require_landslide4sense(tile: TileScene, path: Path | str, units: bool) -> 
             raise SceneError.mismatch(
                 'bands', 'have values that fit their names', wrong, path, remedy
             )
+
+
+def _optical(tile: TileScene) -> np.ndarray:
+    return tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
+
+
+def _lit(tile: TileScene) -> np.ndarray:
+    """Return where any optical band is more than 0, (H, W) bool."""
+    lit: np.ndarray = tile.known & (_optical(tile) != 0).any(axis=0)
+    return lit
+
+
+def _require_units(tile: TileScene, where: Path | str) -> None:
+    """Refuse optical bands in another unit than Landslide4Sense's."""
+    seen = _lit(tile)
+    if not seen.any():
+        return
+    brightest = float(np.median(_optical(tile)[:, seen], axis=1).max())
+    if not _BRIGHTEST[0] <= brightest <= _BRIGHTEST[1]:
+        expected = (
+            'be about 1 (digital numbers over the divisor of their band): '
+            f'the brightest median from {_BRIGHTEST[0]} to 20'
+        )
+        remedy = (
+            f'State their unit: --scale dn, reflectance or {LANDSLIDE4SENSE_UNITS} '
+            '(scale=... in Python); or say --no-check'
+        )
+        raise SceneError.mismatch('values', expected, f'{brightest:.3g}', where, remedy)
 
 
 def _bands_of(path: Path, options: InputOptions, asked: tuple[str, ...]) -> tuple[str, ...]:

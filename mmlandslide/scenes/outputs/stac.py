@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pystac
 from pystac.utils import datetime_to_str
@@ -80,7 +81,9 @@ def item(scene: Scene, record: Mapping[str, Any], beside: Path) -> pystac.Item:
         if beside.with_name(stem + suffix).is_file():
             found.add_asset(
                 kind.key,
-                pystac.Asset(f'./{stem}{suffix}', kind.title, None, kind.media_type, [kind.role]),
+                pystac.Asset(
+                    quote(f'./{stem}{suffix}'), kind.title, None, kind.media_type, [kind.role]
+                ),
             )
     return found
 

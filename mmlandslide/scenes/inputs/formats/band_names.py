@@ -24,6 +24,8 @@ SKIPPED = '-'
 OTHER_SENSORS = re.compile(r'HLS\.L30|L[COTEM]0[4-9]_|sur_refl|(?:^|_)SR_B\d', re.IGNORECASE)
 
 _ELEVATION = ('dem', 'srtm', 'elevation', 'height', 'altitude')
+#: What files hold beside bands.
+_NO_BAND = ('alpha', 'mask', 'datamask', 'skip', SKIPPED)
 #: Names of STAC's EO extension; `nir08` is the narrow band beside `nir`.
 COMMON_NAMES = {
     'coastal': 'B1',
@@ -66,6 +68,8 @@ def canonical(name: str) -> str:
         return 'DEM'
     if plain == 'slope':
         return 'slope'
+    if plain in _NO_BAND:
+        return SKIPPED
     return band_in(name) or COMMON_NAMES.get(plain, name)
 
 
