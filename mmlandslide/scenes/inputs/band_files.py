@@ -20,8 +20,9 @@ from mmlandslide.scenes.inputs.formats.band_names import (
 )
 from mmlandslide.scenes.inputs.formats.packages import is_package, local_path
 from mmlandslide.scenes.inputs.formats.product_names import date_in, offsets_by_name
+from mmlandslide.scenes.inputs.formats.side_files import alpha_indexes
 from mmlandslide.scenes.inputs.options import InputOptions
-from mmlandslide.scenes.inputs.rasters import RasterFile, alpha_indexes
+from mmlandslide.scenes.inputs.rasters import RasterFile
 
 _COLORS = {ColorInterp.red: 'R', ColorInterp.green: 'G', ColorInterp.blue: 'B'}
 

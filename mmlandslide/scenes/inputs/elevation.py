@@ -15,7 +15,8 @@ from mmlandslide.scenes.inputs.formats import derived_raster
 from mmlandslide.scenes.inputs.formats.band_names import canonical
 from mmlandslide.scenes.inputs.formats.gdal import reading
 from mmlandslide.scenes.inputs.formats.openable import Openable
-from mmlandslide.scenes.inputs.rasters import RasterFile, alpha_indexes, layout_of
+from mmlandslide.scenes.inputs.formats.side_files import alpha_indexes
+from mmlandslide.scenes.inputs.rasters import RasterFile, layout_of
 
 #: Outside of these is no land on earth (-430 to 8849 m): what files hold where they have no
 #: elevation, whatever value they say that is.

@@ -1,9 +1,8 @@
 """Raster files.
 
-Opened by what they hold, never by what they are called, and read in windows on a grid of their own
-or another. Only GeoTIFF, JPEG 2000 and virtual rasters (VRT) are read, from folders or a .zip; a
-VRT is built anew from what is understood of it. What a file says of itself - no data, masks inside
-and beside it, transparency, scale and offset - is heeded.
+Opened by what they hold, never by what they are called, and read in windows on any grid: GeoTIFF,
+JPEG 2000 and virtual rasters, from folders or a .zip. What a file says of itself - no data, masks
+inside and beside it, transparency, scale and offset - is heeded.
 """
 
 import os
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
@@ -27,9 +26,16 @@ from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.formats import derived_raster
 from mmlandslide.scenes.inputs.formats.bombs import require_small_blocks
+from mmlandslide.scenes.inputs.formats.derived_raster import Layout, layout
 from mmlandslide.scenes.inputs.formats.gdal import reading
 from mmlandslide.scenes.inputs.formats.openable import Openable, openable
-from mmlandslide.scenes.inputs.formats.side_files import SideFacts, side_facts, side_mask
+from mmlandslide.scenes.inputs.formats.side_files import (
+    SideFacts,
+    agree,
+    is_masked,
+    side_facts,
+    side_mask,
+)
 
 #: Metadata that lead GDAL from a file of any format to another file or URL.
 _LEADS_AWAY = {'OVERVIEWS': 'OVERVIEW_FILE', 'GEOLOCATION': 'X_DATASET'}
@@ -120,8 +126,8 @@ class RasterFile:
             bands = masks.count
         self._opened.files = (*source.files, *beside.files)
         self._opened.virtual = True
-        layout = _layout(source.name, dataset)
-        self._opened.name = derived_raster.with_mask(layout, beside.name, bands, dataset.nodata)
+        found = layout(source.name, dataset)
+        self._opened.name = derived_raster.with_mask(found, beside.name, bands, dataset.nodata)
         return rasterio.open(self._opened.name, driver='VRT')
 
     @property
@@ -156,12 +162,12 @@ class RasterFile:
     def _warped(self, dataset: DatasetReader) -> DatasetReader | WarpedVRT:
         if self.frame is None or self.frame.same_grid(_frame_of(dataset, self.path)):
             return dataset
-        nodata, masked = self._nodata_of(dataset), _is_masked(dataset)
+        nodata, masked = self._nodata_of(dataset), is_masked(dataset)
         voids = [value for value in (nodata, *self.voids) if value is not None]
         with reading(self.path):
             if masked or len(voids) > 1:  # the warper heeds one statement
-                layout = _layout(self._opened.name, dataset)
-                text = derived_raster.without_voids(layout, voids, masked)
+                found = layout(self._opened.name, dataset)
+                text = derived_raster.without_voids(found, voids, masked)
                 dataset, nodata = rasterio.open(text, driver='VRT'), np.nan
                 self._opened.virtual = True
             return WarpedVRT(
@@ -184,7 +190,7 @@ class RasterFile:
 
     def _nodata_of(self, dataset: DatasetReader) -> float | None:
         stated, beside = dataset.nodata, next(iter(self.side.nodata.values()), None)
-        if self.nodata is None and not _agree(stated, beside):
+        if self.nodata is None and not agree(stated, beside):
             remedy = (
                 'Name the right one: --nodata for the bands, `gdal_edit.py -a_nodata` for others'
             )
@@ -257,7 +263,7 @@ class RasterFile:
     def _part(self, indexes: tuple[int, ...], **how: Any) -> np.ndarray:
         """Return float32 values that are read inside the frame, NaN where they are not known."""
         nodata, on_frame = self.used_nodata, self._opened.on_frame
-        heeded = not self.zero_is_data or _is_masked(on_frame)
+        heeded = not self.zero_is_data or is_masked(on_frame)
         with reading(self.path, opens=self._opened.virtual):
             values = on_frame.read(list(indexes), masked=heeded, **how)
         known = np.asarray(np.ma.filled(values.astype(np.float32), np.nan))
@@ -272,36 +278,10 @@ def _opened(source: Openable) -> DatasetReader:
     return rasterio.open(Path(source.name) if plain else source.name, driver=source.driver)
 
 
-def alpha_indexes(dataset: DatasetReader) -> tuple[int, ...]:
-    """Return the bands of a file that say how opaque the others are, from 1."""
-    return tuple(
-        index for index, kind in enumerate(dataset.colorinterp, 1) if kind == ColorInterp.alpha
-    )
-
-
-def _is_masked(dataset: DatasetReader) -> bool:
-    """Return whether a mask or transparency says where data are, beside any value."""
-    flags = {flag for band in dataset.mask_flag_enums for flag in band}
-    return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
-
-
-def _agree(one: float | None, other: float | None) -> bool:
-    """Return whether two statements are equal, or one of them is missing."""
-    if one is None or other is None:
-        return True
-    return bool(np.isclose(one, other, rtol=1e-6, equal_nan=True))
-
-
-def layout_of(file: RasterFile) -> derived_raster.Layout:
+def layout_of(file: RasterFile) -> Layout:
     """Return what a virtual raster of our own needs to know of a file."""
     dataset = file.dataset
-    return _layout(file._opened.name, dataset)
-
-
-def _layout(name: str, dataset: DatasetReader) -> derived_raster.Layout:
-    return derived_raster.Layout(
-        name, dataset.height, dataset.width, dataset.transform, dataset.crs, dataset.dtypes
-    )
+    return layout(file._opened.name, dataset)
 
 
 def _wrapped(dataset: DatasetReader) -> CRS | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import scene_files
+from rasterio import warp
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
@@ -83,7 +84,7 @@ def test_no_data_does_not_bleed_into_what_is_warped(tmp_path):
 def test_a_file_of_another_projection_lands_where_it_belongs(tmp_path):
     # One bright degree-grid pixel of about 30 m around a known place.
     x, y = GRID.transform * (3, 3)
-    (lon,), (lat,) = rasterio.warp.transform(GRID.crs, 'EPSG:4326', [x], [y])
+    (lon,), (lat,) = warp.transform(GRID.crs, 'EPSG:4326', [x], [y])
     spot = np.zeros((5, 5), np.float32)
     spot[2, 2] = 1
     origin_xy = (lon - 2.5 * 4e-4, lat + 2.5 * 3e-4)

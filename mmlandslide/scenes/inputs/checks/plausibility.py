@@ -26,6 +26,8 @@ _BRIGHTEST, _BRIGHTEST_MEDIAN, _BRIGHT_BLUE, _BRIGHT_BLUE_WITH_OFFSET = (
 #: never below the second.
 _DARKEST_PEAK, _DARK_BLUE = 900.0, 500.0
 _BLUE = ('B1', 'B2')
+#: Bands in which plants or soil are bright.
+_INFRARED = ('B6', 'B7', 'B8', 'B9', 'B11')
 #: Ratio of a slope to that which its own elevation has; percent over degrees is at least 1.75,
 #: radians over degrees 0.017. Asked where the ground rises by more than the third, in degrees.
 _LEAST_RATIO, _MOST_RATIO, _RISING_DEG = 0.3, 1.5, 5.0
@@ -61,7 +63,7 @@ def require_brightness(
     most = _BRIGHT_BLUE_WITH_OFFSET if offset_open else _BRIGHT_BLUE
     if peak > _BRIGHTEST or median > _BRIGHTEST_MEDIAN or blue > most:
         limits = 'at most 20000, 7000 and 2000 in the brightest hundredth, the median and dark blue'
-    elif peak < _DARKEST_PEAK:
+    elif peak < _DARKEST_PEAK and set(_INFRARED) & set(light):
         limits = 'at least 900 in their brightest hundredth'
     else:
         return

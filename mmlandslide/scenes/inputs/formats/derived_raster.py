@@ -1,11 +1,12 @@
 """Virtual rasters of our own making: a file without its voids, files side by side, a mask beside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 from rasterio.transform import Affine, array_bounds
 
 
@@ -20,6 +21,7 @@ class Layout:
         transform: from (column, row) to map coordinates.
         crs: of the map; `None` without one.
         dtypes: of each band, as NumPy names them.
+        said: of each band, what the file says of it by the name of a virtual raster's element.
     """
 
     name: str
@@ -28,6 +30,28 @@ class Layout:
     transform: Affine
     crs: CRS | None
     dtypes: tuple[str, ...]
+    said: tuple[Mapping[str, str], ...] = ()
+
+
+def layout(name: str, dataset: DatasetReader) -> Layout:
+    """Return what a virtual raster needs to know of an open file.
+
+    Args:
+        name: under which GDAL opens it.
+        dataset: the file.
+    """
+    said = tuple(
+        {
+            'Description': dataset.descriptions[index] or '',
+            'UnitType': dataset.units[index] or '',
+            'Scale': repr(dataset.scales[index]),
+            'Offset': repr(dataset.offsets[index]),
+            'ColorInterp': dataset.colorinterp[index].name.capitalize(),
+        }
+        for index in range(dataset.count)
+    )
+    crs, dtypes = dataset.crs, dataset.dtypes
+    return Layout(name, dataset.height, dataset.width, dataset.transform, crs, dtypes, said)
 
 
 def without_voids(layout: Layout, voids: Sequence[float], masked: bool) -> str:
@@ -68,6 +92,8 @@ def with_mask(layout: Layout, mask_name: str, mask_bands: int, nodata: float | N
         _mask(root, mask_name, 1)
     for index, dtype in enumerate(layout.dtypes, 1):
         band = _band(root, index, nodata, _GDAL_TYPES.get(dtype, 'Float64'))
+        for tag, text in layout.said[index - 1].items() if layout.said else ():
+            SubElement(band, tag).text = text
         _source(band, layout.name, index, 'SimpleSource')
         if mask_bands > 1:
             _mask(band, mask_name, index)

@@ -97,10 +97,11 @@ def product_roots(folder: Path) -> list[Path]:
     found = {
         path.parent for depth in ('*/*.xml', '*/*/*.xml') for path in _metadata(folder.glob(depth))
     }
-    archives = [path for path in folder.glob('*.zip') if path.is_file() and _roots_in_archive(path)]
+    archives = [path for path in sorted(folder.glob('*.zip')) if path.is_file()]
+    packed = [root for path in archives for root in _roots_in_archive(path)]
     inner = [each for each in found if not any(other in each.parents for other in found)]
-    if found or archives:
-        return sorted([*inner, *archives])
+    if found or packed:
+        return sorted([*inner, *packed])
     bare = sorted(
         path for path in folder.iterdir() if path.is_dir() and _band_files(path.iterdir())
     )

@@ -1,4 +1,6 @@
-"""What GDAL's files beside a raster say of it: `.aux.xml` (a few facts) and `.msk` (its mask).
+"""What a raster, and GDAL's files beside it, say of where data are.
+
+Beside it lie `.aux.xml` (a few facts) and `.msk` (its mask).
 
 GDAL itself never reads them here: an `.aux.xml` may name any file or URL.
 """
@@ -7,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
+import numpy as np
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
 
 from mmlandslide.errors import SceneError
 
@@ -64,3 +69,23 @@ def side_mask(path: Path) -> Path | None:
     """Return the mask beside a raster; `None` where there is none."""
     beside = path.with_name(f'{path.name}.msk')
     return beside if beside.is_file() else None
+
+
+def alpha_indexes(dataset: DatasetReader) -> tuple[int, ...]:
+    """Return the bands of a file that say how opaque the others are, from 1."""
+    return tuple(
+        index for index, kind in enumerate(dataset.colorinterp, 1) if kind == ColorInterp.alpha
+    )
+
+
+def is_masked(dataset: DatasetReader) -> bool:
+    """Return whether a mask or transparency says where data are, beside any value."""
+    flags = {flag for band in dataset.mask_flag_enums for flag in band}
+    return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+
+
+def agree(one: float | None, other: float | None) -> bool:
+    """Return whether two statements are equal, or one of them is missing."""
+    if one is None or other is None:
+        return True
+    return bool(np.isclose(one, other, rtol=1e-6, equal_nan=True))

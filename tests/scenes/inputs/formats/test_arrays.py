@@ -78,5 +78,5 @@ def test_other_arrays_are_refused(array, got):
 
 def test_uneven_coordinates_are_refused():
     array = labelled(spatial_ref=utm()).assign_coords(x=[0.0, 10.0, 30.0])
-    with pytest.raises(ConfigError, match='even coordinates, got steps of 10.0 to 20.0 in x'):
+    with pytest.raises(ConfigError, match=r'even coordinates, got steps of 10\.0 to 20\.0 in x'):
         placed_array(array)
