@@ -17,11 +17,15 @@ from rich.text import Text
 from mmlandslide import files
 from mmlandslide.errors import ConfigError
 from mmlandslide.study.execute import LEAKAGE, Execution, Record, finished
+from mmlandslide.study.inputs.results_file import read_results, renewed
 from mmlandslide.study.plan import Plan, plan
+from mmlandslide.study.protocols import protocol_facts, require_apart
 from mmlandslide.study.report import formatting, report
 from mmlandslide.study.report.marked_pages import write_between
+from mmlandslide.study.report.protocol_text import protocol_name, split_note
 from mmlandslide.study.report.tables import markdown
-from mmlandslide.study.results import RESAMPLED, collect
+from mmlandslide.study.results import collect
+from mmlandslide.study.runs import RESAMPLED
 from mmlandslide.study.specification import read
 from mmlandslide.study.training_log import steps_done
 from mmlandslide.study.trial import Stage
@@ -78,6 +82,19 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
     help='Write the weights of finished trainings to a folder of their own: safetensors and a '
     'model-index.yml.',
 )
+@click.option(
+    '--strict-splits',
+    is_flag=True,
+    help='Refuse a protocol that scores tiles beside training tiles, instead of marking it.',
+)
+@click.option(
+    '--results',
+    'results_path',
+    metavar='RESULTS.JSON',
+    type=click.Path(path_type=Path),
+    help='Run nothing: bring this file of an earlier run, and the report.html beside it, to what '
+    'is known of the splits today, and renew tables and pages from it.',
+)
 def command(
     study: Path,
     dry_run: bool,
@@ -85,6 +102,8 @@ def command(
     markdown_path: Path | None,
     pages: tuple[Path, ...],
     zoo_path: Path | None,
+    strict_splits: bool,
+    results_path: Path | None,
 ) -> None:
     """Train and score every trial of a study through `mim`; write results, tables and a report.
 
@@ -94,9 +113,13 @@ def command(
 
     Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
     """
-    if dry_run and (zoo_path or pages):
-        raise click.UsageError('--dry-run writes nothing: leave it out, or --publish and --page')
+    _require_one_purpose(dry_run, results_path, zoo_path, pages)
     planned = plan(read(study))
+    if strict_splits:
+        require_apart(planned)
+    if results_path:
+        _renew(planned, results_path, markdown_path, [*pages], study.stem)
+        return
     if dry_run:
         _show_plan(planned)
         return
@@ -120,6 +143,33 @@ def command(
         raise SystemExit(STOPPED)
     if any(run['status'] != 'finished' for cell in results['cells'] for run in cell['runs']):
         raise SystemExit(1)
+
+
+def _require_one_purpose(
+    dry_run: bool, results_path: Path | None, zoo_path: Path | None, pages: tuple[Path, ...]
+) -> None:
+    """Refuse options that contradict each other."""
+    if dry_run and (zoo_path or pages or results_path):
+        remedy = 'leave it out, or --publish, --page and --results'
+        raise click.UsageError(f'--dry-run writes nothing: {remedy}')
+    if results_path and zoo_path:
+        raise click.UsageError('--results runs nothing: leave it out, or --publish')
+
+
+def _renew(
+    planned: Plan, path: Path, markdown_path: Path | None, pages: list[Path], name: str
+) -> None:
+    """State today's knowledge of the splits in results whose predictions are gone."""
+    results = renewed(read_results(path), protocol_facts(planned))
+    files.write_json(path, results)
+    if path.with_name('report.html').is_file():
+        report.renew_note(path.with_name('report.html'), results)
+    if markdown_path:
+        files.write_atomic(markdown_path, markdown(results))
+    for page in pages:
+        write_between(page, name, results)
+    for protocol in results['protocols']:
+        click.echo(f'{protocol}: {split_note(results, protocol)}')
 
 
 @contextmanager
@@ -210,7 +260,8 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
     for cell in results['cells']:
         done = sum(run['status'] == 'finished' for run in cell['runs'])
         scores = [formatting.number(formatting.mean(cell, name)) for name in RESAMPLED]
-        names = [Text(cell[factor]) for factor in ('backbone', 'strategy', 'protocol')]
+        protocol = protocol_name(results, cell['protocol'])
+        names = map(Text, (cell['backbone'], cell['strategy'], protocol))
         labels = formatting.percent(cell['label_fraction'])
         table.add_row(*names, labels, f'{done} of {len(cell["runs"])}', *scores)
     console = Console()
@@ -233,7 +284,7 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
 
 def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
     """Publish finished trainings, and name the conditions without any."""
-    from mmlandslide.study.publish import publish  # loads torch: seconds
+    from mmlandslide.study.zoo.publish import publish  # loads torch: seconds
 
     zoo = publish(planned, results, folder)
     for condition in zoo.left_out:

@@ -10,7 +10,8 @@ import numpy as np
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.hosts import stack_in_use
-from mmlandslide.study.cfg_options import Options, word
+from mmlandslide.study.inputs.cfg_options import Options, word
+from mmlandslide.study.inputs.tile_list import TileList, read_tile_list
 from mmlandslide.study.specification import (
     Backbone,
     Pretraining,
@@ -19,7 +20,6 @@ from mmlandslide.study.specification import (
     Specification,
     Strategy,
 )
-from mmlandslide.study.tile_list import TileList, read_tile_list
 from mmlandslide.study.trial import Condition, Stage
 
 #: What `mim` calls MMDetection, by the installed stack.

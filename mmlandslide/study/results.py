@@ -1,54 +1,25 @@
 """Scores, intervals and verdicts of a study, from the files that its tests leave."""
 
-import json
-import math
 import statistics as plain
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlandslide.errors import ConfigError, LandslideError
-from mmlandslide.evaluation.results import tile_result
+from mmlandslide.errors import LandslideError
+from mmlandslide.evaluation.bootstrap import RESAMPLES, draw, interval
 from mmlandslide.study import statistics
 from mmlandslide.study.environment import environment
 from mmlandslide.study.execute import Record, finished
 from mmlandslide.study.plan import Plan
+from mmlandslide.study.protocols import protocol_facts
+from mmlandslide.study.runs import RESAMPLED, Run, read_run
 from mmlandslide.study.trial import Condition, Stage, Trial
 
 SCHEMA = 2
-RESAMPLES = 1000
-#: Scores that have intervals and verdicts.
-RESAMPLED = ('AP50', 'AP')
-_SAME = 1e-9
 NOT_MEASURED = 'not measured'
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One finished trial.
-
-    Attributes:
-        seed: of the detector.
-        metrics: of `metrics.json`; `None` = not defined.
-        matched: its detections.
-    """
-
-    seed: int
-    metrics: dict[str, float | None]
-    matched: statistics.Matched
-
-    @cached_property
-    def resampled(self) -> dict[str, NDArray[np.float64]]:
-        """Score -> its value on each resample.
-
-        Those of equally many tiles are the same resamples.
-        """
-        draws = statistics.draw(len(self.matched.tile_ids), 1, RESAMPLES)
-        return statistics.average_precisions(self.matched, draws.counts)
 
 
 def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
@@ -59,7 +30,7 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         records: stage name -> what became of it.
 
     Raises:
-        DatasetError: a claim compares conditions that were scored on other tiles.
+        DatasetError: a claim within a protocol compares conditions scored on other tiles.
     """
     runs, broken = _read_runs(plan)
     done = {
@@ -72,7 +43,8 @@ def collect(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
         'revisions': _noted(plan, records, 'revision', ', '),
         'machines': _noted(plan, records, 'machine', '; '),
         'environment': environment(),
-        'bootstrap': {'resamples': RESAMPLES, 'over': ['tiles', 'seeds'], 'level': 0.95},
+        'bootstrap': {'resamples': RESAMPLES, 'over': ['groups of tiles', 'seeds'], 'level': 0.95},
+        'protocols': protocol_facts(plan, done),
         'cells': [
             _cell(condition, trials, done[condition], records, broken)
             for condition, trials in plan.conditions.items()
@@ -93,7 +65,8 @@ def _read_runs(plan: Plan) -> tuple[dict[Trial, Run], dict[Trial, str]]:
     for trial in plan.trials:
         if finished(trial.test):
             try:
-                runs[trial] = _run(trial)
+                protocol = plan.specification.protocols[trial.condition.protocol]
+                runs[trial] = read_run(trial, protocol.grouping)
             except LandslideError as error:
                 broken[trial] = str(error)
     return runs, broken
@@ -118,6 +91,7 @@ def _cell(
         'scored_tiles': len(runs[0].matched.tile_ids) if runs else None,
         'true_boxes': int(runs[0].matched.num_true.sum()) if runs else None,
         'scores': _scores(runs) if runs else {},
+        'scenes': _scenes(runs),
         'runs': [
             {
                 'seed': trial.seed,
@@ -170,83 +144,76 @@ def _scores(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
         }
     for name in RESAMPLED:
         defined = scores[name]['mean'] is not None
-        scores[name]['interval'] = (
-            list(statistics.interval(_means(runs, name))) if defined else None
-        )
+        scores[name]['interval'] = list(interval(_means(runs, name))) if defined else None
     return scores
 
 
-def _means(runs: Sequence[Run], name: str) -> NDArray[np.float64]:
-    draws = statistics.draw(len(runs[0].matched.tile_ids), len(runs), RESAMPLES)
-    return statistics.resampled_means(np.stack([run.resampled[name] for run in runs]), draws)
+def _scenes(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Return the scores of each scene; empty where the scenes of the tiles are not known."""
+    return {
+        name: {
+            'scored_tiles': len(part.matched.tile_ids),
+            'true_boxes': int(part.matched.num_true.sum()),
+            **part.grouping.as_dict(),
+            'scores': _scores([run.scenes[name] for run in runs]),
+        }
+        for name, part in (runs[0].scenes if runs else {}).items()
+    }
+
+
+def _means(runs: Sequence[Run], name: str, draw_seed: int = 0) -> NDArray[np.float64]:
+    """Return a score's mean over the drawn seeds of each resample."""
+    draws = draw(runs[0].grouping, len(runs), seed=draw_seed)
+    values = np.stack([run.resampled(draw_seed)[name] for run in runs])
+    return statistics.resampled_means(values, draws)
 
 
 def _difference(
     condition: Condition, other: Condition, done: Mapping[Condition, Sequence[Run]], where: str
 ) -> dict[str, Any]:
-    """Return the paired differences of two conditions, over the seeds that both have."""
+    """Return the differences of two conditions, over the seeds that both have.
+
+    Within a protocol they are paired, on the same resamples. Between protocols the tiles are
+    others, and so are the resamples; the scenes that both score are compared one by one too.
+    """
     both = sorted({run.seed for run in done[condition]} & {run.seed for run in done[other]})
     pair = [[run for run in done[each] if run.seed in both] for each in (condition, other)]
-    if both:
+    paired = condition.protocol == other.protocol
+    if both and paired:
         statistics.require_same_tiles([run.matched for runs in pair for run in runs], where)
+    shared = [] if paired or not both else [*pair[0][0].scenes]
     return {
         'of': asdict(condition),
         'over': asdict(other),
         'seeds': both,
-        **{
-            name: _verdict(pair[0], pair[1], name) if both else {'verdict': NOT_MEASURED}
-            for name in RESAMPLED
+        'paired': paired,
+        **_verdicts(pair[0], pair[1], paired),
+        'scenes': {
+            name: _verdicts(*_on_scene(pair, name), paired)
+            for name in shared
+            if name in pair[1][0].scenes
         },
     }
 
 
-def _verdict(runs: Sequence[Run], others: Sequence[Run], name: str) -> dict[str, Any]:
+def _on_scene(pair: Sequence[Sequence[Run]], name: str) -> tuple[list[Run], list[Run]]:
+    of, over = ([run.scenes[name] for run in runs] for runs in pair)
+    return of, over
+
+
+def _verdicts(runs: Sequence[Run], others: Sequence[Run], paired: bool) -> dict[str, Any]:
+    return {name: _verdict(runs, others, name, paired) for name in RESAMPLED}
+
+
+def _verdict(runs: Sequence[Run], others: Sequence[Run], name: str, paired: bool) -> dict[str, Any]:
     values = [[run.metrics[name] for run in side] for side in (runs, others)]
     known = [[value for value in side if value is not None] for side in values]
-    if known != values:  # tiles without a true box
+    if known != values or not runs:  # tiles without a true box, or no seed that both have
         return {'verdict': NOT_MEASURED}
-    differences = _means(runs, name) - _means(others, name)
+    differences = _means(runs, name) - _means(others, name, draw_seed=0 if paired else 1)
     means = [plain.fmean(side) for side in known]
     return {
         'difference': means[0] - means[1],
-        'interval': list(statistics.interval(differences)),
+        'interval': list(interval(differences)),
         'verdict': statistics.verdict(differences),
     }
-
-
-def _run(trial: Trial) -> Run:
-    """Read the files of a trial's test, and check that the detections give its score again."""
-    metrics, predictions = (_json(trial.test, name) for name in trial.test.leaves)
-    try:
-        matched = statistics.match([tile_result(each) for each in predictions])
-        found = statistics.average_precisions(
-            matched, np.ones((1, len(matched.tile_ids)), np.int64)
-        )
-        stated = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(trial.test, error) from error
-    again = [float(found[name][0]) for name in RESAMPLED]
-    if not np.allclose(stated, again, rtol=0, atol=_SAME, equal_nan=True):
-        subject, where = f'{RESAMPLED} in metrics.json', trial.test.work_dir
-        got = f'{stated} against {again} from predictions.json'
-        remedy = 'Leave iou_thrs and max_dets of the evaluator as they are'
-        raise ConfigError.mismatch(subject, "be COCO's", got, where, remedy)
-    return Run(trial.seed, metrics, matched)
-
-
-def _json(stage: Stage, name: str) -> Any:
-    try:
-        return json.loads((stage.work_dir / name).read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise _unreadable(stage, error) from error
-
-
-def _unreadable(stage: Stage, error: Exception) -> LandslideError:
-    got = f'{type(error).__name__} {str(error)!r}'
-    return ConfigError.mismatch(
-        'files of a test',
-        'be those that LandslideMetric writes',
-        got,
-        stage.work_dir,
-        'Delete the folder',
-    )

@@ -6,16 +6,15 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from mmlandslide.errors import SplitOverlapError
-from mmlandslide.study.cfg_options import Options
-from mmlandslide.study.tile_list import ListedTiles
-from mmlandslide.study.trial import Factor
-from mmlandslide.study.yaml_model import (
-    ExistingFile,
+from mmlandslide.study.inputs.cfg_options import Options
+from mmlandslide.study.inputs.tile_list import GroupingName, ListedTiles, require_groups
+from mmlandslide.study.inputs.yaml_model import (
     FaultError,
     YamlModel,
     existing_file,
     read_yaml,
 )
+from mmlandslide.study.trial import Factor
 
 
 def _configs(found: Any) -> Any:
@@ -46,8 +45,8 @@ class Protocol(YamlModel):
     Attributes:
         train: tiles that train, and pre-train.
         score: tiles that `mim test` scores.
-        groups: file `id,group` of tiles that are resampled together; without it, blocks of
-            neighbours where the place of the tiles is known.
+        grouping: what intervals resample: `l4s_blocks` for blocks of neighbouring Landslide4Sense
+            training tiles, or a file `id,group`; `None` for single tiles.
         detect_options: of every detector.
         pretrain_options: of every pre-training.
         show_tiles: whether the report may show them; it may not where their licence does not let it
@@ -56,7 +55,7 @@ class Protocol(YamlModel):
 
     train: ListedTiles = Field(alias='train_ids')
     score: ListedTiles = Field(alias='score_ids')
-    groups: ExistingFile | None = None
+    grouping: GroupingName | None = None
     detect_options: Options = Field(default={})
     pretrain_options: Options = Field(default={})
     show_tiles: bool = True
@@ -68,6 +67,7 @@ class Protocol(YamlModel):
             got = f'{len(both)} that do both, such as {both[:3]}'
             expected = 'train on other tiles than it scores'
             raise FaultError('', expected, got, 'Split them', SplitOverlapError)
+        require_groups(self.score, self.grouping)
         return self
 
 
@@ -95,7 +95,7 @@ class Schedule(YamlModel):
 
 
 class Pretraining(Schedule):
-    """One pre-training; in its options `{previous}` stands for the work dir of the one before it.
+    """One pre-training; in its options `{previous}` is the work dir of the one before it.
 
     Attributes:
         config: of MMPretrain.
@@ -152,9 +152,6 @@ class Comparison(YamlModel):
             isinstance(value, list | dict) for value in (*self.of.values(), *self.over.values())
         ):
             raise FaultError('of', 'give each factor one value', got, 'Write one claim per line')
-        if 'protocol' in self.over:
-            remedy = 'Compare on the same tiles, that is within one protocol'
-            raise FaultError('over', 'leave the protocol as it is', self.over, remedy)
         return self
 
 

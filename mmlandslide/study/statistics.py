@@ -1,9 +1,8 @@
-"""What a study may claim.
+"""Average precision of resampled tiles and seeds, and verdicts on differences; pure NumPy.
 
-Average precision over resampled tiles and seeds, intervals, and verdicts on differences; pure
-NumPy. Tiles are resampled, not boxes, for boxes of one tile stand or fall together. Each tile is
-matched once; a resample only changes how often a tile counts, so that one takes a cumulative sum
-instead of an evaluation (percentile bootstrap: Efron and Tibshirani 1993, chapter 13).
+Groups of tiles are resampled (`evaluation.bootstrap`), not boxes, for boxes of one tile stand or
+fall together. Each tile is matched once; a resample only changes how often a tile counts, so that
+one takes a cumulative sum instead of an evaluation.
 """
 
 import hashlib
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmlandslide.errors import DatasetError
 from mmlandslide.evaluation.average_precision import RECALL_POINTS
+from mmlandslide.evaluation.bootstrap import Draws, interval
 from mmlandslide.evaluation.matching import hits
 from mmlandslide.evaluation.results import COCO_IOU_THRS, TileResult
 
@@ -30,7 +30,7 @@ class Matched:
 
     Attributes:
         tile_ids: of the set, in order, T of them.
-        tile: (D,) int, position of the tile of each detection; surest detection first, ties by
+        tile: (D,) int, position of the tile of each detection; by descending score, ties by
             tile, as COCO has them.
         hit: (10, D) bool, whether a detection is a hit at each IoU of COCO's.
         num_true: (T,) int, true boxes of each tile.
@@ -51,9 +51,9 @@ def match(tiles: Sequence[TileResult]) -> Matched:
         tiles: with unique ids; all labels are taken for one class, as all our data have one.
 
     Returns:
-        The matches; at most `MAX_DETS` detections a tile, the surest.
+        The matches; at most `MAX_DETS` detections per tile, those of the highest scores.
     """
-    ordered = [_surest(tile) for tile in sorted(tiles, key=lambda tile: tile.tile_id)]
+    ordered = [_highest(tile) for tile in sorted(tiles, key=lambda tile: tile.tile_id)]
     scores = np.concatenate([np.zeros(0), *(tile.scores.astype(np.float64) for tile in ordered)])
     tile = np.repeat(np.arange(len(ordered)), [len(each.scores) for each in ordered])
     hit = [
@@ -74,7 +74,25 @@ def match(tiles: Sequence[TileResult]) -> Matched:
     )
 
 
-def _surest(tile: TileResult) -> TileResult:
+def restricted(matched: Matched, kept: NDArray[np.bool_]) -> Matched:
+    """Return the detections of some of the tiles.
+
+    Args:
+        matched: of all tiles.
+        kept: (T,) tiles to keep.
+    """
+    position = np.cumsum(kept) - 1  # of a kept tile among the kept ones
+    detections = kept[matched.tile]
+    return Matched(
+        tuple(name for name, keep in zip(matched.tile_ids, kept, strict=True) if keep),
+        position[matched.tile[detections]],
+        matched.hit[:, detections],
+        matched.num_true[kept],
+        matched.truth,
+    )
+
+
+def _highest(tile: TileResult) -> TileResult:
     order = np.argsort(-tile.scores.astype(np.float64), kind='stable')[:MAX_DETS]
     return replace(
         tile,
@@ -87,7 +105,7 @@ def _surest(tile: TileResult) -> TileResult:
 def average_precisions(
     matched: Matched, counts: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return AP and AP50 of resampled sets, equal to those of COCO on a set that holds each tile so often.
+    """Return AP and AP50 of resampled sets, as COCO has them on sets with copies of tiles.
 
     Args:
         matched: of one model.
@@ -132,38 +150,6 @@ def _mean_precision(
     return float(np.append(envelope, 0.0)[at].mean())
 
 
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """Resamples that all cells of a protocol share, so that differences are paired.
-
-    Attributes:
-        counts: (R, T) int, how often a resample holds a tile.
-        seeds: (R, S) int, which of the S seeds, in their order, a resample averages over.
-    """
-
-    counts: NDArray[np.int64]
-    seeds: NDArray[np.int64]
-
-
-def draw(num_tiles: int, num_seeds: int, resamples: int = 1000, seed: int = 0) -> Draws:
-    """Draw tiles, and seeds, with replacement.
-
-    Seeds are drawn along, for a second training differs from the first by more than tiles explain;
-    with two or three of them, the part of the spread that they stand for is underestimated.
-
-    Args:
-        num_tiles: of the scored set.
-        num_seeds: of a cell.
-        resamples: to draw.
-        seed: of the draw.
-    """
-    generator = np.random.default_rng(seed)
-    counts = generator.multinomial(num_tiles, np.full(num_tiles, 1 / num_tiles), size=resamples)
-    return Draws(
-        counts.astype(np.int64), generator.integers(num_seeds, size=(resamples, num_seeds))
-    )
-
-
 def resampled_means(values: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
     """Return the mean over the drawn seeds of each resample.
 
@@ -177,45 +163,36 @@ def resampled_means(values: NDArray[np.float64], draws: Draws) -> NDArray[np.flo
     return values[draws.seeds, np.arange(values.shape[1])[:, None]].mean(axis=1)
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 2.5th and 97.5th percentile of resampled values.
-
-    Those that are not defined are left out.
-    """
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def verdict(differences: NDArray[np.float64]) -> str:
-    """Return what a paired bootstrap says.
+    """Return the verdict of a bootstrap.
 
     `better` or `worse` where the 95 % interval leaves out 0, else `not distinguishable`.
 
     Args:
-        differences: (R,) of the first cell's resampled score over the second's, on the same
+        differences: (R,) of the first condition's resampled score over the second's, on the same
             resamples.
     """
     low, high = interval(differences)
     return BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
 
 
-def require_same_tiles(cells: Sequence[Matched], where: object) -> None:
+def require_same_tiles(models: Sequence[Matched], where: object) -> None:
     """Refuse to pair models that were scored on other tiles, or against another truth.
 
     Args:
-        cells: to be compared.
+        models: to be compared.
         where: what was to compare them, for the error.
 
     Raises:
         DatasetError: they differ.
     """
-    first = cells[0]
-    if all(_truth(each) == _truth(first) for each in cells[1:]):
+    first = models[0]
+    if all(_truth(each) == _truth(first) for each in models[1:]):
         return
-    sizes = [f'{len(each.tile_ids)} tiles with {each.num_true.sum()} boxes' for each in cells]
+    sizes = [f'{len(each.tile_ids)} tiles with {each.num_true.sum()} boxes' for each in models]
     remedy = 'Compare within one protocol'
     raise DatasetError.mismatch(
-        'compared cells', 'be scored on the same tiles and boxes', sizes, where, remedy
+        'compared conditions', 'be scored on the same tiles and boxes', sizes, where, remedy
     )
 
 

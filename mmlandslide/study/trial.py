@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mmlandslide.study.cfg_options import words
+from mmlandslide.study.inputs.cfg_options import words
 
 Factor = Literal['backbone', 'strategy', 'protocol', 'label_fraction']
 #: What makes two conditions differ.
@@ -79,7 +79,7 @@ class Condition:
 
     def changed(self, levels: Mapping[Factor, Any]) -> 'Condition':
         """Return the condition with other levels of some factors."""
-        return replace(self, **levels)
+        return Condition(**(asdict(self) | dict(levels)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,3 +103,36 @@ def test_markup_in_a_name_is_text(place, options):
     assert result.exit_code == (0 if '--dry-run' in options else 3), result.output
     assert 'a [/b]' in result.output
     assert 'Swin[bold]T' in result.output or options == ['--dry-run']
+
+
+def grouped(place):
+    text = STUDY.replace('score.txt}', 'score.txt, grouping: l4s_blocks}')
+    (place / 'study.yaml').write_text(text)
+
+
+def test_strict_splits_refuse_scored_tiles_beside_training_tiles(place):
+    grouped(place)
+    result = study('study.yaml', '--strict-splits', '--dry-run')
+    assert result.exit_code == 1
+    assert "error: protocol 'study' must score no tile beside one that" in result.stderr
+    assert study('study.yaml', '--dry-run').exit_code == 0
+
+
+def test_older_results_are_brought_to_what_is_known_of_the_splits(place):
+    study('study.yaml', '--budget', '0s')
+    root, page = place / 'work_dirs/studies/study', place / 'page.md'
+    page.write_text('<!-- study: study, scores -->\n<!-- /study -->\n')
+    grouped(place)
+    more = ('--page', str(page), '--markdown', 'tables.md')
+    result = study('study.yaml', '--results', str(root / 'results.json'), *more)
+    assert result.exit_code == 0, result.output
+    assert 'study: Leaking: 1 of the 1 scored tiles share' in result.output
+    for path in (page, place / 'tables.md', root / 'report.html'):
+        assert 'study (leaking)' in path.read_text()
+    assert json.loads((root / 'results.json').read_text())['protocols']['study']['leaking']
+
+
+def test_to_renew_results_is_not_to_publish(place):
+    result = study('study.yaml', '--results', 'results.json', '--publish', 'zoo')
+    assert result.exit_code == 2
+    assert '--results runs nothing' in result.output

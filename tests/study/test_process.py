@@ -1,6 +1,9 @@
+import os
+
 import pytest
 
-from mmlandslide.study.process import LOG, reason
+from mmlandslide.errors import ConfigError
+from mmlandslide.study.process import LOG, exclusive, reason
 from mmlandslide.study.trial import Stage
 
 
@@ -39,3 +42,12 @@ def test_a_signal_is_the_reason_whatever_was_printed(said):
 
 def test_an_end_without_a_result_is_told(said):
     assert said('', 0) == 'ended with 0, but left no result; its last words: none'
+
+
+def test_a_system_without_process_groups_is_named(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, 'killpg')
+    with (
+        pytest.raises(ConfigError, match='study must run on Linux or macOS, got'),
+        exclusive(tmp_path),
+    ):
+        pass

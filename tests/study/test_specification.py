@@ -105,13 +105,6 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
             ('of: {strategy: MAE}', 'of: {strategy: [MAE]}'),
             r'compare.0.of must give each factor one value, got of ',
         ),
-        (
-            (
-                '{of: {strategy: MAE}, over: {strategy: scratch}}',
-                '{of: {protocol: a}, over: {protocol: b}}',
-            ),
-            r"compare.0.over must leave the protocol as it is, got \{'protocol': 'b'\} in study.yaml",
-        ),
         (('name:', 'name: ['), r'study must be YAML, got .*line .* in study.yaml'),
     ],
 )

@@ -2,16 +2,15 @@ import numpy as np
 import pytest
 
 from mmlandslide.errors import DatasetError
+from mmlandslide.evaluation.bootstrap import Draws, draw, single_tiles
 from mmlandslide.evaluation.results import TileResult
 from mmlandslide.evaluation.scoring import evaluate
 from mmlandslide.study.statistics import (
-    Draws,
     average_precisions,
-    draw,
-    interval,
     match,
     require_same_tiles,
     resampled_means,
+    restricted,
     verdict,
 )
 
@@ -34,7 +33,7 @@ def test_the_set_itself_scores_as_the_metric_does(random_tiles, seed):
 
 def test_a_resample_scores_as_the_metric_does_on_copies_of_the_tiles(random_tiles):
     tiles = random_tiles(7)
-    draws = draw(len(tiles), 1, resamples=60)  # more than one block of rows
+    draws = draw(single_tiles(len(tiles)), resamples=60)  # more than one block of rows
     found = average_precisions(match(tiles), draws.counts)
     for row in (0, 17, 59):
         copies = [
@@ -59,7 +58,7 @@ def test_a_set_by_hand(tile):
     assert found['AP'] == pytest.approx(found['AP50'], nan_ok=True)
 
 
-def test_only_the_hundred_surest_of_a_tile_count(tile):
+def test_only_the_hundred_highest_scores_of_a_tile_count(tile):
     # 100 false alarms are surer than the hit, which is then not looked at.
     tiles = [tile('a', [FAR] * 100 + [BOX], [0.9] * 100 + [0.5], [BOX])]
     assert average_precisions(match(tiles), ones(tiles))['AP50'] == pytest.approx([0.0])
@@ -72,27 +71,15 @@ def test_a_model_without_detections_scores_zero(tile):
     )
 
 
-def test_tiles_are_drawn_with_replacement_and_the_same_every_time():
-    draws = draw(50, 3, resamples=200)
-    assert (draws.counts.sum(axis=1) == 50).all()
-    assert draws.counts.max() > 1
-    assert set(draws.seeds.ravel()) == {0, 1, 2}
-    assert np.array_equal(draws.counts, draw(50, 3, resamples=200).counts)
-
-
 def test_a_resample_averages_over_the_seeds_that_it_drew():
     draws = Draws(np.ones((3, 1), np.int64), np.array([[0, 0], [0, 1], [1, 1]]))
     values = np.array([[0.1, 0.2, 0.3], [0.5, 0.6, 0.7]])  # (seeds, resamples)
     assert resampled_means(values, draws) == pytest.approx([0.1, (0.2 + 0.6) / 2, 0.7])
 
 
-def test_an_interval_leaves_out_a_fortieth_on_each_side_and_what_is_not_defined():
-    assert interval(np.array([*range(41), np.nan])) == (1.0, 39.0)
-
-
 def compared(ones_tiles, others_tiles):
     matched = [match(ones_tiles), match(others_tiles)]
-    draws = draw(len(ones_tiles), 1, resamples=200)
+    draws = draw(single_tiles(len(ones_tiles)), resamples=200)
     first, second = (average_precisions(each, draws.counts)['AP'] for each in matched)
     return verdict(first - second)
 
@@ -116,3 +103,14 @@ def test_models_of_other_tiles_or_truth_are_not_compared(tile):
     for other in ([tile('b', true=[BOX])], [tile('a', true=[BOX, FAR])], [tile('a', true=[FAR])]):
         with pytest.raises(DatasetError, match=message):
             require_same_tiles([first, match(other)], 'study.yaml')
+
+
+def test_some_tiles_of_a_set_score_as_a_set_of_their_own(random_tiles):
+    tiles = random_tiles(3)
+    kept = np.arange(len(tiles)) % 3 == 0
+    part = restricted(match(tiles), kept)
+    alone = match([each for each, keep in zip(tiles, kept, strict=True) if keep])
+    assert part.tile_ids == alone.tile_ids
+    assert average_precisions(part, ones(part.tile_ids)) == average_precisions(
+        alone, ones(part.tile_ids)
+    )

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from mmlandslide.study.training_log import training_loss
+from mmlandslide.study.training_log import steps_done, training_loss
+from mmlandslide.study.trial import Stage
 
 
 def log(work_dir, start, entries, torn=''):
@@ -45,3 +46,11 @@ def test_a_long_training_is_thinned_to_means(tmp_path):
 
 def test_a_training_that_has_logged_nothing_has_no_curve(tmp_path):
     assert [len(values) for values in training_loss(tmp_path)] == [0, 0]
+
+
+def test_the_last_whole_line_of_the_last_start_tells_the_step(tmp_path):
+    stage = Stage('a', 'detect', 'mmdet', 'a.py', {}, None, tmp_path, (), 1, ())
+    assert steps_done(stage) == 0
+    log(tmp_path, '20300101', losses((10, 9), (20, 8)))
+    log(tmp_path, '20300102', [*losses((30, 7)), {'step': 3, 'AP': 0.5}], torn='\n{"loss": 3, "st')
+    assert steps_done(stage) == 30

@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.results import NOT_MEASURED
+from mmlandslide.study.runs import RESAMPLED
 from mmlandslide.study.trial import FACTORS
 
 #: Scores beside AP50 and AP -> head of their column.
 MORE = {
+    'AP25': 'AP25',
+    'AP_centre30m': 'AP, centre within 30 m',
     'AP75': 'AP75',
     'AP_lt8px': 'AP < 8 px',
     'AP_8to16px': 'AP 8-16 px',
@@ -18,7 +21,9 @@ MORE = {
     'precision': 'precision',
     'recall': 'recall',
     'F1': 'F1',
-    'fp_per_empty_tile': 'false boxes per empty tile',
+    'fp_per_empty_tile': 'false positives per negative image',
+    'false_alarms_per_100km2': 'false alarms per 100 km²',
+    'D_ECE': 'D-ECE',
 }
 DASH = '-'
 #: Fewer seeds say nothing of how much one training differs from the next.
@@ -81,6 +86,12 @@ def score(cell: Mapping[str, Any], name: str) -> Score:
     return Score(
         text, '' if spread is None else f'± {number(spread)}', interval(ends) if ends else ''
     )
+
+
+def known_scores(cells: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return those of `MORE` that any condition has; older results have fewer."""
+    known = {name for cell in cells for name in cell['scores']}
+    return {name: head for name, head in MORE.items() if name in known}
 
 
 def difference(each: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The report of a study: one HTML page that needs no network, no script and no other file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -7,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
 from mmlandslide.errors import TileError
 from mmlandslide.files import write_atomic
 from mmlandslide.study.execute import Record, finished
 from mmlandslide.study.plan import Plan
-from mmlandslide.study.report import formatting, plots, tiles
+from mmlandslide.study.report import formatting, plots, protocol_text, tiles
 from mmlandslide.study.report.curves import RunOutcome, confusion, read_outcome
 from mmlandslide.study.report.reconstructions import reconstructions
-from mmlandslide.study.report.tables import ORIGINAL, ORIGINAL_PROTOCOL, original
-from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.report.tables import ORIGINAL, ORIGINAL_NOTE, ORIGINAL_PROTOCOL, original
+from mmlandslide.study.results import NOT_MEASURED
+from mmlandslide.study.runs import RESAMPLED
 from mmlandslide.study.statistics import BETTER, UNCLEAR, WORSE
 from mmlandslide.study.trial import FACTORS, Condition, Trial
 
@@ -48,6 +51,27 @@ def write(
         OSError: the disk is full, or nobody may write there.
     """
     write_atomic(path, page(plan, records, results))
+
+
+def renew_note(path: Path, results: Mapping[str, Any]) -> None:
+    """State below the title of a written report how its scored tiles lie to its training tiles.
+
+    For a report whose predictions are gone, which cannot be written anew.
+
+    Args:
+        path: of the page.
+        results: of the study.
+    """
+    names = dict.fromkeys(cell['protocol'] for cell in results['cells'])
+    lines = Markup('').join(
+        Markup('<p class="split">Protocol {}. {}</p>').format(
+            protocol_text.protocol_name(results, name), protocol_text.split_note(results, name)
+        )
+        for name in names
+    )
+    text = re.sub(r'<div id="splits">.*?</div>\n', '', path.read_text('utf-8'), flags=re.DOTALL)
+    head, title, body = text.partition('</h1>\n')
+    write_atomic(path, f'{head}{title}<div id="splits">{lines}</div>\n{body}')
 
 
 def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) -> str:
@@ -90,10 +114,12 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         originals=ORIGINAL,
         original=original,
         original_protocol=ORIGINAL_PROTOCOL,
+        original_note=ORIGINAL_NOTE,
         resampled=RESAMPLED,
         score=formatting.score,
         mean=formatting.mean,
-        more=formatting.MORE,
+        more=formatting.known_scores(results['cells']),
+        claim_note=lambda difference: protocol_text.claim_note(results, difference),
         confusion=_CONFUSION,
         kinds=tiles.KINDS,
         colors={'true': TRUTH_RGB, 'predicted': PREDICTION_RGB},
@@ -131,6 +157,10 @@ def _protocol(
     return {
         'place': place,
         'name': name,
+        'title': protocol_text.protocol_name(results, name),
+        'note': protocol_text.split_note(results, name),
+        'limit': protocol_text.limit_note(results, name),
+        'leaking': protocol_text.is_leaking(results, name),
         'about': plan.specification.protocols[name],
         'cells': cells,
         'scores': plots.scores(f'ap{place}', cells),

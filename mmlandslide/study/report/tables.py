@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mmlandslide.study.report import formatting
-from mmlandslide.study.results import NOT_MEASURED, RESAMPLED
+from mmlandslide.study.report import formatting, protocol_text
+from mmlandslide.study.results import NOT_MEASURED
+from mmlandslide.study.runs import RESAMPLED
 
 #: Protocol whose tiles are the original's, so that its numbers may stand beside the study's.
 ORIGINAL_PROTOCOL = 'study'
@@ -30,6 +31,13 @@ ORIGINAL: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
+#: What stands with the original study's numbers; `mmlandslide grid --leaks` counts the tiles.
+ORIGINAL_NOTE = (
+    'As published: 1440 training tiles, RGB, measured on 309 validation tiles, one seed. '
+    'Leaking: 302 of the 309 share an edge or corner with a training tile.'
+)
+
+
 def markdown(results: Mapping[str, Any]) -> str:
     """Return all tables.
 
@@ -39,9 +47,19 @@ def markdown(results: Mapping[str, Any]) -> str:
     parts = [f'## {markdown_text(results["name"])}', origin(results)]
     by_protocol = _by_protocol(results['cells'])
     for protocol, cells in by_protocol.items():
-        parts += [f'### Protocol {markdown_text(protocol)}', _scores(cells), _more(cells)]
+        title = markdown_text(protocol_text.protocol_name(results, protocol))
+        parts += [
+            f'### Protocol {title}',
+            markdown_text(protocol_text.split_note(results, protocol)),
+        ]
+        parts += [_scores(cells), *_scenes(cells), _more(cells)]
+        parts += filter(None, [markdown_text(protocol_text.limit_note(results, protocol))])
     parts += ['### Differences', *_differences(results)] if results['differences'] else []
-    parts += ['### The original study', _original()] if ORIGINAL_PROTOCOL in by_protocol else []
+    parts += (
+        ['### The original study (leaking)', ORIGINAL_NOTE, _original()]
+        if ORIGINAL_PROTOCOL in by_protocol
+        else []
+    )
     troubles = [
         (cell, run)
         for cell in results['cells']
@@ -55,7 +73,11 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def score_tables(results: Mapping[str, Any]) -> str:
     """Return the scores and the differences alone, for a page that has no room for more."""
-    parts = [_scores(cells) for cells in _by_protocol(results['cells']).values()]
+    parts = []
+    for protocol, cells in _by_protocol(results['cells']).items():
+        name = markdown_text(protocol_text.protocol_name(results, protocol))
+        note = markdown_text(protocol_text.split_note(results, protocol))
+        parts += [f'Protocol {name}. {note}', _scores(cells), *_scenes(cells)]
     parts += _differences(results) if results['differences'] else []
     return '\n\n'.join(parts) + '\n'
 
@@ -73,10 +95,13 @@ def origin(results: Mapping[str, Any]) -> str:
     packages = ', '.join(f'{name} {version}' for name, version in machine['packages'].items())
     gpus, level = ', '.join(machine['gpus']) or 'none', formatting.percent(bootstrap['level'])
     return (
-        f'Revision {", ".join(results["revisions"]) or "unknown"}. Trained on {formatting.trained_on(results)}. '
-        f'These tables were written on {machine["cores"]} cores {machine["cpu"]}, GPUs: {gpus}, with Python {machine["python"]}, '
-        f'{packages}. Each score is the mean over seeds, ± their standard deviation where there are two or more; in brackets the '
-        f'{level} interval of {bootstrap["resamples"]} resamples of {" and ".join(bootstrap["over"])}.'
+        f'Revision {", ".join(results["revisions"]) or "unknown"}. '
+        f'Trained on {formatting.trained_on(results)}. '
+        f'These tables were written on {machine["cores"]} cores {machine["cpu"]}, GPUs: {gpus}, '
+        f'with Python {machine["python"]}, {packages}. '
+        'Each score is the mean over seeds, ± their standard deviation where there are two or '
+        f'more; in brackets the {level} interval of {bootstrap["resamples"]} resamples of '
+        f'{" and ".join(bootstrap["over"])}.'
     )
 
 
@@ -99,7 +124,7 @@ def _scores(cells: Sequence[Mapping[str, Any]]) -> str:
         'labels',
         'seeds',
         *RESAMPLED,
-        *(['original AP50 / AP'] if beside else []),
+        *(['original AP50 / AP (leaking)'] if beside else []),
     ]
     return _table(head, rows)
 
@@ -112,21 +137,35 @@ def _seeds(cell: Mapping[str, Any]) -> str:
     return f'{sum(run["status"] == "finished" for run in cell["runs"])} of {len(cell["runs"])}'
 
 
+def _scenes(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the table of the scores by scene, none where no scene is known."""
+    rows = [
+        [
+            *_name(cell),
+            scene,
+            *(str(each[key]) for key in ('scored_tiles', 'interval_groups', 'true_boxes')),
+            *(' '.join(filter(None, formatting.score(each, name))) for name in RESAMPLED),
+        ]
+        for cell in cells
+        for scene, each in cell.get('scenes', {}).items()
+    ]
+    head = ['backbone', 'strategy', 'labels', 'scene', 'tiles', 'groups', 'boxes', *RESAMPLED]
+    return [_table(head, rows)] if rows else []
+
+
 def _more(cells: Sequence[Mapping[str, Any]]) -> str:
     """Return the other scores, means over seeds.
 
     Precision, recall and F1 at the threshold where F1 is highest on these tiles.
     """
     scored = [cell for cell in cells if cell['scores']]
+    known = formatting.known_scores(scored)
     rows = [
-        [
-            *_name(cell),
-            *(formatting.number(formatting.mean(cell, name)) for name in formatting.MORE),
-        ]
+        [*_name(cell), *(formatting.number(formatting.mean(cell, name)) for name in known)]
         for cell in scored
     ]
     return (
-        _table(['backbone', 'strategy', 'labels', *formatting.MORE.values()], rows)
+        _table(['backbone', 'strategy', 'labels', *known.values()], rows)
         if rows
         else 'No condition has been scored yet.'
     )
@@ -136,8 +175,13 @@ def _differences(results: Mapping[str, Any]) -> list[str]:
     """Return the table of differences and, where it has verdicts, their limits."""
     rows = []
     for each in map(formatting.difference, results['differences']):
-        verdicts = (_verdict(each[name]) for name in RESAMPLED)
-        rows.append([' - '.join(each['sides']), each['place'], str(len(each['seeds'])), *verdicts])
+        note = protocol_text.claim_note(results, each)
+        sides, seeds = ' - '.join(each['sides']), str(len(each['seeds']))
+        verdicts = [_verdict(each[name], note) for name in RESAMPLED]
+        rows.append([sides, each['place'], seeds, *verdicts])
+        for scene, found in each.get('scenes', {}).items():
+            verdicts = [_verdict(found[name], note) for name in RESAMPLED]
+            rows.append([f'{sides}, scene {scene}', each['place'], seeds, *verdicts])
     table, caution = (
         _table(['difference', 'of', 'seeds', *RESAMPLED], rows),
         formatting.caution(results),
@@ -145,10 +189,11 @@ def _differences(results: Mapping[str, Any]) -> list[str]:
     return [table, caution] if caution else [table]
 
 
-def _verdict(found: Mapping[str, Any]) -> str:
+def _verdict(found: Mapping[str, Any], note: str) -> str:
     if found['verdict'] == NOT_MEASURED:
         return NOT_MEASURED
-    return f'{formatting.number(found["difference"], signed=True)} {formatting.interval(found["interval"])}: {found["verdict"]}'
+    value = formatting.number(found['difference'], signed=True)
+    return f'{value} {formatting.interval(found["interval"])}: {found["verdict"]}{note}'
 
 
 def _original() -> str:

@@ -73,3 +73,10 @@ def test_a_comment_without_its_end_does_not_swallow_another_study(page, results)
 def test_a_missing_page_is_refused(results, tmp_path):
     with pytest.raises(MissingPathError, match=r'page must be a file, got nothing in .*none.md'):
         write_between(tmp_path / 'none.md', 'mine', results)
+
+
+def test_an_option_that_would_end_the_place_early_is_refused(page, results):
+    stages = results['cells'][0]['runs'][0]['stages']
+    stages[0]['command'] += " 'a=<!-- /study -->'"
+    with pytest.raises(ConfigError, match='tables must hold no HTML comment, got a comment in'):
+        write_between(page, 'other', results)

@@ -45,7 +45,8 @@ def study(*cells, ap=CLAIM, **more):
     }
     bootstrap = {'resamples': 1000, 'over': ['tiles', 'seeds'], 'level': 0.95}
     about = {'name': 'Mine', 'revisions': ['abc'], 'environment': machine, 'bootstrap': bootstrap}
-    return {**about, 'cells': cells or (cell(),), 'differences': [claim], **more}
+    about |= {'protocols': {}, 'cells': cells or (cell(),), 'differences': [claim]}
+    return about | more
 
 
 def rows(text, start):
@@ -66,7 +67,12 @@ def test_a_score_that_the_metric_does_not_give_is_a_dash():
         'Swin-Tiny | MAE | 100 %',
     )
     assert scores.endswith('| .3000 ± .0100 [.2000, .4000] | - | .3637 / .1304 |')
-    assert more == '| Swin-Tiny | MAE | 100 % | 10.5000 |' + ' - |' * 9
+    assert more == '| Swin-Tiny | MAE | 100 % | 10.5000 |'
+
+
+def test_a_score_that_only_another_condition_has_is_a_dash():
+    table = markdown(study(cell(), cell('KD', scores={'AP': score(0.1)})))
+    assert rows(table, 'Swin-Tiny | KD | 100 % | -') == ['| Swin-Tiny | KD | 100 % | - | - |']
 
 
 @pytest.mark.parametrize(('fraction', 'text'), [(0.004, '0.4 %'), (0.1, '10 %'), (0.125, '12.5 %')])
@@ -116,3 +122,17 @@ def test_the_machines_that_trained_are_told_apart_from_the_one_that_wrote():
     )
     assert 'Trained on machines that were not noted. These' in origin(study())
     assert 'in brackets the 95 % interval of 1000 resamples of tiles and seeds.' in text
+
+
+def test_html_and_markdown_in_names_are_text():
+    evil = {**cell(), 'backbone': '<b>A</b> `x` [y](z) | ![i](j)'}
+    text = markdown(study(evil, name='<script>'))
+    assert '<script>' not in text
+    assert '## &lt;script&gt;' in text
+    assert '| &lt;b&gt;A&lt;/b&gt; \\`x\\` [y\\](z) \\| \\![i\\](j) | MAE |' in text
+
+
+def test_a_fence_within_a_command_does_not_end_the_block():
+    odd = cell()
+    odd['runs'][0]['stages'][0]['command'] = "mim 'a=```'"
+    assert "\n`````\nmim 'a=```'\n`````" in markdown(study(odd))

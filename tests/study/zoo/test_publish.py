@@ -11,8 +11,8 @@ from mmlandslide.errors import CheckpointError, CheckpointMismatchError
 from mmlandslide.models.backbones.band_backbone import ResNet
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
 from mmlandslide.study.execute import Record
-from mmlandslide.study.publish import publish
 from mmlandslide.study.results import collect
+from mmlandslide.study.zoo.publish import publish
 from mmlandslide.weights.bridge import load_pretrained
 from mmlandslide.weights.inspection import inspect, sha256
 from mmlandslide.weights.lineage import stated, tiles_seen

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from mmlandslide.study.yaml_model import FaultError
+from mmlandslide.study.inputs.yaml_model import FaultError
 
 #: What a study sets itself in each training: an option that said otherwise would break how it
 #: counts, resumes or scores.

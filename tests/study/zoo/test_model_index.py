@@ -3,7 +3,7 @@ import pytest
 import yaml
 from mim.commands.search import convert2df
 
-from mmlandslide.study.model_index import Weights, files
+from mmlandslide.study.zoo.model_index import Weights, files
 
 DETECT, ENCODER = (
     'work/Swin-Tiny_MAE_study_100pct_seed0_11111111',

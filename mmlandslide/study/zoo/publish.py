@@ -12,12 +12,12 @@ from safetensors.torch import save
 
 from mmlandslide.errors import CheckpointError
 from mmlandslide.files import remove_leftovers, write_atomic
-from mmlandslide.study import model_index
 from mmlandslide.study.execute import finished
-from mmlandslide.study.model_index import Weights
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.report.formatting import condition_name
 from mmlandslide.study.trial import Stage, Trial
+from mmlandslide.study.zoo import model_index
+from mmlandslide.study.zoo.model_index import Weights
 from mmlandslide.weights import architecture, lineage
 from mmlandslide.weights.bridge import keymap_of
 from mmlandslide.weights.checkpoint_file import read_checkpoint

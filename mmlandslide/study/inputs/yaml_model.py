@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmlandslide.errors import ConfigError, LandslideError, MissingPathError
 
@@ -68,8 +68,6 @@ def existing_file(path: object) -> str:
     return path
 
 
-#: Path of a file that is there.
-ExistingFile = Annotated[str, BeforeValidator(existing_file)]
 Model = TypeVar('Model', bound=YamlModel)
 
 

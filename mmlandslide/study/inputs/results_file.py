@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmlandslide.errors import LandslideError
+from mmlandslide.evaluation.bootstrap import single_tiles
 from mmlandslide.study.execute import current_status
 from mmlandslide.study.results import SCHEMA
+
+_INTERVAL_KEYS = ('interval_unit', 'interval_groups', 'interval_tiles', 'interval_grouping_known')
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -42,8 +45,39 @@ def upgraded(results: Mapping[str, Any]) -> dict[str, Any]:
         return dict(results)
     if results['schema'] != 1:
         raise ValueError(f'schema {results["schema"]!r}')
-    cells = [{**cell, 'runs': list(map(_run, cell['runs']))} for cell in results['cells']]
-    return {**results, 'schema': SCHEMA, 'cells': cells}
+    cells = [
+        {**cell, 'scenes': {}, 'runs': list(map(_run, cell['runs']))} for cell in results['cells']
+    ]
+    differences = [{**each, 'paired': True, 'scenes': {}} for each in results['differences']]
+    return {
+        **results,
+        'schema': SCHEMA,
+        'protocols': {},
+        'cells': cells,
+        'differences': differences,
+    }
+
+
+def renewed(results: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return results with today's facts of the protocols; scores and intervals stay.
+
+    Args:
+        results: of an earlier run, whose predictions are gone.
+        facts: of the protocols, see `protocols.protocol_facts`.
+    """
+    protocols = {
+        name: {**each, **_stated_intervals(each, results['protocols'].get(name))}
+        for name, each in facts.items()
+    }
+    return {**results, 'protocols': protocols}
+
+
+def _stated_intervals(now: Mapping[str, Any], then: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the intervals resample, which was single tiles where it was not stated."""
+    if then is not None:
+        return {key: then[key] for key in (*_INTERVAL_KEYS, 'limit')}
+    alone = single_tiles(now['interval_tiles']).as_dict()
+    return {key: alone[key] for key in _INTERVAL_KEYS}
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
