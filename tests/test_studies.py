@@ -10,9 +10,9 @@ import pytest
 from config_faults import faults
 from mmengine.config import Config, DictAction
 
+from mmlandslide.study.inputs.results_file import read_results
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report.marked_pages import write_between
-from mmlandslide.study.inputs.results_file import read_results
 from mmlandslide.study.specification import read
 
 ROOT = Path(__file__).parent.parent
