@@ -16,8 +16,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from mmlandslide.datasets.storage import store
-from mmlandslide.engine import distributed
-from mmlandslide.engine.excepthook import one_line_excepthook
+from mmlandslide.engine import distributed, process
 from mmlandslide.errors import ConfigError
 from mmlandslide.evaluation.metric import LandslideMetric
 from mmlandslide.registry import MODEL_WRAPPERS
@@ -119,7 +118,7 @@ def main():
     }
     (out / f'{rank}.json').write_text(json.dumps(found))
     torch.distributed.barrier()
-    sys.excepthook = one_line_excepthook
+    process.install()
     raise ConfigError.mismatch(
         'a test', 'fail', os.environ['RANK'], 'both processes', 'Look for one line'
     )

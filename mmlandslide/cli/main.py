@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from mmlandslide import __version__
+from mmlandslide import __version__, signals
 from mmlandslide.errors import LandslideError
 
 #: Verb -> what it does; verb `x` is `command` in `mmlandslide/cli/x.py`.
@@ -67,7 +67,8 @@ class VerbGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""
         try:
-            return super().invoke(ctx)
+            with signals.ending():
+                return super().invoke(ctx)
         except LandslideError as error:
             raise _OneLine(str(error)) from error
         except OSError as error:

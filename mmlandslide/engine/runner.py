@@ -1,10 +1,7 @@
-"""The runner behind both hosts' train and test scripts.
+"""The runner of both hosts' train and test scripts: loading, saving and resuming."""
 
-The seam for loading, saving and resuming.
-"""
-
-import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +10,11 @@ from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
+from mmlandslide import signals
 from mmlandslide.datasets.l4s.protocols import apply_protocol
-from mmlandslide.engine import checkpoints, distributed
+from mmlandslide.engine import checkpoints, distributed, process
 from mmlandslide.engine.checkpoints import CheckpointContentHook
 from mmlandslide.engine.divergence import DivergenceHook
-from mmlandslide.engine.excepthook import one_line_excepthook
 from mmlandslide.engine.loading import admitted
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
@@ -57,7 +54,7 @@ class LandslideRunner(Runner):
         Raises:
             ConfigError: the config's `protocol` is unknown, or not for its data.
         """
-        sys.excepthook = one_line_excepthook
+        process.install()
         apply_protocol(cfg)
         work_dir = Path(cfg['work_dir'])
         with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
@@ -69,10 +66,15 @@ class LandslideRunner(Runner):
         Raises:
             StorageError: the work dir cannot be written to, or the disk is full; the last
                 checkpoint is then whole.
+            ConfigError: another training runs in the work dir.
             LandslideError: what else a user can cause.
         """
         work_dir = Path(self.work_dir)
-        with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
+        with (
+            checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)),
+            nullcontext() if self.rank else process.training_lock(work_dir),
+            signals.ending(process.tell),
+        ):
             return super().train()
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:

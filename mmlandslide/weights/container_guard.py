@@ -8,6 +8,7 @@ and what was read is looked at before it is used.
 """
 
 import pickletools
+import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -77,6 +78,9 @@ def kind(path: Path) -> str:
     if start.startswith(b'PK\x03\x04'):
         return TORCH_ZIP
     if start.startswith(b'\x80'):
+        # A tar may begin with pickles, as the name of its first member; torch would read the tar.
+        if tarfile.is_tarfile(path):
+            raise _mismatch('be a file of torch or safetensors', 'a tar archive', path)
         return TORCH_LEGACY
     raise _mismatch('be a file of torch or safetensors', f'one that starts with {start!r}', path)
 

@@ -1,5 +1,6 @@
 import copy
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from mmlandslide.errors import (
     MissingPathError,
     SplitOverlapError,
 )
+from mmlandslide.locks import exclusive
 from mmlandslide.recipes import adamw
 
 # What a checkpoint holds.
@@ -200,6 +202,28 @@ def test_a_checkpoint_takes_its_name_only_when_it_is_whole(data_root, tmp_path, 
         torch.load(tmp_path / 'new.pth', weights_only=True)['meta']['mmlandslide']['tile_ids']
         == TRAIN
     )
+
+
+# Two trainings in one work dir.
+
+
+def test_a_second_training_in_a_work_dir_is_refused_and_touches_nothing(data_root, tmp_path):
+    with exclusive(tmp_path / 'training.lock', 'training', tmp_path):
+        (tmp_path / '.epoch_1.pth.0123.tmp').write_text('half of it, by the other')
+        with pytest.raises(ConfigError, match=r'got training by process \d+ on .*--work-dir'):
+            train(data_root, tmp_path, epochs=1)
+        assert (tmp_path / '.epoch_1.pth.0123.tmp').exists()
+        assert not list(tmp_path.glob('*.pth'))
+
+
+def test_without_the_lock_a_second_training_deletes_what_the_first_one_writes(
+    data_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmlandslide.engine.process.training_lock', lambda _: nullcontext())
+    with exclusive(tmp_path / 'training.lock', 'training', tmp_path):
+        (tmp_path / '.epoch_1.pth.0123.tmp').write_text('half of it, by the other')
+        train(data_root, tmp_path, epochs=1)
+    assert not (tmp_path / '.epoch_1.pth.0123.tmp').exists()
 
 
 # Loading.
@@ -389,7 +413,16 @@ def test_an_error_out_of_a_worker_is_one_line_too(data_root, tmp_path, capsys):
 def test_any_other_error_keeps_its_traceback(data_root, tmp_path, capsys):
     LandslideRunner.from_cfg(config(data_root, tmp_path))
     sys.excepthook(ValueError, ValueError('not ours'), None)
-    assert capsys.readouterr().err.strip() == 'ValueError: not ours'
+    assert 'ValueError: not ours' in capsys.readouterr().err
+
+
+def test_a_hook_of_before_still_gets_what_is_not_ours(data_root, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, 'excepthook', lambda *args: seen.append(args))
+    for name in ('a', 'b'):  # twice, and yet it is called once
+        LandslideRunner.from_cfg(config(data_root, tmp_path / name))
+    sys.excepthook(ValueError, ValueError('not ours'), None)
+    assert [str(error) for _, error, _ in seen] == ['not ours']
 
 
 def test_a_part_that_would_load_what_happens_to_fit_is_refused_before_a_training(

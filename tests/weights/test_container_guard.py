@@ -1,9 +1,12 @@
+import tarfile
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError
 from mmlandslide.weights import container_guard
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 from mmlandslide.weights.container_guard import (
     SAFETENSORS,
     TORCH_LEGACY,
@@ -84,3 +87,23 @@ def test_a_tensor_of_a_rare_kind_is_not_called_code(tmp_path, made):
         match=r'must hold dense tensors .*_rebuild_.*Cast sparse, .*to dense float32 and save again',
     ):
         refuse_bombs(tmp_path / 'a.pth')
+
+
+def test_a_tar_that_begins_with_pickles_is_refused(tmp_path):
+    # torch < 2.6 opens it as its old `.tar`, past `weights_only` (CVE-2025-32434).
+    with tarfile.open(tmp_path / 'a.pth', 'w', format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo('PICKLES'))
+    content = bytearray((tmp_path / 'a.pth').read_bytes())
+    content[:20] = b'\x80\x02N.' * 5
+    content[148:156] = b' ' * 8
+    content[148:156] = b'%06o\0 ' % sum(content[:512])  # the header's checksum
+    (tmp_path / 'a.pth').write_bytes(content)
+    assert tarfile.is_tarfile(tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='got a tar archive'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_without_the_check_such_a_tar_counts_as_a_legacy_pickle(tmp_path, monkeypatch):
+    monkeypatch.setattr(container_guard.tarfile, 'is_tarfile', lambda path: False)
+    (tmp_path / 'a.pth').write_bytes(b'\x80\x02N.' * 5)
+    container_guard.refuse_bombs(tmp_path / 'a.pth')

@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mmlandslide.signals import shielded
+
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
@@ -50,7 +52,8 @@ class _Child:
         context = _context()
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, memory_bytes), daemon=True)
-        self.process.start()
+        with shielded():  # Ctrl+C reaches the group: the parent ends its children
+            self.process.start()
         theirs.close()
         self.pipe.recv()  # it is ready: starting up does not count against the first item's time
         self.item: tuple[int, Any] | None = None
@@ -179,8 +182,8 @@ class Readers:
 def _serve(pipe: Connection, memory_bytes: int) -> None:
     """Work on what comes through the pipe until the other end is closed."""
     _limit_memory(memory_bytes)
-    pipe.send('ready')
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        pipe.send('ready')
         while True:
             work, item = pipe.recv()
             try:

@@ -230,11 +230,21 @@ def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None
 
 
 def stamp(path: Path | None) -> list[str | int] | None:
-    """Return name, size and time of change of a file, `None` where there is none."""
+    """Return what changes with a file's content, `None` where there is no file.
+
+    Name, size, the time that a copy may keep (mtime), and two that it cannot (ctime, inode): a file
+    that was replaced by one of the same size and time is another file.
+    """
     if path is None or not path.exists():
         return None
     status = path.stat()
-    return [path.name, status.st_size, status.st_mtime_ns]
+    return [
+        path.name,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+    ]
 
 
 def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """Results of finished blocks on disk: for resuming, and for processes to hand them over."""
 
+import hashlib
 import io
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.scenes.inference.detections import COLUMNS, Detections
 
 _NAMES, _COMMITTING = 'block-*.npy', 'placing'
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,8 @@ class BlockFolder:
 
     def read(self, index: int) -> BlockResult | None:
         """Return the result of a block, `None` where it is not finished."""
-        with suppress(
-            OSError, ValueError, EOFError
-        ):  # a file that is not there, or that something else has spoiled
-            with self._file(index).open('rb') as file:
-                table, counts = (np.load(file, allow_pickle=False) for _ in range(2))
-            if table.dtype == np.float64 and table.ndim == 2 and table.shape[1] == COLUMNS:
-                windows, valid_px = counts.tolist()
-                return BlockResult(Detections(table), windows, valid_px)
+        with suppress(OSError, ValueError, EOFError):
+            return _decoded(self._file(index).read_bytes())
         return None
 
     def write(self, index: int, block: BlockResult) -> None:
@@ -88,12 +84,7 @@ class BlockFolder:
             StorageError: the disk is full, or nobody may write there.
         """
         try:
-            # Not into the file itself: NumPy writes that with C's buffers and would not notice that
-            # the last of them found no room.
-            content = io.BytesIO()
-            for array in (block.detections.table, np.array([block.windows, block.valid_px])):
-                np.save(content, array, allow_pickle=False)
-            write_atomic(self._file(index), content.getvalue())
+            write_atomic(self._file(index), _encoded(block))
         except OSError as error:
             remedy = 'Free space or allow writing there, then run the same command again: it resumes from the finished blocks'
             reason = repr(error.strerror or str(error))
@@ -138,3 +129,33 @@ class BlockFolder:
 
     def _file(self, index: int) -> Path:
         return self.path / _NAMES.replace('*', f'{index:06d}')
+
+
+def _encoded(block: BlockResult) -> bytes:
+    """Return a block as two NumPy arrays and a digest of them.
+
+    Not written into the file itself: NumPy writes that with C's buffers and would not notice that
+    the last of them found no room.
+    """
+    content = io.BytesIO()
+    counts = np.array([block.windows, block.valid_px], np.int64)
+    for array in (block.detections.table, counts):
+        np.save(content, array, allow_pickle=False)
+    return content.getvalue() + _digest(content.getvalue())
+
+
+def _decoded(content: bytes) -> BlockResult | None:
+    """Return what `_encoded` wrote, `None` for bytes that something else wrote or spoiled."""
+    arrays, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if digest != _digest(arrays):
+        return None
+    with io.BytesIO(arrays) as file:
+        table, counts = (np.load(file, allow_pickle=False) for _ in range(2))
+    if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != COLUMNS:
+        return None
+    windows, valid_px = (int(each) for each in counts)
+    return BlockResult(Detections(table), windows, valid_px)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -1,10 +1,12 @@
 import errno
+import io
 from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from mmlandslide.errors import StorageError
+from mmlandslide.scenes.inference import blocks as blocks_module
 from mmlandslide.scenes.inference.blocks import BlockFolder, BlockResult, BlocksInMemory
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.run_key import digest
@@ -96,3 +98,43 @@ def test_only_what_was_killed_while_committing_is_known_as_such(tmp_path):
     with blocks.while_committing():
         pass
     assert folder(tmp_path).committing
+
+
+def header(shape):
+    """Return the bytes of a `.npy` file of float64 without its values."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        content, {'descr': '<f8', 'fortran_order': False, 'shape': shape}
+    )
+    return content.getvalue()
+
+
+def planted(kept, content):
+    next(kept.path.iterdir()).write_bytes(content)
+    return kept.read(0)
+
+
+def changed(table=None, counts=(3, 100)):
+    content = io.BytesIO()
+    np.save(content, FOUND.detections.table if table is None else table)
+    np.save(content, np.array(counts))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    'content',
+    [header((10**11, 11)), changed(counts=(-5, 10**15)), changed(counts=(1.5, 2)), changed()],
+)
+def test_a_block_without_the_digest_of_its_writer_counts_as_not_finished(tmp_path, content):
+    kept = BlockFolder(tmp_path / 'a.gpkg', 'key')
+    kept.write(0, FOUND)
+    assert kept.read(0) is not None
+    assert planted(kept, content) is None
+
+
+def test_without_the_digest_a_negative_count_of_windows_is_taken(tmp_path, monkeypatch):
+    kept = BlockFolder(tmp_path / 'a.gpkg', 'key')
+    kept.write(0, FOUND)
+    content = changed(counts=(-5, 10))
+    monkeypatch.setattr(blocks_module, '_digest', lambda _: content[-16:])
+    assert planted(kept, content + content[-16:]).windows == -5

@@ -1,0 +1,61 @@
+"""The process of a training: alone in its work dir, ended in one line by errors and signals."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmlandslide import locks
+from mmlandslide.engine import distributed
+from mmlandslide.errors import LandslideError
+from mmlandslide.signals import Stopped
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+
+
+class OneLineHook:
+    """Shows mmlandslide's errors in one line, and leaves any other to the hook of before.
+
+    Of several processes, the first that fails speaks.
+
+    Args:
+        before: the process's hook so far, such as a debugger's or an error reporter's.
+    """
+
+    def __init__(self, before: Hook) -> None:
+        self.before = before
+
+    def __call__(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Show an error that nobody caught."""
+        if distributed.failed_before():
+            return
+        if isinstance(error, LandslideError):
+            # An error of a data loader's worker arrives with that worker's traceback in it.
+            message = str(error).rsplit(f'{kind.__name__}: ', 1)[-1].strip()
+            sys.stderr.write(f'error: {message}\n')
+        else:
+            self.before(kind, error, trace)
+
+
+def install() -> None:
+    """Make `OneLineHook` the process's hook, once."""
+    if not isinstance(sys.excepthook, OneLineHook):
+        sys.excepthook = OneLineHook(sys.excepthook)
+
+
+def training_lock(work_dir: Path) -> Any:
+    """Return the context in which a training has its work dir for itself.
+
+    Raises:
+        ConfigError: on entering, another training runs there.
+    """
+    remedy = 'Wait until it ends, or pass another --work-dir'
+    return locks.exclusive(work_dir / 'training.lock', 'training', work_dir, remedy)
+
+
+def tell(stopped: Stopped) -> None:
+    """Say in one line that a signal ended a training, and how it is continued."""
+    sys.stderr.write(f'stopped by {stopped.name}; go on with --resume\n')

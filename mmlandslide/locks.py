@@ -1,0 +1,172 @@
+"""Locks between processes: each lock file says who holds it, and nothing else is written or ended.
+
+A lock lasts as long as its process; of one that was killed nothing has to be cleaned up. The file
+is never truncated unless its content is a holder's, never followed through a link, and children
+that a process forks do not hold on to it.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+from mmlandslide.errors import ConfigError
+from mmlandslide.files import lock_now, open_lock
+
+_POLL_S = 0.2
+_LONGEST = 4096
+_BOOT = Path('/proc/sys/kernel/random/boot_id')
+_held: set[int] = set()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock.
+
+    Attributes:
+        doing: what it does, such as `training`.
+        pid: number of the process.
+        host: its machine.
+        boot: id of that machine's start, empty where the system tells none.
+        started: when the process started, in the clock ticks of the machine; `None` where the
+            system does not tell.
+        since: when it took the lock, UTC.
+    """
+
+    doing: str
+    pid: int
+    host: str
+    boot: str
+    started: int | None
+    since: str
+
+    @classmethod
+    def this(cls, doing: str) -> 'Holder':
+        """Return the running process."""
+        boot = _BOOT.read_text().strip() if _BOOT.is_file() else ''
+        now = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        return cls(
+            doing, os.getpid(), socket.gethostname(), boot, started_at(os.getpid()), since=now
+        )
+
+    def is_running_here(self) -> bool:
+        """Return whether this very process is proven to run on this machine, since this start."""
+        here = Holder.this(self.doing)
+        return (
+            self.started is not None
+            and (self.host, self.boot) == (here.host, here.boot)
+            and started_at(self.pid) == self.started
+        )
+
+    def __str__(self) -> str:
+        """Return who it is, for a message."""
+        return f'{self.doing} by process {self.pid} on {self.host} since {self.since}'
+
+
+def started_at(pid: int) -> int | None:
+    """Return when a process of this machine started (clock ticks), `None` where nobody tells."""
+    with suppress(OSError, ValueError, IndexError):
+        fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+        return int(fields[19])  # the 22nd of all, the first two being cut off
+    return None
+
+
+def holder_of(file: IO[bytes]) -> Holder | None:
+    """Return who an open lock file says holds it, `None` where it holds nothing of that form."""
+    file.seek(0)
+    try:
+        return Holder(**json.loads(file.read(_LONGEST)))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+@contextmanager
+def exclusive(
+    path: Path,
+    doing: str,
+    where: Path,
+    remedy: str = 'Wait until it ends',
+    waiting: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Hold a lock while a block runs.
+
+    Args:
+        path: of the lock file, in a folder that is there.
+        doing: what the block does, such as `training`.
+        where: what is locked, for messages.
+        remedy: what a user does who finds it locked.
+        waiting: is told once for what is waited; where `None`, nobody waits.
+
+    Raises:
+        ConfigError: another process holds the lock, and nobody waits.
+        OSError: the path is a symbolic link, or the folder cannot be written to. A file system
+            without locks is no error: nothing is locked there.
+    """
+    with open_lock(path) as file:
+        if _acquired(file, doing, where, remedy, waiting):
+            _sign(file, Holder.this(doing))
+            _held.add(file.fileno())
+        try:
+            yield
+        finally:
+            _held.discard(file.fileno())
+
+
+def _acquired(
+    file: IO[bytes],
+    doing: str,
+    where: Path,
+    remedy: str,
+    waiting: Callable[[str], None] | None,
+) -> bool:
+    """Lock a file; return whether its file system has locks."""
+    told = False
+    while True:
+        try:
+            if lock_now(file):
+                return True
+        except OSError:
+            return False
+        holder = holder_of(file)
+        if waiting is None:
+            raise ConfigError.mismatch(
+                str(where),
+                f'be used by one process at a time for {doing}',
+                str(holder or 'another process'),
+                file.name if isinstance(file.name, str) else where,
+                remedy,
+            )
+        if not told:
+            waiting(f'waiting for {where}: {holder or "another process"} holds it')
+            told = True
+        time.sleep(_POLL_S)
+
+
+def _sign(file: IO[bytes], holder: Holder) -> None:
+    """Write who holds a lock, unless the file holds something that no holder has written."""
+    file.seek(0, os.SEEK_END)
+    if file.tell() and holder_of(file) is None:
+        return
+    with suppress(OSError):  # a full disk keeps nobody from holding a lock
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(asdict(holder)).encode())
+        file.flush()
+
+
+def _forget() -> None:
+    """Close a forked child's copies of lock files, which would outlive its parent's."""
+    for descriptor in _held:
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_forget)

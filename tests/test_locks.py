@@ -1,0 +1,118 @@
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmlandslide import locks
+from mmlandslide.errors import ConfigError
+from mmlandslide.locks import Holder, exclusive, holder_of
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mmlandslide.locks import exclusive
+with exclusive(Path(sys.argv[1]), 'training', Path('work')):
+    print('held', flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Yield a lock file that another process holds, and that process."""
+    path = tmp_path / 'a.lock'
+    with subprocess.Popen([sys.executable, '-c', HOLD, str(path)], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        yield path, child
+        child.kill()
+
+
+def test_a_lock_that_is_held_says_who_holds_it(held):
+    path, child = held
+    with (
+        pytest.raises(ConfigError, match=rf'got training by process {child.pid} on .* since 20'),
+        exclusive(path, 'training', Path('work')),
+    ):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free_and_its_number_proves_nothing(held):
+    path, child = held
+    with path.open('rb') as file:
+        holder = holder_of(file)
+    assert holder.is_running_here()
+    child.kill()
+    child.wait()
+    assert not holder.is_running_here()
+    with exclusive(path, 'training', Path('work')):
+        pass
+
+
+def test_a_recycled_number_and_another_start_of_the_machine_are_told_apart():
+    this = Holder.this('training')
+    assert this.is_running_here()
+    for changed in ({'started': this.started + 1}, {'boot': 'other'}, {'host': 'elsewhere'}):
+        assert not Holder(**{**vars(this), **changed}).is_running_here()
+
+
+def test_a_wait_says_once_for_what_it_waits(held, monkeypatch):
+    path, child = held
+    told, naps = [], []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            child.kill()
+            child.wait()
+
+    monkeypatch.setattr(locks.time, 'sleep', nap)
+    with exclusive(path, 'building', Path('store'), waiting=told.append):
+        pass
+    assert len(told) == 1
+    assert f'waiting for store: training by process {child.pid} on' in told[0]
+
+
+def test_a_link_is_not_followed_and_its_file_stays(tmp_path):
+    (tmp_path / 'victim.txt').write_text('precious')
+    (tmp_path / 'a.lock').symlink_to('victim.txt')
+    with (
+        pytest.raises(OSError, match='symbolic links'),
+        exclusive(tmp_path / 'a.lock', 'x', tmp_path),
+    ):
+        pass
+    assert (tmp_path / 'victim.txt').read_text() == 'precious'
+
+
+def test_a_hard_link_to_something_else_is_locked_and_not_written(tmp_path):
+    (tmp_path / 'victim.txt').write_text('precious')
+    os.link(tmp_path / 'victim.txt', tmp_path / 'a.lock')
+    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
+        pass
+    assert (tmp_path / 'victim.txt').read_text() == 'precious'
+
+
+def test_the_last_holder_is_replaced(tmp_path):
+    for doing in ('a long piece of work', 'short'):
+        with exclusive(tmp_path / 'a.lock', doing, tmp_path):
+            assert json.loads((tmp_path / 'a.lock').read_text())['doing'] == doing
+
+
+def test_a_forked_child_does_not_hold_on_to_the_lock(tmp_path):
+    context = multiprocessing.get_context('fork')
+    begun, gate = context.Event(), context.Event()
+
+    def work():
+        begun.set()
+        gate.wait()
+
+    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
+        child = context.Process(target=work)
+        child.start()
+        begun.wait()
+    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
+        gate.set()
+    child.join()

@@ -1,0 +1,59 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from mmlandslide.signals import Stopped, ending
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from mmlandslide.files import replacing
+from mmlandslide.signals import ending
+with ending(), replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text('half')
+    print('writing', flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(('name', 'code'), [('SIGINT', 130), ('SIGTERM', 143), ('SIGHUP', 129)])
+def test_a_signal_ends_in_one_line_with_its_code_and_no_temporary_file(tmp_path, name, code):
+    command = [sys.executable, '-c', WRITES, str(tmp_path / 'out')]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as child:
+        child.stdout.readline()
+        child.send_signal(getattr(signal, name))
+        assert child.stderr.read() == f'stopped by {name}\n'
+    assert (child.returncode, list(tmp_path.iterdir())) == (code, [])
+
+
+def test_without_it_a_temporary_file_stays(tmp_path):
+    program = WRITES.replace('ending(), ', '')
+    command = [sys.executable, '-c', program, str(tmp_path / 'out')]
+    with subprocess.Popen(command, stdout=-1, text=True) as child:
+        child.stdout.readline()
+        child.terminate()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_handlers_of_before_are_back_after_the_block():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped), ending(lambda stopped: None):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_thread_leaves_signals_alone():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with ending():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
