@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 
+#: Where the wheel keeps `configs/` and `studies/`, as the hosts do, and where a clone does.
+_SHIPPED = (Path(__file__).parent / '.mim', Path(__file__).parents[1])
+
+
+def located(path: str | Path) -> Path:
+    """Return a file of `configs/` or `studies/`, that of the installation where there is no other.
+
+    Args:
+        path: as a config names it, from the folder of the run.
+    """
+    path = Path(path)
+    if path.exists() or path.is_absolute() or path.parts[:1] not in (('configs',), ('studies',)):
+        return path
+    return next((own for root in _SHIPPED if (own := root / path).is_file()), path)
+
+
 def read_config(path: str | Path, subject: str = 'config') -> 'Config':
     """Return a config.
 

@@ -8,6 +8,7 @@ imported.
 import importlib
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -18,11 +19,24 @@ from mmlandslide.errors import ConfigError
 #: imported (4.51.3 works).
 TRANSFORMERS_LIMIT = Version('4.52')
 
-#: Stack -> the command, given in this repository, that installs it with mmlandslide.
-INSTALL = {
-    'openmmlab': "pip install -c constraints.txt -e '.[openmmlab]'",
-    'onedl': "pip install -c constraints-onedl.txt -e '.[onedl]'",
-}
+_CONSTRAINTS = {'openmmlab': 'constraints.txt', 'onedl': 'constraints-onedl.txt'}
+
+
+def install_commands(root: Path) -> dict[str, str]:
+    """Return the command that installs each stack with mmlandslide.
+
+    Args:
+        root: folder that holds the package; where that is a clone, its constraints are used.
+    """
+    if all((root / name).is_file() for name in (*_CONSTRAINTS.values(), 'pyproject.toml')):
+        return {
+            stack: f"pip install -c {name} -e '.[{stack}]'" for stack, name in _CONSTRAINTS.items()
+        }
+    return {stack: f"pip install 'mmlandslide[{stack}]'" for stack in _CONSTRAINTS}
+
+
+#: Stack -> the command that installs it, as this installation can follow it.
+INSTALL = install_commands(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)

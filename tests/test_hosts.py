@@ -73,3 +73,10 @@ def test_multimodal_models_are_switched_off_only_where_transformers_breaks_them(
     assert (hosts.switch_off_multimodal(), dependency.WITH_MULTIMODAL) == (False, True)
     monkeypatch.setattr(hosts, 'version_of', {'transformers': '5.23.0'}.get)
     assert (hosts.switch_off_multimodal(), dependency.WITH_MULTIMODAL) == (True, False)
+
+
+def test_advice_fits_an_installation_without_a_clone(tmp_path):
+    assert hosts.install_commands(tmp_path)['openmmlab'] == "pip install 'mmlandslide[openmmlab]'"
+    for name in ('constraints.txt', 'constraints-onedl.txt', 'pyproject.toml'):
+        (tmp_path / name).touch()
+    assert '-e' in hosts.install_commands(tmp_path)['openmmlab']

@@ -22,6 +22,16 @@ def test_the_wheel_carries_the_stand_in_and_lists_it_for_uninstalling(tmp_path, 
         assert b'mmcv/_ext.py,sha256=' in wheel.read(record)
 
 
+def test_the_wheel_carries_configs_splits_and_studies(tmp_path):
+    [path] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=['standard'])
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+    for name in ('configs/pretrain/swin_mae.py', 'configs/splits/l4s_train.txt', 'model-index.yml'):
+        assert f'mmlandslide/.mim/{name}' in names
+    own = {f'mmlandslide/.mim/{path.relative_to(ROOT)}' for path in ROOT.glob('configs/*/*.py')}
+    assert own <= names
+
+
 def test_the_installed_stand_in_belongs_to_this_package():
     owned = [str(path) for path in metadata.files('mmlandslide') or ()]
     assert 'mmcv/_ext.py' in owned

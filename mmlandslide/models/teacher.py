@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmlandslide import bands as band_table
-from mmlandslide.configs import read_config
+from mmlandslide.configs import located, read_config
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.models.classifier import ImageClassifier
 from mmlandslide.registry import MODELS
@@ -62,6 +62,7 @@ class Teacher(nn.Module):
                 finite.
             CheckpointMismatchError: the checkpoint is of another architecture.
         """
+        stated, config = config, str(located(config))
         if not Path(config).is_file():
             remedy = (
                 'Run from the folder that holds configs/, '
@@ -71,7 +72,7 @@ class Teacher(nn.Module):
                 "the teacher's config", 'be a file', 'nothing', config, remedy
             )
         subject = "the teacher's checkpoint"
-        path, classifier = resolve(checkpoint, made_by=config, subject=subject), built(config)
+        path, classifier = resolve(checkpoint, made_by=stated, subject=subject), built(config)
         remedy = (
             f'Pass a checkpoint that {config} trained, or name the config that trained this one'
         )

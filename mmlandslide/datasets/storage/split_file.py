@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from mmlandslide.configs import located
 from mmlandslide.datasets.storage.index import TileRef, require_inside
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 
@@ -65,6 +66,7 @@ def read_split(split_file: Path, known: Collection[str], missing: str = 'refuse'
 
 def listed_ids(split_file: Path) -> list[str]:
     """Return the ids that a split file lists, known or not; errors as in `read_split`."""
+    split_file = located(split_file)
     if not split_file.is_file():
         raise MissingPathError.mismatch('split file', 'exist', 'no file', split_file, _REMEDY)
     require_inside(split_file.parent, split_file.parent, [split_file])
