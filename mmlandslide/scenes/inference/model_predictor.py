@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmlandslide.configs import native_scale, zoom_of_resize
 from mmlandslide.errors import ConfigError, MissingPathError
+from mmlandslide.evaluation.calibration import calibrated, calibration_of
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class ModelPredictor:
         bands: names of the backbone's input bands.
         fill: the mean of each band, which normalisation makes zero.
         zoom: factor by which windows are resized, as the config's test pipeline does.
+        calibration: what makes scores probabilities, where the checkpoint carries it (see
+            `mmlandslide calibrate`); `None` where it does not, and scores are the detector's own.
 
     Raises:
         MissingPathError: there is no such file.
@@ -66,6 +69,7 @@ class ModelPredictor:
         for note in self.notes:
             logger.warning(note)
         fill(self.model, checkpoint.get('state_dict', checkpoint), checkpoint_path)
+        self.calibration = calibration_of(self.record)
         self.device, self.amp = device, amp
         self.model.to(device)
         self.model.eval()
@@ -116,6 +120,11 @@ class ModelPredictor:
         half = torch.float16 if self.device.type == 'cuda' else torch.bfloat16
         with torch.autocast(self.device.type, half, enabled=self.amp):
             found: list[DetDataSample] = self.model.test_step(data)
+        if self.calibration is not None:
+            for each in found:
+                scores = each.pred_instances.scores
+                probable = calibrated(scores.float().cpu().numpy(), self.calibration)
+                each.pred_instances.scores = torch.from_numpy(probable).to(scores)
         return found
 
 

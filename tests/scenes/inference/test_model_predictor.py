@@ -14,6 +14,7 @@ from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoom_of
 from mmlandslide.scenes.inference.tiled_inference import predict
 from mmlandslide.scenes.inputs.tile_scene import scene_of
+from mmlandslide.weights.record_file import add_to_record
 
 CPU = torch.device('cpu')
 SETTINGS = Settings(window_px=32, overlap_px=12, score_thr=0.2)
@@ -111,6 +112,20 @@ def test_the_batch_size_moves_no_box(predictor, batch_size):
     nearest = np.abs(one.boxes_xyxy[:, None] - other.boxes_xyxy[None]).max(axis=-1).min(axis=1)
     assert nearest.max() < 1e-3
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+
+
+def test_scores_are_probabilities_where_the_checkpoint_carries_a_calibration(
+    files, predictor, tmp_path
+):
+    calibration = {'method': 'isotonic', 'scores': [0.0, 1.0], 'probabilities': [0.0, 0.5]}
+    path = add_to_record(files[1], {'calibration': calibration}, tmp_path / 'calibrated.pth')
+    image = tiny_detector.image(32, 32)[None]
+    (boxes, scores), (same_boxes, halves) = (
+        each.predict(image)[0] for each in (predictor, ModelPredictor(files[0], path, CPU))
+    )
+    assert len(scores) > 0
+    np.testing.assert_array_equal(boxes, same_boxes)
+    np.testing.assert_allclose(halves, scores / 2, rtol=1e-6)
 
 
 def test_half_precision_finds_about_the_same(files, predictor):
