@@ -238,8 +238,8 @@ def _show_plan(planned: Plan) -> None:
         stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)
     ]
     console.print(
-        f'{len(planned.trials)} trials, {len(planned.stages)} stages; to do: {len(left)} trainings, '
-        f'{sum(stage.steps for stage in left)} steps at most.',
+        f'{len(planned.trials)} trials, {len(planned.stages)} stages; to do: {len(left)} '
+        f'trainings, {sum(stage.steps for stage in left)} steps at most.',
         highlight=False,
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""Runs a plan: skips what is finished, resumes what was stopped, passes what fails, ends in time."""
+"""Runs a plan: skips what is finished, resumes what was stopped, passes failures, ends in time."""
 
 import json
 import time

@@ -64,9 +64,9 @@ class Protocol(YamlModel):
     def _apart(self) -> 'Protocol':
         both = sorted({*self.train.ids} & {*self.score.ids})
         if both:
+            expected, remedy = 'train on other tiles than it scores', 'Split them'
             got = f'{len(both)} that do both, such as {both[:3]}'
-            expected = 'train on other tiles than it scores'
-            raise FaultError('', expected, got, 'Split them', SplitOverlapError)
+            raise FaultError('', expected, got, remedy, SplitOverlapError)
         require_groups(self.score, self.grouping)
         return self
 
@@ -124,13 +124,13 @@ class Strategy(YamlModel):
     def _first(self) -> 'Strategy':
         for key, value in self.pretrain[0].options.items() if self.pretrain else ():
             if '{previous}' in str(value):
-                remedy, got = 'Write the training before it first', f'{key}: {value}'
-                raise FaultError('pretrain.0.options', 'not name {previous}', got, remedy)
+                subject, got = 'pretrain.0.options', f'{key}: {value}'
+                raise FaultError(subject, 'not name {previous}', got, 'Write what it names first')
         return self
 
 
 class Backbone(YamlModel):
-    """One backbone, its detection config (of MMDetection), options and strategies."""
+    """One backbone: its config of MMDetection, options and strategies."""
 
     config: Configs
     options: Options = Field(default={})
@@ -186,7 +186,7 @@ class Specification(YamlModel):
 
 
 def read(path: str | Path) -> Specification:
-    """Read and check a study; the files that it names are looked for from the current folder.
+    """Read and check a study; paths in it count from the current folder.
 
     Args:
         path: of the YAML file.
@@ -196,6 +196,5 @@ def read(path: str | Path) -> Specification:
         ConfigError: not YAML, or a key that is missing, unknown or of no meaning.
         SplitOverlapError: a tile of a protocol trains and is scored.
     """
-    path = Path(path)
-    defaults = {'work_dir': f'work_dirs/studies/{path.stem}'}
-    return read_yaml(path, Specification, 'study', defaults)
+    defaults = {'work_dir': f'work_dirs/studies/{Path(path).stem}'}
+    return read_yaml(Path(path), Specification, 'study', defaults)

@@ -93,14 +93,12 @@ def test_no_budget_starts_nothing(place):
 
 
 def test_a_budget_stops_behind_a_checkpoint_and_the_rest_resumes(place, monkeypatch):
-    monkeypatch.setenv('STUB_EPOCH_S', '1')
-    complete, execution = run(
-        budget_s=3.2
-    )  # checkpoints come about 2 and 3 s after the start; the next would be late
+    monkeypatch.setenv('STUB_EPOCH_S', '4')
+    complete, execution = run(budget_s=11)  # of three checkpoints the last would be late
     assert not complete
     first = execution.plan.trials[0].stages[0]
-    assert execution.records[first.name].seconds < 3.2
-    assert list(first.work_dir.glob('epoch_*.pth'))
+    assert (first.work_dir / 'epoch_1.pth').is_file()
+    assert not (first.work_dir / 'epoch_3.pth').is_file()
     monkeypatch.setenv('STUB_EPOCH_S', '0')
     assert run()[0]
     assert '--resume' in starts(execution)[first.name][1]
@@ -128,10 +126,10 @@ def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(plac
     _, whole = run()
     expected = collect(whole.plan, whole.records)
     whole.plan.specification.root.rename('undisturbed')
-    monkeypatch.setenv('STUB_EPOCH_S', '0.3')
+    monkeypatch.setenv('STUB_EPOCH_S', '1')
     draw = random.Random(0)
     for _ in range(3):
-        kill_within_a_training(draw.uniform(0, 0.8))  # the shortest takes 0.6 s, the first 0.9 s
+        kill_within_a_training(draw.uniform(0, 2))  # the first takes 3 s, a pre-training 2 s
     monkeypatch.setenv('STUB_EPOCH_S', '0')
     complete, execution = run()
     assert complete

@@ -234,12 +234,13 @@ def _svg(figure: Figure, name: str, alt: str) -> Markup:
     text = re.sub(r'\n\s*', '\n', text)
     shape = re.search(r'viewBox="[^"]*"', text)
     assert shape is not None
-    opening = f'<svg {shape[0]} role="img" aria-label="{escape(alt)}" stroke-linejoin="round" stroke-linecap="butt">'
+    corners = 'stroke-linejoin="round" stroke-linecap="butt"'
+    opening = f'<svg {shape[0]} role="img" aria-label="{escape(alt)}" {corners}>'
     return Markup(opening + text[text.index('>') + 1 :])
 
 
 def _own(tag: str, name: str) -> str:
-    """Return a tag with ids that begin with the figure's name and coordinates to a hundredth of a point."""
+    """Return a tag with ids of the figure alone and coordinates to a hundredth of a point."""
     tag = re.sub(r'(\bid="|url\(#|href="#)', rf'\g<1>{name}-', tag)
     return re.sub(
         r'\b(d|x|y|transform)="[^"]*"', lambda found: re.sub(r'(\.\d\d)\d+', r'\1', found[0]), tag

@@ -99,7 +99,7 @@ def files(results: Mapping[str, Any], weights: Mapping[str, Weights]) -> dict[st
 def _collection(
     backbone: str, cells: Sequence[Mapping[str, Any]], weights: Mapping[str, Weights]
 ) -> dict[str, Any]:
-    # The last two trainings of a condition are of its own backbone; earlier ones may be a teacher's.
+    # The last two trainings are of the condition's own backbone; earlier ones may be a teacher's.
     own = [
         weights[each['work_dir']]
         for cell in cells
