@@ -202,3 +202,23 @@ def test_a_tile_that_bears_the_name_of_the_quick_look_survives(model, tmp_path):
     result = detect(path, *model, *OPTIONS, *ORDER, '--out', tmp_path / 'tile.gpkg', '--overwrite')
     assert (result.exit_code, path.read_bytes() == before) == (1, True)
     assert "replace none of the files that are read, got ['tile.png']" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('source', 'out', 'single'),
+    [
+        ('tiles', 'out_v1.0', False),
+        ('tiles', 'there_v1.0', False),
+        ('scene.tif', 'there_v1.0', False),
+        ('scene.tif', 'a.gpkg', True),
+        ('tiles', 'out', False),
+        (None, 'a.gpkg', True),
+    ],
+)
+def test_a_folder_of_tiles_gets_a_folder_whatever_its_name(tmp_path, source, out, single):
+    from mmlandslide.cli.detect import _is_single
+
+    for name in ('tiles', 'there_v1.0'):
+        (tmp_path / name).mkdir()
+    source = None if source is None else str(tmp_path / source)
+    assert _is_single(source, tmp_path / out) == single

@@ -8,7 +8,13 @@ import pytest
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.grid import Grid
-from mmlandslide.scenes.inference.sliding_window import SLACK_PX, predict_blocks, read_block
+from mmlandslide.scenes.inference.sliding_window import (
+    SLACK_PX,
+    BlockPixels,
+    predict_blocks,
+    read_block,
+    with_ground_values,
+)
 
 GRID = Grid(90, 110, 32, 12, block_windows=2)
 
@@ -170,3 +176,14 @@ def test_every_pixel_with_data_is_counted_once_and_windows_without_any_are_not(
     ]
     assert sum(part.valid_px for part in parts) == 43 * 48
     assert sum(part.windows for part in parts) == len(predictor.seen) < len(grid)
+
+
+def test_boxes_that_lie_mostly_in_no_data_are_dropped():
+    valid = np.zeros((10, 20), bool)
+    valid[:, :10] = True
+    pixels = BlockPixels(np.zeros((1, 10, 20), np.float32), valid, 0, 0)
+    # 4 px wide: 4, 2 and 1 of them, and none, have data.
+    boxes = np.array([[left, 2.0, left + 4.0, 6.0] for left in (2, 8, 9, 12)])
+    found = with_ground_values(Detections.of(boxes, np.ones(4), (0, 0)), pixels, ('B4',))
+    assert found.boxes_xyxy[:, 0].tolist() == [2, 8]
+    assert found.pixels.tolist() == [16, 8]

@@ -5,7 +5,7 @@ import pytest
 from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError, SceneError, TileError
 from mmlandslide.scenes.inputs.options import InputOptions
-from mmlandslide.scenes.inputs.tile_scene import open_tile, scene_of
+from mmlandslide.scenes.inputs.tile_scene import array_scene, open_tile, scene_of
 
 ALL = (0, 0, 16, 16)
 
@@ -111,3 +111,23 @@ def test_a_broken_tile_is_named(tmp_path):
         TileError, match=r'be readable HDF5, got .* in .*a\.h5\. Get the file again'
     ):
         open_tile(path, ('B1',))
+
+
+@pytest.mark.parametrize('empty', [np.nan, np.inf, 'masked'])
+def test_what_is_not_finite_or_masked_in_an_array_is_no_data_and_nothing_else(empty):
+    array = np.ones((2, 4, 4), np.float32)
+    mask = np.zeros((2, 4, 4), bool)
+    mask[1, 2, 3] = True
+    array = np.ma.masked_array(array, mask) if empty == 'masked' else np.where(mask, empty, array)
+    values, valid = array_scene(array, ('B4', 'B8')).read((0, 0, 4, 4))
+    assert np.argwhere(~valid).tolist() == [[2, 3]]
+    assert (values[:, valid] == 1).all()
+    assert np.isfinite(values).all()
+
+
+def test_an_array_of_digital_numbers_as_floats_is_refused_until_its_unit_is_stated():
+    array = np.full((2, 4, 4), 1941.32229668, np.float32)
+    with pytest.raises(SceneError, match=r'brightest median .* got 4\.36e\+03 in the array'):
+        array_scene(array.copy() * 1000 / 445.17289745, ('B4', 'B8'))
+    scene = array_scene(array, ('B4', 'B8'), InputOptions(scale='dn'))
+    assert scene.read((0, 0, 1, 1))[0].ravel()[1] == pytest.approx(1)

@@ -121,7 +121,11 @@ def test_broken_metadata_are_named(tmp_path, text):
     [
         ('T33TWM_20150711T100006_B02', datetime(2015, 7, 11, 10, 0, 6, tzinfo=timezone.utc)),
         ('s2_l1c_dem_2015-07-31', datetime(2015, 7, 31, tzinfo=timezone.utc)),
+        ('S2B_52SFA_20220126_0_L2A', datetime(2022, 1, 26, tzinfo=timezone.utc)),
+        ('HLS.S30.T33TWM.2022026T100229', datetime(2022, 1, 26, 10, 2, 29, tzinfo=timezone.utc)),
+        ('x_20230210', datetime(2023, 2, 10, tzinfo=timezone.utc)),
         ('tile_2015-13-31', None),
+        ('tile_99991231', None),
         ('120150711T1000061', None),
     ],
 )
