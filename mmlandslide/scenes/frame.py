@@ -107,7 +107,10 @@ class GeoBox:
     def lonlat(
         self, col: float | np.ndarray, row: float | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return longitude and latitude of pixel positions in degrees of WGS 84, NaN where there are none."""
+        """Return longitude and latitude of pixel positions in degrees of WGS 84.
+
+        NaN where there are none.
+        """
         col, row = np.broadcast_arrays(np.asarray(col, float), np.asarray(row, float))
         x, y = self.transform * (col, row)
         return _transformed(self.crs, 'EPSG:4326', x, y)
@@ -183,7 +186,10 @@ def require_upright(frame: GeoBox, path: Path) -> None:
             axes, north up.
     """
     if frame.crs is None:
-        remedy = f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of such files to read plain tiles'
+        remedy = (
+            f'Give it one with `gdal_edit.py -a_srs EPSG:... {path.name}`, or pass a folder of '
+            f'such files to read plain tiles'
+        )
         raise SceneError.mismatch(
             'scene', 'have a coordinate reference system', 'none', path, remedy
         )

@@ -106,7 +106,7 @@ def _with_dem(
 def fill_values(
     fill: Mapping[str, str | float], bands: Sequence[str], available: Sequence[str]
 ) -> dict[str, float]:
-    """Return band -> constant in Landslide4Sense units, for the bands that a model asks for and a scene lacks.
+    """Return band -> constant in Landslide4Sense units, for bands that a scene lacks.
 
     Raises:
         ConfigError: a value that is neither a number nor `mean` (of a band in the table).

@@ -1,4 +1,4 @@
-"""Files of elevation: which band of them, in what unit, where it is missing, several side by side."""
+"""Files of elevation: which band, in what unit, where it is missing, several side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -103,7 +103,10 @@ def elevation_index(file: RasterFile) -> int:
     named = [index for index, text in said.items() if canonical(text) == 'DEM']
     if len(bands) == 1 or len(named) == 1:
         return named[0] if len(named) == 1 else bands[0]
-    remedy = 'Describe it with `gdal_edit.py -set_band_desc N DEM`, or take it out with `gdal_translate -b N`'
+    remedy = (
+        'Describe it with `gdal_edit.py -set_band_desc N DEM`, or take it out with '
+        '`gdal_translate -b N`'
+    )
     raise SceneError.mismatch(
         'DEM', "have one band, or one described as 'DEM'", list(said.values()), file.path, remedy
     )

@@ -144,7 +144,8 @@ def open_mask(
 def _of_product(classification: tuple[Path, str] | None, options: InputOptions) -> tuple[Path, str]:
     if classification is None:
         remedy = (
-            'Name a mask with --mask FILE; older level-1C products have theirs as MSK_CLOUDS_B00.gml, '
+            'Name a mask with --mask FILE; older level-1C products have theirs as '
+            'MSK_CLOUDS_B00.gml, '
             'which `gdal_rasterize -burn 1 -tr 20 20 -ot Byte` turns into a raster'
         )
         raise SceneError.mismatch(

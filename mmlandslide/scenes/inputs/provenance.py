@@ -15,7 +15,10 @@ from mmlandslide.scenes.inputs.units import Units
 
 
 def units_facts(bands: tuple[str, ...], units: Units) -> dict[str, dict[str, float]]:
-    """Return band -> `gain` and `offset` that lead from what files store to Landslide4Sense units, elevation from metres."""
+    """Return band -> `gain` and `offset` that lead from what files store to Landslide4Sense units.
+
+    Those of elevation lead from metres.
+    """
     pairs = zip(bands, units.gain.tolist(), units.offset.tolist(), strict=True)
     return {band: {'gain': gain, 'offset': offset} for band, gain, offset in pairs}
 

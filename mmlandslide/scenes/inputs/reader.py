@@ -92,8 +92,8 @@ def open_scenes(
     Tiles come in the order of the numbers in their names.
 
     Args:
-        source: as in `open_scene`, or a folder of products or of tiles; a GeoTIFF in it keeps its place on the
-            map, a TIFF may have none.
+        source: as in `open_scene`, or a folder of products or of tiles; a GeoTIFF in it
+            keeps its place on the map, a TIFF may have none.
         bands: as in `open_scene`.
         options: for each of them.
 

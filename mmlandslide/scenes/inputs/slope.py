@@ -31,7 +31,10 @@ def slope_deg(dem_m: np.ndarray, width_m: np.ndarray, height_m: np.ndarray) -> n
 
 
 def _neighbours(dem_m: np.ndarray) -> np.ndarray:
-    """Return every pixel's neighbours from north-west to south-east, itself in the middle, (3, 3, H, W), none missing."""
+    """Return every pixel's neighbours from north-west to south-east, (3, 3, H, W), none missing.
+
+    The pixel itself stands in the middle.
+    """
     near = sliding_window_view(
         dem_m, (dem_m.shape[0] - 2, dem_m.shape[1] - 2)
     ).copy()  # (3, 3, H, W)

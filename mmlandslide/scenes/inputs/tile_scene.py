@@ -207,7 +207,10 @@ def require_plausible(
 
 
 def _require_landslide4sense(tile: TileScene, path: Path | str, units: bool) -> None:
-    """Refuse a tile of Landslide4Sense's bands that are in other units (where `units` are in doubt) or stand in another order."""
+    """Refuse a tile of Landslide4Sense's bands in other units, or in another order.
+
+    Units are looked at where they are in doubt.
+    """
     seen = _lit(tile)
     if not seen.any():
         return

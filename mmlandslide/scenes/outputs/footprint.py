@@ -43,7 +43,10 @@ def outline(frame: GeoBox) -> dict[str, Any]:
 
 
 def beyond_antimeridian(frame: GeoBox) -> bool:
-    """Return whether a map in degrees reaches beyond longitude 180 or -180, as one from 0 to 360 does."""
+    """Return whether a map in degrees reaches beyond longitude 180 or -180.
+
+    As one from 0 to 360 does.
+    """
     return (
         frame.crs is not None
         and frame.crs.is_geographic

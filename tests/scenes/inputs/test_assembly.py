@@ -191,7 +191,10 @@ def test_a_cloud_mask_without_map_or_with_too_few_bands_is_refused(tmp_path):
 
 
 def test_a_band_that_the_scene_lacks_is_refused_with_the_choices_named(tmp_path):
-    message = r"without \['B10', 'slope'\] in .*stack\.tif\. Add elevation .*level-1C product \(level 2A has no B10\)"
+    message = (
+        r"without \['B10', 'slope'\] in .*stack\.tif\. Add elevation .*level-1C product \(level "
+        r'2A has no B10\)'
+    )
     with pytest.raises(
         BandError, match=message + r'.*--fill B10=mean --fill slope=mean.*use a model without them'
     ):
@@ -237,9 +240,12 @@ def test_a_scene_without_map_or_north_is_refused(tmp_path):
 def test_the_files_behind_a_virtual_raster_are_inputs(tmp_path):
     path = stack(tmp_path, ('B4',))
     (tmp_path / 'a.vrt').write_text(
-        '<VRTDataset rasterXSize="8" rasterYSize="8"><SRS>EPSG:32633</SRS><GeoTransform>399960,10,0,5000040,0,-10</GeoTransform>'
-        '<VRTRasterBand dataType="UInt16" band="1"><Description>B4</Description><SimpleSource><SourceFilename relativeToVRT="1">'
-        'stack.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>'
+        '<VRTDataset rasterXSize="8" rasterYSize="8"><SRS>EPSG:32633</SRS>'
+        '<GeoTransform>399960,10,0,5000040,0,-10</GeoTransform>'
+        '<VRTRasterBand dataType="UInt16" band="1"><Description>B4</Description>'
+        '<SimpleSource><SourceFilename relativeToVRT="1">'
+        'stack.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>'
+        '</VRTDataset>'
     )
     assert [file.path for file in scene_of(tmp_path / 'a.vrt', ('B4',)).inputs] == [
         str(tmp_path / 'a.vrt'),

@@ -137,7 +137,8 @@ def test_an_unknown_name_is_refused(stack):
 def test_a_named_file_with_several_bands_is_refused(stack):
     with pytest.raises(
         BandError,
-        match=r'file of B7 must have one band, got 4 bands in .*stack.* Pass it as the scene instead',
+        match=r'file of B7 must have one band, got 4 bands in .*stack.* Pass it as the scene '
+        r'instead',
     ):
         find_bands(None, named(('B7', stack)), ('B7',))
 
@@ -153,6 +154,6 @@ def test_nothing_is_no_scene(tmp_path):
         find_bands(None, InputOptions(), ('B2',))
     with pytest.raises(
         SceneError,
-        match=r'hold one Sentinel-2 product or band files .*, got neither in .* --out name a folder',
+        match=r'hold one Sentinel-2 product or band files .*, got neither in .* --out name a',
     ):
         find_bands(tmp_path, InputOptions(), ('B2',))

@@ -20,7 +20,10 @@ GRID = GeoBox(
 COUNT = np.arange(36, dtype=np.uint16).reshape(6, 6)
 BAND = '<VRTRasterBand dataType="UInt16" band="1"{kind}>{inside}</VRTRasterBand>'
 VRT = f'<VRTDataset rasterXSize="6" rasterYSize="6">{BAND}</VRTDataset>'
-SOURCE = '<SimpleSource><SourceFilename relativeToVRT="{relative}">{name}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
+SOURCE = (
+    '<SimpleSource><SourceFilename relativeToVRT="{relative}">{name}</SourceFilename>'
+    '<SourceBand>1</SourceBand></SimpleSource>'
+)
 
 
 def write_vrt(path, name, relative=1, kind=''):

@@ -94,7 +94,7 @@ def test_a_level_2a_product_is_refused_with_the_choices_named(tmp_path):
     (folder / 'MTD_MSIL1C.xml').rename(folder / 'MTD_MSIL2A.xml')
     with pytest.raises(
         BandError,
-        match=r"without \['B10'\] in .*MTD_MSIL2A\.xml\. Get the level-1C product .*--fill B10=mean",
+        match=r"without \['B10'\] in .*MTD_MSIL2A\.xml\. Get the level-1C .*--fill B10=mean",
     ):
         open_scene(folder, 's2')
     filled = open_scene(folder, 's2', InputOptions(fill={'B10': 'mean'}))

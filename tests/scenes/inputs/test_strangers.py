@@ -255,7 +255,8 @@ def test_b20_quick_looks_of_a_run_are_no_tiles(tmp_path):
 
 
 STAC = {
-    'B1': 'coastal', 'B2': 'blue', 'B3': 'green', 'B4': 'red', 'B5': 'rededge1', 'B6': 'rededge2', 'B7': 'rededge3',
+    'B1': 'coastal', 'B2': 'blue', 'B3': 'green', 'B4': 'red', 'B5': 'rededge1',
+    'B6': 'rededge2', 'B7': 'rededge3',
     'B8': 'nir', 'B9': 'nir09', 'B10': 'cirrus', 'B11': 'swir16', 'B12': 'swir22',
 }  # fmt: skip
 
@@ -400,7 +401,8 @@ def test_masks_and_statements_beside_a_file_are_heeded(tmp_path):
     scene_files.write_raster(tmp_path / 'mask.tif', mask, crs=None).rename(tmp_path / 'a.tif.msk')
     assert (look(path)[1][0].tolist()) == [False] * 10 + [True] * (SIDE - 10)
     (tmp_path / 'a.tif.aux.xml').write_text(
-        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>'
+        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand>'
+        '</PAMDataset>'
     )
     assert look(path)[1].mean() == pytest.approx((SIDE - 10) / SIDE)
     other = write(tmp_path / 'b.tif', light(), nodata=9)

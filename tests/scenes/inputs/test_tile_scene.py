@@ -43,7 +43,8 @@ def test_the_bands_of_other_tiles_are_named_by_the_user(tmp_path):
     path = factories.write_array(tmp_path / 'a.npy', factories.image(bands=3).astype(np.float32))
     with pytest.raises(
         BandError,
-        match=r'14 bands of Landslide4Sense, got shape \(3, 16, 16\) in .*a\.npy\. Name its bands with',
+        match=r'14 bands of Landslide4Sense, got shape \(3, 16, 16\) in .*a\.npy\. Name its bands '
+        r'with',
     ):
         open_tile(path, ('B3',))
     tile = open_tile(path, ('B3',), InputOptions(band_order=('B04', 'B03', 'B02')))

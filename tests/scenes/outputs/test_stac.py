@@ -76,5 +76,7 @@ def test_what_is_written_comes_back_as_the_same_item(tmp_path):
 def test_references_are_uris_whatever_the_files_are_called(tmp_path):
     (tmp_path / 'out 50% #1?.gpkg').touch()
     beside = tmp_path / f'out 50% #1?{stac.SUFFIX}'
-    hrefs = [asset.href for asset in stac.item(planted_scene.scene(), RECORD, beside).assets.values()]
+    hrefs = [
+        asset.href for asset in stac.item(planted_scene.scene(), RECORD, beside).assets.values()
+    ]
     assert hrefs == ['./out%2050%25%20%231%3F.gpkg']

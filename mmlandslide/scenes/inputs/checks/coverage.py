@@ -44,7 +44,10 @@ def covered(frame: GeoBox, other: GeoBox, margin_px: int) -> Window:
 
 
 def _outline(frame: GeoBox, other: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-    """Return columns and rows (N,) in `other` of positions along the sides of a scene, not finite where there are none."""
+    """Return columns and rows (N,) in `other` of positions along the sides of a scene.
+
+    Not finite where there are none.
+    """
     if other.transform.is_degenerate:
         return np.array([np.nan]), np.array([np.nan])
     along = np.linspace(0, 1, _STEPS)
@@ -63,7 +66,7 @@ def _outline(frame: GeoBox, other: GeoBox) -> tuple[np.ndarray, np.ndarray]:
 def require_cover(
     frame: GeoBox, other: GeoBox, path: Path, subject: str = 'DEM', part_only: bool = False
 ) -> None:
-    """Refuse a raster that leaves more than one of its pixels along an edge of the scene without values.
+    """Refuse a raster that ends more than one of its pixels within an edge of the scene.
 
     Args:
         frame: of the scene.

@@ -1,4 +1,4 @@
-"""Whether the offset of processing baseline 04.00 is still in digital numbers, or was undone twice."""
+"""Whether the offset of baseline 04.00 is still in digital numbers, or was undone twice."""
 
 from collections.abc import Mapping
 from pathlib import Path

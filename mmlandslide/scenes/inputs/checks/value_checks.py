@@ -32,7 +32,7 @@ _MOST_OBLONG = 1.5
 
 
 def require_gsd(frame: GeoBox, where: Path, of_scale: bool = True) -> None:
-    """Refuse pixels that show another size or shape of things than those that detectors have learnt.
+    """Refuse pixels that show things in another size or shape than detectors have learnt.
 
     Args:
         frame: of the scene.
@@ -45,11 +45,17 @@ def require_gsd(frame: GeoBox, where: Path, of_scale: bool = True) -> None:
     across, along = (float(sizes[0]) for sizes in frame.pixel_size_m(np.array([frame.height // 2])))
     if max(across / along, along / across) > _MOST_OBLONG:
         side = 10 if of_scale else f'{min(across, along):.3g}'
-        remedy = f'Warp it with `gdalwarp -t_srs {_utm(frame)} -tr {side} {side} -r bilinear`, or say --no-check'
+        remedy = (
+            f'Warp it with `gdalwarp -t_srs {_utm(frame)} -tr {side} {side} -r bilinear`, or say '
+            f'--no-check'
+        )
         got = f'{across:.4g} x {along:.4g} m'
         raise SceneError.mismatch('pixels', 'be about square on the ground', got, where, remedy)
     if of_scale and not _GSD_M[0] <= frame.gsd_m <= _GSD_M[1]:
-        remedy = 'Resample it with `gdalwarp -tr 10 10 -r bilinear` on a map in metres, or say --no-check'
+        remedy = (
+            'Resample it with `gdalwarp -tr 10 10 -r bilinear` on a map in metres, or say '
+            '--no-check'
+        )
         raise SceneError.mismatch(
             'pixels', 'be about 10 m (5 to 20) on the ground', f'{frame.gsd_m:.4g} m', where, remedy
         )
@@ -240,14 +246,16 @@ class Inspection:
             return UNITS['reflectance']
         raise SceneError.mismatch(
             'values',
-            f'be digital numbers (from {_LEAST_DN:.0f}) or reflectance (to {_MOST_REFLECTANCE:.0f})',
+            f'be digital numbers (from {_LEAST_DN:.0f}) or reflectance (to '
+            f'{_MOST_REFLECTANCE:.0f})',
             f'{", ".join(sorted(types))} with median {median:.3g} and 99th percentile {peak:.3g}',
             self.where,
-            f'State their unit: --scale dn, reflectance, {LANDSLIDE4SENSE_UNITS}, or digital numbers per unit',
+            f'State their unit: --scale dn, reflectance, {LANDSLIDE4SENSE_UNITS}, or digital '
+            f'numbers per unit',
         )
 
     def _require_offset(self, per_unit: float, offsets: Mapping[str, float]) -> None:
-        """Refuse light from which the offset of processing baseline 04.00 was not taken, or was taken before."""
+        """Refuse optical bands with the offset of baseline 04.00 left in, or taken twice."""
         light = {band: values * per_unit for band, values in self._light().items()}
         cirrus = self._median_cirrus(per_unit)
         if not offsets and light:
@@ -284,7 +292,10 @@ class Inspection:
             )
 
     def _tile(self, values: np.ndarray) -> np.ndarray:
-        """Return (14, h, w) float32 in Landslide4Sense's order, 0 in bands that the scene lacks, the median where data lack."""
+        """Return (14, h, w) float32 in Landslide4Sense's order.
+
+        0 in bands that the scene lacks, the median where data lack.
+        """
         tile = np.zeros((len(LANDSLIDE4SENSE), *values.shape[1:]), np.float32)
         for band, value in zip(self.scene.held, values, strict=True):
             if band in LANDSLIDE4SENSE:

@@ -1,7 +1,7 @@
 """Arrays of other libraries: NumPy (masked too), PyTorch's tensors, xarray's with their map.
 
-None of these libraries is imported: a tensor is what has `detach`, a `DataArray` what has `dims` and
-`coords`. Read are the conventions of rioxarray, odc-stac and stackstac.
+None of these libraries is imported: a tensor is what has `detach`, a `DataArray` what has `dims`
+and `coords`. Read are the conventions of rioxarray, odc-stac and stackstac.
 """
 
 from collections.abc import Mapping

@@ -48,7 +48,8 @@ COMMON_NAMES = {
 _TOKEN = re.compile(r'(?<![A-Za-z0-9])B(?:0*([1-9]\d?)|0*(8A))(?![A-Za-z0-9])', re.IGNORECASE)
 #: What may follow a band's name: its pixel size, a reducer, what a tool says of it.
 _TAIL = re.compile(
-    r'[\s_.,;:(\[-]*(?:(?:10|20|60) ?m|\(?raw\)?|mean|median|min|max|first|mosaic|reflectance|boa|toa'
+    r'[\s_.,;:(\[-]*'
+    r'(?:(?:10|20|60) ?m|\(?raw\)?|mean|median|min|max|first|mosaic|reflectance|boa|toa'
     r'|central wavelength.*|\d+ ?nm)?[)\]]?',
     re.IGNORECASE,
 )
@@ -74,10 +75,11 @@ def canonical(name: str) -> str:
 
 
 def band_in(name: str) -> str | None:
-    """Return the Sentinel-2 band that stands last in a name, between whatever is no letter or digit.
+    """Return the Sentinel-2 band that stands last in a name.
 
-    `None` where there is none, where more than a pixel size or a reducer follows, or where the name
-    is of another sensor, whose numbers mean other wavelengths.
+    Between whatever is no letter or digit. `None` where there is none, where more than a pixel size
+    or a reducer follows, or where the name is of another sensor, whose numbers mean other
+    wavelengths.
     """
     if OTHER_SENSORS.search(name):
         return None

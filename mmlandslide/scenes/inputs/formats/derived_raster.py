@@ -1,4 +1,4 @@
-"""Virtual rasters of our own making: a file without its voids, files side by side, a mask beside."""
+"""Virtual rasters of our own making: files without voids, side by side, with a mask."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

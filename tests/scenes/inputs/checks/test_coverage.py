@@ -63,7 +63,10 @@ def test_a_raster_on_a_map_of_nowhere_covers_nothing():
 
 
 def test_an_elevation_model_that_ends_within_the_scene_is_refused():
-    expected = r'DEM must cover the scene \(500000 .* in EPSG:32633\), got 500000 .* in EPSG:32633 in dem\.tif\. Pass several'
+    expected = (
+        r'DEM must cover the scene \(500000 .* in EPSG:32633\), got 500000 .* in EPSG:32633 in '
+        r'dem\.tif\. Pass several'
+    )
     with pytest.raises(SceneError, match=expected):
         require_cover(SCENE, raster(height=15), Path('dem.tif'))
 

@@ -13,7 +13,7 @@ from mmlandslide.scenes.inputs.reader import open_scene
 
 @lru_cache
 def simulated(size_px=128):
-    """Return digital numbers, whole degrees and whole metres of a simulated tile, (14, H, W) uint16."""
+    """Return digital numbers, degrees and metres of a simulated tile, (14, H, W) uint16."""
     return simulate(np.random.default_rng(3), (size_px, size_px))[0]
 
 
@@ -65,7 +65,8 @@ def test_a_unit_that_cannot_be_recognised_is_asked_for(tmp_path, array, shown):
     path = write(tmp_path, array, names=LANDSLIDE4SENSE[: len(array)])
     with pytest.raises(
         SceneError,
-        match=rf'values must be digital numbers .*, got {shown}.* in .*scene\.tif\. State their unit: --scale',
+        match=rf'values must be digital numbers .*, got {shown}.* in .*scene\.tif\. State their '
+        rf'unit: --scale',
     ):
         open_scene(path, 'B2')
 
@@ -145,7 +146,8 @@ def test_bands_in_the_place_of_others_are_noticed(tmp_path):
     path = write(tmp_path, simulated(), names=LANDSLIDE4SENSE[::-1])
     with pytest.raises(
         SceneError,
-        match=r'bands must have values that fit their names, got .* in .*scene\.tif\. Correct --band-order',
+        match=r'bands must have values that fit their names, got .* in .*scene\.tif\. Correct '
+        r'--band-order',
     ):
         open_scene(path)
     assert open_scene(path, options=InputOptions(check_values=False)).bands == LANDSLIDE4SENSE
@@ -155,7 +157,8 @@ def test_a_scene_without_any_data_is_refused(tmp_path):
     path = write(tmp_path, np.zeros((1, 700, 600), np.uint16), names=('B2',))
     with pytest.raises(
         SceneError,
-        match=r'at least one pixel with data, got no data everywhere in .*scene\.tif\. Check --nodata',
+        match=r'at least one pixel with data, got no data everywhere in .*scene\.tif\. Check '
+        r'--nodata',
     ):
         open_scene(path, 'B2')
 

@@ -47,9 +47,8 @@ def test_stated_offsets_win_and_belong_to_their_bands(tmp_path):
     product = find_product(
         scene_files.write_safe(tmp_path, '04.00', offsets=[-1000 - number for number in range(13)])
     )
-    assert (product.offsets['B1'], product.offsets['B8A'], product.offsets['B9'], product.offsets['B12']) == (
-        -1000, -1008, -1009, -1012,
-    )  # fmt: skip
+    said = [product.offsets[band] for band in ('B1', 'B8A', 'B9', 'B12')]
+    assert said == [-1000, -1008, -1009, -1012]
 
 
 def test_a_granule_is_as_good_as_its_product(tmp_path):
@@ -85,7 +84,7 @@ def test_two_files_for_one_band_are_refused(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(
         SceneError,
-        match=r'band B2 must come from one file, got a_B02\.tif and b_B2\.tif in .*Name one of them',
+        match=r'B2 must come from one file, got a_B02\.tif and b_B2\.tif in .*Name one of them',
     ):
         find_product(tmp_path)
 
@@ -93,7 +92,8 @@ def test_two_files_for_one_band_are_refused(tmp_path):
 def test_a_product_without_bands_is_refused(tmp_path):
     with pytest.raises(
         SceneError,
-        match=r'hold GRANULE/\*/IMG_DATA/\*\.jp2 or \.tif, got no band in .*SAFE\. Unpack or download',
+        match=r'hold GRANULE/\*/IMG_DATA/\*\.jp2 or \.tif, got no band in .*SAFE\. Unpack or '
+        r'download',
     ):
         find_product(scene_files.write_safe(tmp_path, bands=()))
 

@@ -79,7 +79,8 @@ OTHERS = {
     'raw': HEAD.format(attributes='')
     + BAND.format(
         attributes=' subclass="VRTRawRasterBand"',
-        inside='<sourcefilename relativetoVRT="0">SECRET</sourcefilename><ImageOffset>0</ImageOffset>'
+        inside='<sourcefilename relativetoVRT="0">SECRET</sourcefilename>'
+        '<ImageOffset>0</ImageOffset>'
         '<PixelOffset>1</PixelOffset><LineOffset>8</LineOffset>',
     )
     + '</VRTDataset>',
@@ -253,17 +254,21 @@ def test_mutated_virtual_rasters_are_read_or_refused(tmp_path, count):
 def test_virtual_rasters_of_gdal_s_own_tools_are_read(tmp_path):
     scene_files.write_raster(tmp_path / 'a.tif', np.full((64, 64), 7, np.uint8))
     warped = (
-        '<VRTDataset rasterXSize="64" rasterYSize="64" subClass="VRTWarpedDataset"><SRS>EPSG:32633</SRS>'
-        '<GeoTransform>399960, 10, 0, 5000040, 0, -10</GeoTransform><Metadata><MDI key="AREA">x</MDI>'
+        '<VRTDataset rasterXSize="64" rasterYSize="64" subClass="VRTWarpedDataset">'
+        '<SRS>EPSG:32633</SRS>'
+        '<GeoTransform>399960, 10, 0, 5000040, 0, -10</GeoTransform><Metadata><MDI '
+        'key="AREA">x</MDI>'
         '</Metadata><VRTRasterBand dataType="Byte" band="1" subClass="VRTWarpedRasterBand">'
         '<ColorInterp>Gray</ColorInterp></VRTRasterBand><BlockXSize>64</BlockXSize><BlockYSize>64'
         '</BlockYSize><GDALWarpOptions><WarpMemoryLimit>6.7e+07</WarpMemoryLimit><ResampleAlg>'
-        'NearestNeighbour</ResampleAlg><WorkingDataType>Byte</WorkingDataType><Option name="INIT_DEST">0'
+        'NearestNeighbour</ResampleAlg><WorkingDataType>Byte</WorkingDataType><Option '
+        'name="INIT_DEST">0'
         '</Option><SourceDataset relativeToVRT="1">a.tif</SourceDataset><Transformer>'
         '<GenImgProjTransformer><SrcGeoTransform>399960,10,0,5000040,0,-10</SrcGeoTransform>'
         '<SrcInvGeoTransform>-39996,.1,0,500004,0,-.1</SrcInvGeoTransform><DstGeoTransform>'
         '399960,10,0,5000040,0,-10</DstGeoTransform><DstInvGeoTransform>-39996,.1,0,500004,0,-.1'
-        '</DstInvGeoTransform></GenImgProjTransformer></Transformer><BandList><BandMapping src="1" dst="1"/>'
+        '</DstInvGeoTransform></GenImgProjTransformer></Transformer><BandList><BandMapping '
+        'src="1" dst="1"/>'
         '</BandList></GDALWarpOptions></VRTDataset>'
     )
     (tmp_path / 'w.vrt').write_text(warped)
@@ -274,7 +279,8 @@ def test_files_beside_a_raster_are_not_followed(tmp_path, listener):
     url, asked = listener
     path = scene_files.write_raster(tmp_path / 'a.tif', np.ones((512, 512), np.uint8))
     Path(f'{path}.aux.xml').write_text(
-        f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">/vsicurl/{url}/o.ovr</MDI>'
+        f'<PAMDataset><Metadata domain="OVERVIEWS"><MDI '
+        f'key="OVERVIEW_FILE">/vsicurl/{url}/o.ovr</MDI>'
         '</Metadata></PAMDataset>'
     )
     RasterFile(path).overview(1, (64, 64))
