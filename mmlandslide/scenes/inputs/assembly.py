@@ -12,7 +12,8 @@ from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.scenes.frame import GeoBox, require_upright
 from mmlandslide.scenes.inputs.band_files import BandFiles, BandSource
 from mmlandslide.scenes.inputs.checks.coverage import require_cover
-from mmlandslide.scenes.inputs.checks.value_checks import Inspection, require_gsd
+from mmlandslide.scenes.inputs.checks.pixel_size import require_gsd
+from mmlandslide.scenes.inputs.checks.value_checks import Inspection
 from mmlandslide.scenes.inputs.formats.band_names import (
     CIRRUS,
     canonical,

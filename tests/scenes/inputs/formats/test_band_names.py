@@ -9,7 +9,8 @@ from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectan
     [
         ('B01', 'B1'), ('b12', 'B12'), ('B8A', 'B8A'), ('B08', 'B8'), ('b8a', 'B8A'),
         ('DEM_m', 'DEM'), ('SRTM_m', 'DEM'),
-        ('Elevation (m)', 'DEM'), ('dem', 'DEM'), ('slope_deg', 'slope'), ('Slope [degrees]', 'slope'),
+        ('Elevation (m)', 'DEM'), ('dem', 'DEM'), ('slope_deg', 'slope'),
+        ('Slope [degrees]', 'slope'),
         ('QA60', 'QA60'),
         (' B2 ', 'B2'), ('mars_DEM', 'mars_DEM'),
     ],
