@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option(
     '--grouping',
-    help='l4s_blocks, or a file of id,group: tiles that resemble each other; default: single tiles.',
+    help='l4s_blocks, or a file of id,group: tiles that resemble each other; default: tiles alone.',
 )
 @click.option(
     '--method',
