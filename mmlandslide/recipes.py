@@ -48,7 +48,7 @@ def cosine(
     ]
     if warmup:
         first = {
-            'type': 'LinearLR',
+            'type': 'mmlandslide.LinearWarmupLR',
             'start_factor': 1e-3,
             'by_epoch': True,
             'begin': 0,

@@ -35,6 +35,7 @@ DATASETS = _mmengine.Registry(
         'mmlandslide.datasets.views.landslide4sense',
         'mmlandslide.datasets.views.masks',
         'mmlandslide.datasets.views.voc',
+        'mmlandslide.datasets.views.labelled_images',
         'mmlandslide.datasets.views.image_folder',
     ],
 )
@@ -43,9 +44,10 @@ TRANSFORMS = _mmengine.Registry(
     parent=_mmengine.TRANSFORMS,
     scope=SCOPE,
     locations=[
-        'mmlandslide.datasets.transforms',
-        'mmlandslide.datasets.natural_image_transforms',
-        'mmlandslide.datasets.formatting',
+        'mmlandslide.datasets.transforms.geometry',
+        'mmlandslide.datasets.transforms.spectral',
+        'mmlandslide.datasets.transforms.natural_images',
+        'mmlandslide.datasets.transforms.formatting',
     ],
 )
 DATA_SAMPLERS = _mmengine.Registry(
@@ -100,6 +102,12 @@ HOOKS = _mmengine.Registry(
         'mmlandslide.engine.mae_hooks',
         'mmlandslide.engine.teacher_hook',
     ],
+)
+PARAM_SCHEDULERS = _mmengine.Registry(
+    'parameter scheduler',
+    parent=_mmengine.PARAM_SCHEDULERS,
+    scope=SCOPE,
+    locations=['mmlandslide.engine.warmup'],
 )
 VISUALIZERS = _mmengine.Registry(
     'visualizer',

@@ -12,7 +12,8 @@ from rasterio.transform import from_origin
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
 from mmlandslide.datasets.storage.index import LAYOUTS
-from mmlandslide.datasets.storage.tiles import HDF5, NUMPY, TIFF
+from mmlandslide.datasets.storage.tile_errors import HDF5
+from mmlandslide.datasets.storage.tile_formats import NUMPY, TIFF
 
 DIVISORS = np.array([BANDS[name].divisor for name in LANDSLIDE4SENSE])
 #: Below which raw values are drawn: cirrus (the tenth band) is dark, a slope at most upright.

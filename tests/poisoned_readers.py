@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from mmlandslide.datasets.storage.tiles import read_array
+from mmlandslide.datasets.storage.tile_formats import read_array
 
 
 def crashing(path, key):

@@ -421,18 +421,6 @@ ATTACKS = {
     'XML external entity': Attack(
         write_external_entity, read_voc, TileError, 'without entities, got DTDForbidden'
     ),
-    'path in VOC filename': Attack(
-        text('t.xml', '<a><filename>../../secret.txt</filename></a>'),
-        read_voc,
-        TileError,
-        "got '../../secret.txt'",
-    ),
-    'absolute path in VOC filename': Attack(
-        text('t.xml', '<a><filename>/etc/passwd</filename></a>'),
-        read_voc,
-        TileError,
-        "without a folder, got '/etc/passwd'",
-    ),
     'path in split file': Attack(
         text('ids.txt', '../secret\n'), split, DatasetError, r"1 unknown: \['../secret'\]"
     ),

@@ -32,7 +32,7 @@ def test_the_schedule_ends_where_the_training_does(epochs, warmup):
     assert schedule[-1]['end'] == train_cfg['max_epochs'] == epochs
     assert schedule[-1]['begin'] == warmup
     assert schedule[-1]['begin'] + schedule[-1]['T_max'] == epochs
-    assert [part['type'] for part in schedule[:-1]] == ['LinearLR'] * bool(warmup)
+    assert [part['type'] for part in schedule[:-1]] == ['mmlandslide.LinearWarmupLR'] * bool(warmup)
 
 
 def rates(epochs, warmup, steps_per_epoch, **options):
@@ -204,3 +204,10 @@ def test_balanced_classes_weigh_half_each_and_one_in_the_mean():
 def test_a_class_without_tiles_cannot_be_balanced(base_rate):
     with pytest.raises(ConfigError, match=rf'base_rate must lie in \(0, 1\), got {base_rate}'):
         balanced(base_rate)
+
+
+@pytest.mark.parametrize(('warmup', 'steps_per_epoch'), [(1, 1), (1, 2), (2, 1), (1, 20)])
+def test_a_warm_up_of_any_length_comes_to_the_full_rate(warmup, steps_per_epoch):
+    found = rates(6, warmup, steps_per_epoch)
+    assert max(found) == pytest.approx(1.0)
+    assert found[-1] < 0.2

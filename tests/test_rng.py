@@ -1,4 +1,6 @@
+import bisect
 import hashlib
+import pickle
 
 import numpy as np
 import pytest
@@ -41,5 +43,35 @@ def test_a_generator_is_a_function_of_its_parts():
     assert np.array_equal(first, np.random.default_rng(rng.key(0, 1, 'a')).random(4))
 
 
+def parts(index):
+    return index.seed, index.epoch, index.position, index.repeats
+
+
 def test_a_sample_index_names_its_parts():
-    assert rng.SampleIndex(seed=1, epoch=2, position=3) == (1, 2, 3)
+    assert parts(rng.SampleIndex(seed=1, epoch=2, position=3)) == (1, 2, 3, ())
+    assert parts(pickle.loads(pickle.dumps(rng.SampleIndex(1, 2, 3, (4,))))) == (1, 2, 3, (4,))
+
+
+def test_the_arithmetic_of_the_wrappers_keeps_the_draw():
+    index = rng.SampleIndex(7, 5, 12)
+    assert bisect.bisect_right([4, 12, 20], index) == 2
+    assert parts(index - 4) == (7, 5, 8, ())
+    assert parts(20 + rng.SampleIndex(7, 5, -3)) == (7, 5, 17, ())
+    assert parts(index % 5) == (7, 5, 2, (2,))  # 12 = 2 * 5 + 2: the third time that tile comes
+
+
+def test_each_repetition_of_a_tile_is_a_draw_of_its_own_and_the_first_is_the_tiles():
+    keys = [(rng.SampleIndex(7, 5, position) % 5).key('train/2') for position in (2, 7, 12)]
+    assert len(set(keys)) == 3
+    assert keys[0] == rng.key(7, 5, 'train/2')
+
+
+def test_positions_that_are_looked_up_keep_the_draw():
+    found = rng.DrawnPositions([0, 1, 1, 1, 2])
+    assert [parts(found[rng.SampleIndex(7, 5, at)])[2:] for at in (0, 1, 3, 4)] == [
+        (0, (0,)),
+        (1, (0,)),
+        (1, (2,)),
+        (2, (0,)),
+    ]
+    assert found[3] == 1

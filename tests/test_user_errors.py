@@ -75,7 +75,7 @@ FAULTS = {
         (
             'images/train/image_2.h5',
             'truncated file',
-            'Get the file again, or run `mmlandslide prepare --check`',
+            'Download the file again, or run `mmlandslide prepare --check`',
         ),
     ),
     'wrong key': Fault(
@@ -85,26 +85,26 @@ FAULTS = {
     '12 bands': Fault(
         rewrite(bands=12),
         ('images/train/image_2.h5', 'shape (32, 32, 12)', 'Get the file with 14 bands'),
-        ('image_2.h5', 'shape (32, 32, 12)', 'Get the file again'),
+        ('image_2.h5', 'shape (32, 32, 12)', 'Download the file again'),
     ),
     'float16': Fault(
         rewrite(dtype='float16'),
-        ('images/train/image_2.h5', 'got float16', 'Get the file again'),
+        ('images/train/image_2.h5', 'got float16', 'Download the file again'),
         ('image_2.h5', 'got float16', 'Convert it'),
     ),
     'NaN': Fault(
         nan_tile,
-        ('images/train/image_2.h5', 'got 1 NaN or infinite of 14336', 'Get the file again'),
-        ('image_2.h5', 'got 1 NaN of 14336', 'Get the file again'),
+        ('images/train/image_2.h5', 'got 1 NaN or infinite of 14336', 'Download the file again'),
+        ('image_2.h5', 'got 1 NaN of 14336', 'Download the file again'),
     ),
     'mask of another size': Fault(
         small_mask,
         (
             'annotations/train/mask_2.h5',
             'the shape (32, 32) of its image, got shape (16, 16)',
-            'Get the file again',
+            'Download the file again',
         ),
-        ('annotations/train/mask_2.h5', 'got shape (16, 16)', 'Get image and mask again'),
+        ('annotations/train/mask_2.h5', 'got shape (16, 16)', 'Download image and mask again'),
     ),
     'mask without image': Fault(
         lone_mask, ('annotations/train/mask_9.h5', 'must have its image, got none', 'Add the image')
@@ -296,7 +296,7 @@ MISTAKES = {
         'configs/pretrain/swin_mae_tiny_rgb.py',
         truncate_photograph,
         {'train_dataloader.num_workers': 1, 'model.backbone.arch': 'nano'},
-        ('data/l4s_rgb/train/2.jpg', 'truncated', 'Get the file again'),
+        ('data/l4s_rgb/train/2.jpg', 'truncated', 'Download the file again'),
     ),
     'load_from another architecture': Mistake(
         'train', DETECT, lambda path: write_model(path, PRETRAIN), LOADED, OTHER_MODEL

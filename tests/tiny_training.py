@@ -35,7 +35,8 @@ class Tiles(Dataset):
 
     def __getitem__(self, index):
         self.read.append(index)
-        seed, epoch, position = index if isinstance(index, SampleIndex) else (0, 0, index)
+        index = index if isinstance(index, SampleIndex) else SampleIndex(0, 0, index)
+        seed, epoch, position = index.seed, index.epoch, int(index)
         values = rng.generator(seed, epoch, position).normal(size=3)
         return {'inputs': torch.tensor(values, dtype=torch.float32)}
 

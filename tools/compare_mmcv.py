@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, tensor
 
-from mmlandslide.cli import doctor
+from mmlandslide import installation
 from mmlandslide.datasets.boxes import RULES, boxes_from_mask
 from mmlandslide.datasets.simulation.synthetic import simulate_tile
 from mmlandslide.rng import generator
@@ -274,7 +274,7 @@ def main() -> None:
 @click.argument('out', type=click.Path(path_type=Path))
 def dump(out: Path) -> None:
     """Compute every case in this environment and write the results to OUT."""
-    found = {finding.name: finding.value for finding in doctor.examine(Path('data'))}
+    found = {finding.name: finding.value for finding in installation.examine()}
     results: dict[str, Any] = {
         f'{operator}|{name}|{case}': value.numpy()
         for operator, case, compute in cases()

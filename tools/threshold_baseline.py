@@ -15,7 +15,8 @@ from rich.progress import track
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES
-from mmlandslide.datasets.storage.store import TileStore, ensure_store
+from mmlandslide.datasets.storage.store import ensure_store
+from mmlandslide.datasets.storage.store_file import TileStore
 from mmlandslide.evaluation.average_precision import average_precision
 from mmlandslide.evaluation.results import Rules, TileResult
 from mmlandslide.files import write_json

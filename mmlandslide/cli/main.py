@@ -38,7 +38,7 @@ class _OneLine(click.ClickException):
 
 
 class VerbGroup(click.Group):
-    """A group that imports a verb when it runs and shows a `LandslideError` or a failing file as one line."""
+    """A group that imports a verb when it runs, and shows a `LandslideError` as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order of their use."""

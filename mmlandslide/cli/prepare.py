@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,8 +17,10 @@ from rich.progress import (
 from rich.table import Table
 
 from mmlandslide import files
+from mmlandslide.cli import labels
 from mmlandslide.datasets.boxes import RULES
 from mmlandslide.datasets.checks.findings import Report, SplitReport, per_split
+from mmlandslide.datasets.checks.label_check import FORMATS
 from mmlandslide.datasets.checks.prepare import prepare
 from mmlandslide.datasets.storage.faults import FAULTS
 
@@ -26,6 +29,7 @@ _FAULTS_HELP = 'Faults:\n\n\b\n' + '\n'.join(
     f'{fault.code:<24}{fault.severity:<9}{fault.meaning}' for fault in FAULTS.values()
 )
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_SET = click.Path(path_type=Path, exists=True)
 
 
 @click.command('prepare', epilog=_FAULTS_HELP)
@@ -55,6 +59,16 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     multiple=True,
     help='Check that this config does not use published statistics.',
 )
+@click.option('--coco', type=_SET, help='Check images with a COCO JSON instead: file or folder.')
+@click.option('--yolo', type=_SET, help='Check images with YOLO text files instead.')
+@click.option('--labelme', type=_SET, help="Check images with labelme's JSON files instead.")
+@click.option('--voc', type=_SET, help='Check images with VOC files instead, in either layout.')
+@click.option('--masks', type=_SET, help='Check a folder of images/ and masks/ instead.')
+@click.option('--images', help='With a label format: folder of the images in it.')
+@click.option('--image-set', help='With --voc: the split that ImageSets names, such as train.')
+@click.option('--classes', help='With a label format: names of several classes, such as a,b.')
+@click.option('--source-bands', help='With --masks: bands of the files, such as a,b,c, or a group.')
+@click.option('--pattern', help='With --masks: regular expression; its first group is the id.')
 @click.option(
     '--json',
     'json_path',
@@ -68,16 +82,22 @@ def command(
     box_rule: str,
     configs: tuple[Path, ...],
     json_path: Path | None,
+    **labelled: Any,
 ) -> None:
-    """Check every tile of a Landslide4Sense folder, pack it for fast reading and list its boxes as COCO JSON.
+    """Check every tile of a data set, pack it for fast reading and list its boxes as COCO JSON.
 
     Training does the packing by itself; this does it beforehand and reports. A second run finds
     everything done. Files are read in child processes: one that crashes its reader is named like
     any other fault. Exits with 1 where there is an error, unless --quarantine; a warning is listed
     and no more.
 
+    With --coco, --yolo, --labelme, --voc or --masks PATH, images and labels of that format are
+    checked in one pass, and their boxes are written as COCO JSON beside them.
+
     Example: mmlandslide prepare --data-root data/landslide4sense --check --json preflight.json
     """
+    if any(labelled[form] for form in (*FORMATS, 'masks')):
+        raise SystemExit(labels.run(labelled, check, box_rule, json_path))
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
@@ -194,7 +214,10 @@ def _outcome(report: Report) -> str:
             f'{faulty} faulty tiles left out from now on; the others are packed in {report.folder}.'
         )
     if faulty:
-        return f'{faulty} faulty tiles; nothing was packed. Repair them, or go on without them: --quarantine.'
+        return (
+            f'{faulty} faulty tiles; nothing was packed. '
+            'Repair them, or continue without them: --quarantine.'
+        )
     return (
         f'All files are sound{where}.'
         if not warned

@@ -13,8 +13,11 @@ from rich.table import Table
 from mmlandslide import files
 from mmlandslide.datasets import anchors as anchor_room
 from mmlandslide.datasets.boxes import RULES, rule_named
-from mmlandslide.datasets.statistics import QUANTILES, BandMoments, band_moments, box_quantiles
-from mmlandslide.datasets.storage.store import TileStore, ensure_store
+from mmlandslide.datasets.labels.voc import paired_files, read_voc
+from mmlandslide.datasets.statistics import QUANTILES, band_moments, measure_boxes, moments_by_band
+from mmlandslide.datasets.storage.store import ensure_store
+from mmlandslide.datasets.storage.store_file import TileStore
+from mmlandslide.datasets.storage.tile_formats import image_hw
 from mmlandslide.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def command(
     input_px: int,
     json_path: Path | None,
 ) -> None:
-    """Measure mean and spread of each band, sizes of the boxes, and the anchors that reach them at IoU 0.5.
+    """Measure mean and spread of each band, box sizes, and anchors that reach them at IoU 0.5.
 
     Example: mmlandslide stats --data-root data/landslide4sense --split train --json stats.json
     """
@@ -137,41 +140,6 @@ def anchors_of(config_path: Path) -> anchor_room.Anchors:
     return anchor_room.Anchors(float(base_scale), int(per_octave), tuple(ratios), tuple(strides))
 
 
-def measure_boxes(
-    boxes_per_tile: list[np.ndarray],
-    sides_px: list[int],
-    input_px: int,
-    used: anchor_room.Anchors | None = None,
-) -> dict[str, Any]:
-    """Return sizes of boxes, the anchors that fit them and how many boxes those in use reach.
-
-    Args:
-        boxes_per_tile: (N, 4) xyxy each, in the tile's own px.
-        sides_px: longer side of each tile.
-        input_px: longer side at which the detector takes every tile.
-        used: anchors of a config; `None` where none are to be measured.
-    """
-    boxes = [
-        found * (input_px / side_px)
-        for found, side_px in zip(boxes_per_tile, sides_px, strict=True)
-    ]
-    scaled, input_hw = np.concatenate([np.zeros((0, 4)), *boxes]), (input_px, input_px)
-    numbers: dict[str, Any] = {
-        'tiles': len(boxes),
-        'boxes': len(scaled),
-        'quantiles': list(QUANTILES),
-        **box_quantiles(boxes_per_tile),
-    }
-    if len(scaled):
-        found = {'anchors': anchor_room.fit(scaled, input_hw), 'anchors_of_config': used}
-        numbers |= {
-            name: _row(anchors, scaled, input_px)
-            for name, anchors in found.items()
-            if anchors is not None
-        }
-    return numbers
-
-
 def show(numbers: dict[str, Any], config_path: Path | None = None) -> None:
     """Print the numbers as tables; `config_path` is the config whose anchors are among them."""
     console = Console()
@@ -197,27 +165,11 @@ def show(numbers: dict[str, Any], config_path: Path | None = None) -> None:
             )
 
 
-def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) -> dict[str, Any]:
-    """Return anchors and the share of boxes, (N, 4) in px of the detector's input, that they reach."""
-    return {
-        'input_px': input_px,
-        'octave_base_scale': anchors.octave_base_scale,
-        'scales_per_octave': anchors.scales_per_octave,
-        'ratios': list(anchors.ratios),
-        'strides': list(anchors.strides),
-        'recall_at_iou_50': anchor_room.recall(boxes_xyxy, anchors, (input_px, input_px)),
-    }
-
-
 def _voc_boxes(folder: Path) -> tuple[list[np.ndarray], list[int]]:
-    """Return the boxes and the longer side of each tile of a VOC folder."""
-    from mmlandslide.datasets.storage.tiles import image_hw
-    from mmlandslide.datasets.views.voc import paired_files, read_voc  # loads torch: seconds
-
-    pairs = paired_files(folder)
-    return [read_voc(xml_path)[0] for _, xml_path in pairs], [
-        max(image_hw(image_path)) for image_path, _ in pairs
-    ]
+    """Return the boxes and the longer side of each tile of a VOC folder, in either layout."""
+    pairs = [(image_hw(image_path), xml_path) for image_path, xml_path in paired_files(folder)]
+    boxes = [read_voc(xml_path, tile_hw)[0] for tile_hw, xml_path in pairs]
+    return boxes, [max(tile_hw) for tile_hw, _ in pairs]
 
 
 def _mask_folder(
@@ -234,10 +186,4 @@ def _mask_folder(
 
 def _bands(store: TileStore) -> dict[str, dict[str, float]]:
     ids = track(store.ids, 'reading', console=Console(stderr=True), transient=True)
-    moments: BandMoments = band_moments(store.read(tile_id) for tile_id in ids)
-    columns = zip(moments.mean, moments.std, moments.minimum, moments.maximum, strict=True)
-    keys = ('mean', 'std', 'min', 'max')
-    return {
-        name: dict(zip(keys, map(float, column), strict=True))
-        for name, column in zip(store.bands, columns, strict=True)
-    }
+    return moments_by_band(band_moments(map(store.read, ids)), store.bands)

@@ -1,4 +1,4 @@
-"""How many boxes the anchors of a feature pyramid can reach, and which anchors reach them with least; pure NumPy.
+"""How many boxes the anchors of a feature pyramid reach, and the fewest that reach them.
 
 Anchors are MMDetection's `AnchorGenerator`: on a level of stride s, centres stand at multiples of s
 from 0, and an anchor has area (octave_base_scale * 2 ** (i / scales_per_octave) * s) ** 2 and the
@@ -126,7 +126,7 @@ def fit(
 def _overlap(
     low: np.ndarray, high: np.ndarray, sides: np.ndarray, stride: int, length: int
 ) -> np.ndarray:
-    """Return (N, A) px that each box shares with an anchor of each side, centred at the grid position nearest to the box."""
+    """Return (N, A) px that a box shares with each anchor at the grid position nearest to it."""
     last = -(-length // stride) - 1
     centre = np.clip(np.round((low + high) / 2 / stride), 0, last)[:, None] * stride
     shared = np.minimum(high[:, None], centre + sides / 2) - np.maximum(

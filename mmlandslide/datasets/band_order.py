@@ -67,7 +67,7 @@ LAWS = (
 
 
 def normalised_as_published(image: np.ndarray) -> bool:
-    """Return whether a tile was normalised with the published mean and standard deviation (see `bands.PUBLISHED_MEAN`).
+    """Return whether a tile was normalised with `bands.PUBLISHED_MEAN` and its std.
 
     Either at least three bands fit their divisors once that is undone, or the lowest slope stands
     at what they make of 0 degrees.

@@ -33,7 +33,7 @@ _HEADER_PX, _GAP_PX, _FONT, _FONT_SCALE = 20, 4, cv2.FONT_HERSHEY_SIMPLEX, 0.4
 
 
 def composite(bands: Sequence[str], which: str = 'rgb') -> tuple[str, tuple[str, str, str]] | None:
-    """Return title and band names of the composite that a tile's bands allow, `None` where they allow none.
+    """Return title and bands of the composite that a tile's bands allow, `None` for none.
 
     Raises:
         BandError: no such kind of composite.
@@ -116,7 +116,7 @@ def detection_panel(
     scores: np.ndarray,
     zoom: int = 3,
 ) -> np.ndarray:
-    """Return a tile with truth and predictions, once for each composite that its bands allow, side by side.
+    """Return a tile with truth and predictions, once per composite that its bands allow.
 
     Args:
         image: (C, H, W) in any unit.
@@ -149,7 +149,7 @@ def detection_panel(
 
 
 def zoom_to(shape_hw: Sequence[int], least_px: int = 384) -> int:
-    """Return the whole factor that brings a tile's longer side to at least `least_px`, where scores are readable."""
+    """Return the whole factor that brings a tile's longer side to at least `least_px`."""
     return max(1, -(-least_px // max(shape_hw)))
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from mmlandslide.datasets import anchors as anchor_room
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -81,4 +84,61 @@ def box_quantiles(boxes_per_tile: Sequence[np.ndarray]) -> dict[str, list[float]
     return {
         name: np.quantile(values, QUANTILES).tolist() if len(values) else []
         for name, values in measured.items()
+    }
+
+
+def measure_boxes(
+    boxes_per_tile: list[np.ndarray],
+    sides_px: list[int],
+    input_px: int,
+    used: anchor_room.Anchors | None = None,
+) -> dict[str, Any]:
+    """Return sizes of boxes, the anchors that fit them and how many boxes those in use reach.
+
+    Args:
+        boxes_per_tile: (N, 4) xyxy each, in the tile's own px.
+        sides_px: longer side of each tile.
+        input_px: longer side at which the detector takes every tile.
+        used: anchors of a config; `None` where none are to be measured.
+    """
+    boxes = [
+        found * (input_px / side_px)
+        for found, side_px in zip(boxes_per_tile, sides_px, strict=True)
+    ]
+    scaled, input_hw = np.concatenate([np.zeros((0, 4)), *boxes]), (input_px, input_px)
+    numbers: dict[str, Any] = {
+        'tiles': len(boxes),
+        'boxes': len(scaled),
+        'quantiles': list(QUANTILES),
+        **box_quantiles(boxes_per_tile),
+    }
+    if len(scaled):
+        found = {'anchors': anchor_room.fit(scaled, input_hw), 'anchors_of_config': used}
+        numbers |= {
+            name: _row(anchors, scaled, input_px)
+            for name, anchors in found.items()
+            if anchors is not None
+        }
+    return numbers
+
+
+def moments_by_band(moments: BandMoments, bands: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return band -> `mean`, `std`, `min` and `max`, in plain numbers."""
+    columns = zip(moments.mean, moments.std, moments.minimum, moments.maximum, strict=True)
+    keys = ('mean', 'std', 'min', 'max')
+    return {
+        name: dict(zip(keys, map(float, column), strict=True))
+        for name, column in zip(bands, columns, strict=True)
+    }
+
+
+def _row(anchors: anchor_room.Anchors, boxes_xyxy: np.ndarray, input_px: int) -> dict[str, Any]:
+    """Return anchors and the share of boxes (N, 4), px of the detector's input, they reach."""
+    return {
+        'input_px': input_px,
+        'octave_base_scale': anchors.octave_base_scale,
+        'scales_per_octave': anchors.scales_per_octave,
+        'ratios': list(anchors.ratios),
+        'strides': list(anchors.strides),
+        'recall_at_iou_50': anchor_room.recall(boxes_xyxy, anchors, (input_px, input_px)),
     }

@@ -6,8 +6,15 @@ from typing import Any
 from mmengine.runner import BaseLoop
 
 from mmlandslide.engine.checkpoints import require_position
-from mmlandslide.engine.record import changed_on_resume, settings_of, terms_of_runner, tile_ids_of
+from mmlandslide.engine.record import (
+    bare,
+    changed_on_resume,
+    settings_of,
+    terms_of_runner,
+    tile_ids_of,
+)
 from mmlandslide.weights import gate
+from mmlandslide.weights.strict_load import fill, fill_but
 
 
 def admitted(runner: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -61,3 +68,24 @@ def _changed(runner: Any, record: dict[str, Any]) -> list[str]:
             f'{len(before - now)} others: all {len(before | now)} count as seen from here on'
         )
     return lines
+
+
+def fill_model(runner: Any, state: Any, path: Path) -> None:
+    """Load weights into a runner's model: all, but for what a fresh training may start at random.
+
+    Args:
+        runner: whose config may name modules in `start_random`.
+        state: name -> tensor.
+        path: of the checkpoint.
+
+    Raises:
+        ConfigError: `start_random` names what the model does not have.
+        CheckpointMismatchError: keys or shapes differ from the model's.
+    """
+    training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
+    skipped = runner.cfg.get('start_random', ()) if training else ()
+    if not skipped:
+        fill(bare(runner.model), state, path)
+        return
+    random = fill_but(bare(runner.model), state, path, skipped)
+    runner.logger.warning(f'Start at random, not from {path}: {random}')

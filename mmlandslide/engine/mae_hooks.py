@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from mmlandslide.datasets.display import beside, composite, to_rgb, with_header, zoom_to
 from mmlandslide.engine.visualizer import save_picture
 from mmlandslide.registry import HOOKS
+from mmlandslide.rng import SampleIndex
 
 _WHITE = (255, 255, 255)
 
@@ -62,12 +63,11 @@ class ReconstructionPanelsHook(Hook):
 def first_tiles(dataloader: DataLoader[Any], count: int) -> dict[str, Any]:
     """Return a data loader's first tiles as a batch.
 
-    A plain position draws as seed 0 and epoch 0 do, so always the same.
+    They are drawn as in epoch 0 of seed 0, so always the same.
     """
     dataset: Any = dataloader.dataset
-    return dataloader.collate_fn(
-        [dataset[position] for position in range(min(count, len(dataset)))]
-    )
+    positions = range(min(count, len(dataset)))
+    return dataloader.collate_fn([dataset[SampleIndex(0, 0, position)] for position in positions])
 
 
 def reconstruction_picture(panels: dict[str, np.ndarray], bands: Sequence[str]) -> np.ndarray:

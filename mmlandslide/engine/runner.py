@@ -9,13 +9,14 @@ import torch
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
 
 from mmlandslide import signals
 from mmlandslide.datasets.l4s.protocols import apply_protocol
-from mmlandslide.engine import checkpoints, distributed, process
+from mmlandslide.engine import agreement, checkpoints, distributed, process
 from mmlandslide.engine.checkpoints import CheckpointContentHook
 from mmlandslide.engine.divergence import DivergenceHook
-from mmlandslide.engine.loading import admitted
+from mmlandslide.engine.loading import admitted, fill_model
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
 from mmlandslide.errors import ConfigError, SplitOverlapError
@@ -26,7 +27,6 @@ from mmlandslide.weights.checkpoint_file import latest_checkpoint
 from mmlandslide.weights.lineage import tiles_seen
 from mmlandslide.weights.options import refuse_host_weights
 from mmlandslide.weights.references import resolve
-from mmlandslide.weights.strict_load import fill
 
 
 @RUNNERS.register_module()
@@ -108,6 +108,14 @@ class LandslideRunner(Runner):
         self.register_hook(DivergenceHook())
         self.register_hook(CheckpointContentHook())
 
+    @staticmethod
+    def build_dataloader(
+        dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader[Any]:
+        """Build a data loader, which says so where tiles to be stacked differ in size."""
+        cfg = agreement.settled_dataloader(dataloader)
+        return agreement.of_one_size(Runner.build_dataloader(cfg, seed, diff_rank_seed))
+
     def build_model(self, model: Any) -> Any:
         """Build the model.
 
@@ -182,11 +190,16 @@ class LandslideRunner(Runner):
             self._load_from, self._resume = (None, False) if latest is None else (str(latest), True)
 
     def load_or_resume(self) -> None:
-        """Load or resume.
+        """Load or resume; before, compare what must agree.
 
         Then hand metrics what the checkpoint states, and refuse a test on tiles that the model has
         seen, in this process or before.
+
+        Raises:
+            ConfigError: settings that contradict each other, see `agreement`.
+            SplitOverlapError: a test on tiles that the model has seen.
         """
+        agreement.require_agreement(self)
         self._settle_resume()
         super().load_or_resume()
         if isinstance(self._test_loop, BaseLoop):
@@ -236,7 +249,8 @@ class LandslideRunner(Runner):
             filename: a file, a work dir or a URL.
             map_location: not used: the file is read onto the CPU and its tensors are copied to
                 where the model is.
-            strict: not used: a checkpoint that does not fill the model exactly is refused.
+            strict: not used: a checkpoint that does not fill the model exactly is refused, but
+                for what a fresh training's `start_random` names in the config.
             revise_keys: not used: a `module.` prefix is stripped.
 
         Returns:
@@ -250,14 +264,14 @@ class LandslideRunner(Runner):
         path = resolve(str(filename))
         checkpoint, self._loaded_record = admitted(self, path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        fill(bare(self.model), checkpoint.get('state_dict', checkpoint), path)
+        fill_model(self, checkpoint.get('state_dict', checkpoint), path)
         lineage = dict(self._loaded_record.get('lineage', {}))
         if not self._resume:  # another training, whose tiles this one inherits
             lineage['tile_ids'] = sorted(tiles_seen(self._loaded_record))
         for backbone in backbones_of(bare(self.model)):
             backbone.lineage = dict(lineage)
         self._has_loaded = True
-        self.logger.info(f'Loaded every parameter from {path}')
+        self.logger.info(f'Loaded parameters from {path}')
         return checkpoint
 
     @master_only
@@ -283,6 +297,7 @@ class LandslideRunner(Runner):
         Raises:
             StorageError: the disk is full or the folder cannot be written to; an older file is then
                 still as it was.
+            CheckpointError: a weight is not finite; an older file is then still as it was.
         """
         meta, path = {**(meta or {}), 'mmlandslide': record_of(self)}, Path(out_dir) / filename
         remove_leftovers(path.parent, '*.pth')

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.dataset import DefaultSampler
 
 from mmlandslide.registry import DATA_SAMPLERS
-from mmlandslide.rng import SampleIndex
+from mmlandslide.rng import DrawnPositions, SampleIndex
 
 
 @DATA_SAMPLERS.register_module()
@@ -26,6 +26,9 @@ class TileSampler(DefaultSampler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._skipped = 0
+        for wrapper in with_inner(self.dataset):
+            if isinstance(getattr(wrapper, 'repeat_indices', None), list):
+                wrapper.repeat_indices = DrawnPositions(wrapper.repeat_indices)
 
     def skip_once(self, samples: int) -> None:
         """Leave the first samples of this process's share out of the next pass only.
@@ -42,3 +45,11 @@ class TileSampler(DefaultSampler):
             SampleIndex(self.seed, self.epoch, position)
             for position in islice(super().__iter__(), skipped, None)
         )
+
+
+def with_inner(dataset: Any) -> Iterator[Any]:
+    """Yield a dataset and, below it, those that the hosts' wrappers hold."""
+    yield dataset
+    for inner in [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]:
+        if inner is not None:
+            yield from with_inner(inner)

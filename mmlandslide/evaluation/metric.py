@@ -20,7 +20,7 @@ from mmlandslide.evaluation.calibration.fitting import require_unseen
 from mmlandslide.evaluation.calibration.reliability import reliability
 from mmlandslide.evaluation.matching import hits
 from mmlandslide.evaluation.plots import save_plots
-from mmlandslide.evaluation.results import Rules, TileResult
+from mmlandslide.evaluation.results import Rules, TileResult, told_apart
 from mmlandslide.evaluation.scoring import evaluate
 from mmlandslide.files import write_json
 from mmlandslide.registry import METRICS
@@ -109,10 +109,7 @@ class LandslideMetric(BaseMetric):
         self.results.extend(_tile_result(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list[TileResult]) -> dict[str, float]:
-        """Score the gathered results, each tile once, and write the files.
-
-        A distributed sampler repeats tiles so that all processes have the same number; the first
-        result of a tile counts.
+        """Score the gathered results, each tile once (`results.told_apart`), and write the files.
 
         Args:
             results: of all processes.
@@ -123,10 +120,7 @@ class LandslideMetric(BaseMetric):
         Raises:
             DatasetError: a label that is no class of the dataset.
         """
-        tiles = sorted(
-            {tile.tile_id: tile for tile in reversed(results)}.values(),
-            key=lambda tile: tile.tile_id,
-        )
+        tiles = told_apart(results)
         tiles = [replace(tile, true_mask=self._mask(tile)) for tile in tiles]
         calibration = self._calibration(tiles) if self.calibrated else None
         probable = tiles if calibration is None else [_probable(t, calibration) for t in tiles]
@@ -221,6 +215,7 @@ def _tile_result(sample: dict[str, Any]) -> TileResult:
         true_boxes_xyxy=np.asarray(sample['native_boxes_xyxy'], dtype=np.float32),
         true_labels=np.asarray(sample['native_labels'], dtype=np.int64),
         tile_hw=(int(height), int(width)),
+        source=(str(sample.get('dataset', '')), str(sample.get('img_path', ''))),
     )
 
 

@@ -1,7 +1,8 @@
 """Detections and truth of one tile, and the rules by which they are scored."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,7 @@ class TileResult:
         tile_hw: height and width in px, where known; scores by area, and of boxes that a tile's
             border cuts, need it.
         true_mask: (height, width) bool, True = landslide, where the tile has a mask.
+        source: name of the data and path of the file, where known: two data sets may use one id.
 
     Raises:
         TileError: arrays that do not fit each other, or a box or score that is not finite.
@@ -41,6 +43,7 @@ class TileResult:
     true_labels: NDArray[np.integer]
     tile_hw: tuple[int, int] | None = None
     true_mask: NDArray[np.bool_] | None = None
+    source: tuple[str, str] = ('', '')
 
     def __post_init__(self) -> None:
         """Refuse what would be scored wrongly in silence.
@@ -231,3 +234,27 @@ def _require(holds: bool, name: str, expected: str, got: object) -> None:
         raise ConfigError.mismatch(
             name, expected, got, 'the evaluation rules', 'Change it in the evaluator of the config'
         )
+
+
+def told_apart(tiles: Iterable[TileResult]) -> list[TileResult]:
+    """Return each tile once, in the order of the ids; an id that two files have is told apart.
+
+    A distributed sampler repeats tiles so that all processes have the same number; the first result
+    of a tile counts.
+
+    Args:
+        tiles: results of all processes, of one data set or several.
+    """
+    first: dict[tuple[str, str], TileResult] = {}
+    for tile in tiles:
+        first.setdefault((tile.tile_id, tile.source[1]), tile)
+    files = Counter(tile_id for tile_id, _ in first)
+    named = Counter((tile.tile_id, tile.source[0]) for tile in first.values())
+    found = []
+    for tile in first.values():
+        name, path = tile.source
+        if files[tile.tile_id] > 1:
+            apart = name if name and named[tile.tile_id, name] == 1 else path
+            tile = replace(tile, tile_id=f'{apart}:{tile.tile_id}')
+        found.append(tile)
+    return sorted(found, key=lambda tile: tile.tile_id)

@@ -74,7 +74,7 @@ class TileMetric(BaseMetric):
         result of a tile counts.
 
         Args:
-            results: tile id, label and score, of all processes.
+            results: identity of the tile (id and file), label and score, of all processes.
 
         Returns:
             Name -> value, NaN where not defined.
@@ -102,7 +102,8 @@ def _tile_result(sample: dict[str, Any]) -> tuple[str, int, float]:
         raise ConfigError.mismatch(
             'the classifier', 'have 2 classes', len(score), 'model.head', 'Set num_classes=2'
         )
-    return str(sample['img_id']), int(sample['gt_label']), float(score[1])
+    identity = f'{sample["img_id"]} of {sample.get("img_path", "")}'
+    return identity, int(sample['gt_label']), float(score[1])
 
 
 def tile_scores(

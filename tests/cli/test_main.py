@@ -14,7 +14,10 @@ from mmlandslide.errors import DatasetError
 
 
 def test_help_lists_the_verbs_without_importing_one():
-    code = 'import sys; from mmlandslide.cli.main import main; main(["--help"], standalone_mode=False); print(*sys.modules)'
+    code = (
+        'import sys; from mmlandslide.cli.main import main; '
+        'main(["--help"], standalone_mode=False); print(*sys.modules)'
+    )
     output = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=True
     ).stdout

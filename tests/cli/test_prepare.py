@@ -40,7 +40,7 @@ def test_a_faulty_file_is_printed_on_one_line_and_exits_1(root):
     printed = next(
         row for row in result.output.splitlines() if row.startswith('train/2 (truncated)')
     )
-    assert f'in {path}. Get the file again' in printed
+    assert f'in {path}. Download the file again' in printed
     assert line(result.output, 'faulty tiles')[-2:] == ['1', '0']
     assert line(result.output, '│ truncated')[:5] == ['truncated', 'error', '1', 'x', 'train']
     assert '1 faulty tiles; nothing was packed' in result.output
@@ -68,8 +68,8 @@ def test_copies_are_named_and_counted_apart_across_splits(root):
     assert 'same content: train/1, train/2, test/1' in result.output
     assert line(result.output, '│ same content ')[-2:] == ['2', '1']
     assert (
-        'train/1 (duplicate-across-splits): tile must have content of its own, got that of test/1 again'
-        in result.output
+        'train/1 (duplicate-across-splits): tile must have content of its own, '
+        'got that of test/1 again' in result.output
     )
 
 

@@ -78,7 +78,8 @@ def test_anchors_of_a_config_are_measured_beside_the_fitted_ones(tmp_path):
     factories.write_dataset(tmp_path, {'train': 3})
     config = tmp_path / 'config.py'
     config.write_text(
-        "model = dict(rpn_head=dict(anchor_generator=dict(type='AnchorGenerator', octave_base_scale=30, scales_per_octave=1, "
+        "model = dict(rpn_head=dict(anchor_generator=dict(type='AnchorGenerator', "
+        'octave_base_scale=30, scales_per_octave=1, '
         'ratios=[1.0], strides=[64])))'
     )
     result = run('--data-root', tmp_path, '--config', config, '--json', tmp_path / 'stats.json')

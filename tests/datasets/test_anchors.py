@@ -1,4 +1,4 @@
-"""Anchors on the pyramid's grid, against a plain enumeration and against MMDetection's generator."""
+"""Anchors on the pyramid's grid, against an enumeration and MMDetection's generator."""
 
 import math
 import os

@@ -205,3 +205,41 @@ def test_tiles_that_the_calibration_was_fitted_on_are_not_scored():
     metric.prepare_test(None, {'calibration': {**CALIBRATION, 'tile_ids': ['a', 'c']}})
     with pytest.raises(SplitOverlapError, match=r"got 1 of 1 seen, such as \['a'\]"):
         run(metric, data_sample('a', [BOX], [0.5], [BOX]))
+
+
+def two_regions(**more):
+    """Return a tile of each of two data sets whose files have one name, with 1 and 2 boxes."""
+
+    def tile(folder, boxes):
+        return {
+            'img_id': 'test/1',
+            'img_path': f'{folder}/1.tif',
+            'ori_shape': (64, 64),
+            'native_boxes_xyxy': np.array(boxes, float),
+            'native_labels': np.zeros(len(boxes), int),
+            'pred_instances': {
+                'bboxes': torch.tensor([[0.0, 0, 9, 9]]),
+                'scores': torch.tensor([0.9]),
+                'labels': torch.zeros(1).long(),
+            },
+            **{key: value[folder] for key, value in more.items()},
+        }
+
+    return [tile('a', [[0, 0, 9, 9]]), tile('b', [[20, 20, 40, 40], [0, 50, 9, 60]])]
+
+
+@pytest.mark.parametrize(
+    ('more', 'ids'),
+    [
+        ({}, ['a/1.tif:test/1', 'b/1.tif:test/1']),
+        ({'dataset': {'a': 'north', 'b': 'south'}}, ['north:test/1', 'south:test/1']),
+        ({'dataset': {'a': 'mine', 'b': 'mine'}}, ['a/1.tif:test/1', 'b/1.tif:test/1']),
+    ],
+)
+def test_tiles_of_two_data_sets_with_one_id_are_two_tiles(tmp_path, more, ids):
+    metric = LandslideMetric(plots=False, save_predictions=True, out_dir=tmp_path)
+    metric.dataset_meta = {'classes': ('landslide',)}
+    metric.process(None, two_regions(**more) + two_regions(**more))  # a sampler repeats tiles
+    assert metric.evaluate(4)['recall'] == pytest.approx(1 / 3)  # 1 of 3 boxes
+    rows = json.loads((tmp_path / 'predictions.json').read_text())
+    assert [row['img_id'] for row in rows] == ids

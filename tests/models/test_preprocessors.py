@@ -4,8 +4,8 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE, divisors
-from mmlandslide.datasets.formatting import image_tensor
 from mmlandslide.datasets.storage import store_file
+from mmlandslide.datasets.transforms.formatting import image_tensor
 from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.models.preprocessors import TilePreprocessor
 

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from mmlandslide.datasets.formatting import PackTile, image_tensor
 from mmlandslide.datasets.simulation.synthetic import write_dataset
-from mmlandslide.datasets.storage.store import ensure_store, usable_tiles
+from mmlandslide.datasets.storage.store import ensure_split
+from mmlandslide.datasets.transforms.formatting import PackTile, image_tensor
 from mmlandslide.datasets.views.landslide4sense import Landslide4SenseUnlabelledDataset
 from mmlandslide.models.preprocessors import TilePreprocessor
 
@@ -66,10 +66,8 @@ def main(tiles: int, passes: int) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(root := Path(folder), {'train': tiles}, seed=0)
-        store, paths = (
-            ensure_store(root, 'train'),
-            [ref.image_path for ref in usable_tiles(root, 'train')],
-        )
+        store, refs = ensure_split(root, 'train')
+        paths = [ref.image_path for ref in refs]
         for tile_id, path in zip(store.ids, paths, strict=True):
             np.testing.assert_allclose(
                 normalised(store.raw(tile_id)), from_hdf5(path), rtol=1e-6, atol=1e-6

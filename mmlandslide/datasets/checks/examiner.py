@@ -1,4 +1,4 @@
-"""Sends the tiles of a data set through the checks, in child processes, and collects what came of them."""
+"""Sends the tiles of a data set through the checks, in child processes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,19 +8,20 @@ from pathlib import Path
 from mmlandslide.datasets.checks.findings import SplitReport
 from mmlandslide.datasets.checks.isolation import Died, Readers
 from mmlandslide.datasets.checks.preflight import Examined, Read, examine, size_hw
-from mmlandslide.datasets.storage import store
-from mmlandslide.datasets.storage.faults import FAULTS, Finding
-from mmlandslide.datasets.storage.index import Pairing, TileRef, unpaired_error
-from mmlandslide.errors import LandslideError, TileError
+from mmlandslide.datasets.storage.faults import Finding, Problem
+from mmlandslide.datasets.storage.index import Pairing, TileRef, ignored_text, unpaired_error
+from mmlandslide.datasets.storage.store_file import TileStore
+from mmlandslide.datasets.storage.store_writer import StoreWriter
+from mmlandslide.errors import LandslideError
 
 Progress = Callable[[str, int, int], None]
-Ready = tuple[store.TileStore, list[Finding]]
+Ready = tuple[TileStore, list[Finding]]
 #: Tiles of each split that are asked for the size of most.
 _SIZED = 25
 
 
 class Examiner:
-    """Examines the tiles of each split in child processes and hands the sound ones to the split's writer.
+    """Examines tiles in child processes and hands the sound ones to the writer of their split.
 
     Args:
         readers: the children.
@@ -37,7 +38,7 @@ class Examiner:
     def examine(
         self,
         pairings: Mapping[str, Pairing],
-        targets: Mapping[str, Ready | store.StoreWriter | None],
+        targets: Mapping[str, Ready | StoreWriter | None],
     ) -> list[SplitReport]:
         """Return a report a split.
 
@@ -79,7 +80,7 @@ class Examiner:
         self,
         split: str,
         pairing: Pairing,
-        writer: store.StoreWriter | None,
+        writer: StoreWriter | None,
         tile_hw: tuple[int, int] | None,
     ) -> SplitReport:
         lone = unpaired(pairing)
@@ -94,11 +95,13 @@ class Examiner:
             else:
                 _take(ref, outcome, ref.tile_id in lone, report, writer)
             self.progress(split, done, len(pairing.refs))
-        report.findings += [finding for ref, reason in dead for finding in self._blame(ref, reason)]
-        report.findings = in_order(report.findings, pairing)
+        report.findings += [
+            finding for ref, reason in dead for finding in self._find_crashing_file(ref, reason)
+        ]
+        report.findings = in_order([*report.findings, *ignored(split, pairing)], pairing)
         return report
 
-    def _blame(self, ref: TileRef, reason: str) -> list[Finding]:
+    def _find_crashing_file(self, ref: TileRef, reason: str) -> list[Finding]:
         """Return a finding for the file that a reader died of.
 
         Read one by one, or both where neither does it alone.
@@ -114,15 +117,9 @@ class Examiner:
             for (path, _), outcome in zip(keyed, outcomes, strict=True)
             if isinstance(outcome, Died)
         ]
-        remedy = FAULTS['reader-died'].remedy
+        problem = Problem('reader-died', 'tile file', 'be readable', reason)
         return [
-            Finding(
-                'reader-died',
-                ref.tile_id,
-                str(path),
-                str(TileError.mismatch('tile file', 'be readable', reason, path, remedy)),
-            )
-            for path in guilty or [path for path, _ in keyed]
+            problem.finding(ref.tile_id, path) for path in guilty or [path for path, _ in keyed]
         ]
 
 
@@ -136,10 +133,22 @@ def unpaired(pairing: Pairing) -> dict[str, Finding]:
     }
 
 
+def ignored(split: str, pairing: Pairing) -> list[Finding]:
+    """Return a finding where files lie beside the tiles that no tile is read from."""
+    if not pairing.ignored:
+        return []
+    path, got = pairing.ignored[0].parent, ignored_text(pairing.ignored)
+    expected = 'hold image_N.h5 and mask_N.h5'
+    return [Problem('ignored-file', 'tile folder', expected, got).finding(split, path)]
+
+
 def in_order(findings: Iterable[Finding], pairing: Pairing) -> list[Finding]:
     """Return findings in the order of a split's tiles, a tile's errors before its warnings."""
     order = {tile_id: number for number, tile_id in enumerate(pairing.files)}
-    return sorted(findings, key=lambda finding: (order[finding.tile_id], not finding.is_error))
+    return sorted(
+        findings,
+        key=lambda finding: (order.get(finding.tile_id, len(order)), not finding.is_error),
+    )
 
 
 def _try(keyed: tuple[Path, str], read: Read) -> None:
@@ -155,7 +164,7 @@ def _take(
     outcome: Examined,
     lone: bool,
     report: SplitReport,
-    writer: store.StoreWriter | None,
+    writer: StoreWriter | None,
 ) -> None:
     """Enter what came of a tile into the report, and the tile into its store.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlandslide.datasets.storage.faults import FAULTS, Finding
-from mmlandslide.datasets.storage.store_file import Entry
+from mmlandslide.datasets.storage.store_index import Entry
 
 
 @dataclass

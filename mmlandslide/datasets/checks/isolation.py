@@ -1,4 +1,6 @@
-"""Work on files in child processes, so that a crash, a hang or a memory blow-up in a C library kills only the child.
+"""Work on files in child processes.
+
+A crash, a hang or a memory blow-up in a C library kills only the child.
 
 Each child has a pipe of its own and one item at a time: a child that dies, dies of that item, and
 no other child shares what it may have broken. (A `ProcessPoolExecutor` breaks as a whole and cannot

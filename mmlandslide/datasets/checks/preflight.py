@@ -1,6 +1,6 @@
 """Every check of one Landslide4Sense tile, in one reading; a file may have several faults."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,13 +8,12 @@ import numpy as np
 
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE, divisors
 from mmlandslide.datasets import band_order
-from mmlandslide.datasets.storage import store, tiles
-from mmlandslide.datasets.storage.faults import FAULTS, Finding
+from mmlandslide.datasets.storage import packed_tile, tiles
+from mmlandslide.datasets.storage.faults import FAULTS, Finding, Problem
 from mmlandslide.datasets.storage.index import TileRef
-from mmlandslide.errors import LandslideError, TileError
+from mmlandslide.errors import LandslideError
 
 Read = Callable[[Path, str], np.ndarray]
-Said = Iterator[tuple[str, str, str, object]]  # fault, subject, what it must, what it is
 
 #: Raw values that a unit allows. Reflectance of 3 is beyond what the sensor records; land lies
 #: between the Dead Sea and Everest.
@@ -37,7 +36,7 @@ class Examined:
         findings: its faults.
     """
 
-    tile: store.PackedTile | None
+    tile: packed_tile.PackedTile | None
     digest: str | None
     findings: list[Finding] = field(default_factory=list)
 
@@ -56,14 +55,14 @@ def examine(
         tile_hw: height and width of the other tiles, px; `None` where any will do.
         read: returns a file's dataset, (H, W, C) or (H, W), or raises a `LandslideError`.
     """
-    source = store.state(ref)
+    source = packed_tile.state(ref)
     image, findings = _image(ref, bands, tile_hw, read)
     mask, mask_findings = _mask(ref, None if image is None else image.shape[-2:], read)
     findings += mask_findings
     if image is None:
         return Examined(None, None, findings)
     with np.errstate(all='ignore'):  # NaN and infinity are named already
-        tile = store.packed(
+        tile = packed_tile.packed(
             ref.tile_id, image, None if mask_findings else mask, divisors(bands), source
         )
     if tuple(bands) == LANDSLIDE4SENSE and np.isfinite(image).all():
@@ -88,20 +87,20 @@ def _array(
     try:
         return read(path, key), []
     except tiles.TileKeyError as error:
-        fault, said = 'wrong-key', str(error)
+        fault, message = 'wrong-key', str(error)
     except tiles.TileShapeError as error:
-        fault, said = 'wrong-shape', str(error)
+        fault, message = 'wrong-shape', str(error)
     except tiles.TileDtypeError as error:
-        fault, said = 'mask-values' if key == 'mask' else 'wrong-dtype', str(error)
+        fault, message = 'mask-values' if key == 'mask' else 'wrong-dtype', str(error)
     except LandslideError as error:
-        fault, said = 'truncated', str(error)
-    return None, [Finding(fault, tile_id, str(path), said)]
+        fault, message = 'truncated', str(error)
+    return None, [Finding(fault, tile_id, str(path), message)]
 
 
 def _image(
     ref: TileRef, bands: Sequence[str], tile_hw: tuple[int, int] | None, read: Read
 ) -> tuple[np.ndarray | None, list[Finding]]:
-    """Return the image (C, H, W), `None` where it is no float array of such bands, and its faults."""
+    """Return the image (C, H, W), `None` where it is no float array of bands, and its faults."""
     image, findings = _array(ref.tile_id, ref.image_path, 'img', read)
     if image is None:
         return None, findings
@@ -132,45 +131,36 @@ def _mask(
     )
 
 
-def _findings(tile_id: str, path: Path, faults: Said) -> list[Finding]:
-    return [
-        Finding(
-            fault,
-            tile_id,
-            str(path),
-            str(TileError.mismatch(subject, expected, got, path, FAULTS[fault].remedy)),
-        )
-        for fault, subject, expected, got in faults
-    ]
+def _findings(tile_id: str, path: Path, problems: Iterable[Problem]) -> list[Finding]:
+    return [problem.finding(tile_id, path) for problem in problems]
 
 
-def _image_faults(image: np.ndarray, bands: Sequence[str], tile_hw: tuple[int, int] | None) -> Said:
+def _image_faults(
+    image: np.ndarray, bands: Sequence[str], tile_hw: tuple[int, int] | None
+) -> Iterator[Problem]:
     """Yield what is wrong with an image (H, W, C) by itself."""
     subject, shaped = (
         "dataset 'img'",
         image.ndim == 3 and image.shape[-1] == len(bands) and image.size > 0,
     )
     if not shaped:
-        yield (
+        yield Problem(
             'wrong-shape',
             subject,
             f'have {len(bands)} bands as (height, width, band)',
             f'shape {image.shape}',
         )
     elif tile_hw is not None and image.shape[:2] != tile_hw:
-        yield (
-            'wrong-shape',
-            subject,
-            f'have the size {tile_hw} of most tiles',
-            f'shape {image.shape}',
+        yield Problem(
+            'wrong-shape', subject, f'have the size {tile_hw} of most tiles', f'shape {image.shape}'
         )
     if image.dtype.name not in _FLOATS:
-        yield 'wrong-dtype', subject, f'be one of {", ".join(_FLOATS)}', image.dtype.name
+        yield Problem('wrong-dtype', subject, f'be one of {", ".join(_FLOATS)}', image.dtype.name)
     if not image.size:
         return
     for fault, found in (('nan', np.isnan(image)), ('inf', np.isinf(image))):
         if found.any():
-            yield (
+            yield Problem(
                 fault,
                 subject,
                 'hold finite values only',
@@ -180,7 +170,7 @@ def _image_faults(image: np.ndarray, bands: Sequence[str], tile_hw: tuple[int, i
         yield from _value_faults(image.reshape(-1, len(bands)), bands)
 
 
-def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Said:
+def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Iterator[Problem]:
     """Yield what is wrong with the values (N, C) of an image."""
     finite = (
         values
@@ -191,7 +181,7 @@ def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Said:
         np.asarray(edge(finite, axis=0), np.float64) for edge in (np.fmin.reduce, np.fmax.reduce)
     )
     if len(values) > 1 and (lowest == highest).all():
-        yield (
+        yield Problem(
             'constant-tile',
             "dataset 'img'",
             'differ from pixel to pixel',
@@ -202,7 +192,7 @@ def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Said:
         name for name, low, high in zip(bands, lowest, highest, strict=True) if low == 0 == high
     ]
     if zero:
-        yield 'all-zero-band', f'bands {zero}', 'hold values', '0 throughout'
+        yield Problem('all-zero-band', f'bands {zero}', 'hold values', '0 throughout')
     for name, low, high, divisor in zip(bands, lowest, highest, divisors(bands), strict=True):
         least, most = (
             ALLOWED_RAW.get(BANDS[name].unit, (-np.inf, np.inf))
@@ -211,8 +201,11 @@ def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Said:
         )
         # Half a raw step of slack: float32 rounds.
         if low * divisor < least - 0.5 or high * divisor > most + 0.5:
-            allowed = f'lie within {least / divisor:.4g} and {most / divisor:.4g} ({least:g} and {most:g} {BANDS[name].unit})'
-            yield 'out-of-units', f'band {name}', allowed, f'{low:.4g} to {high:.4g}'
+            allowed = (
+                f'lie within {least / divisor:.4g} and {most / divisor:.4g} '
+                f'({least:g} and {most:g} {BANDS[name].unit})'
+            )
+            yield Problem('out-of-units', f'band {name}', allowed, f'{low:.4g} to {high:.4g}')
 
 
 def _with_order(
@@ -230,36 +223,22 @@ def _with_order(
     if any(finding.fault == 'constant-tile' for finding in findings):
         return findings
     if not is_exact and band_order.normalised_as_published(image):
-        fault, subject, expected, got = (
-            'published-statistics',
-            'values',
-            'be as stored',
-            'normalised ones',
-        )
+        problem = Problem('published-statistics', 'values', 'be as stored', 'normalised ones')
     elif not is_exact and (moved := band_order.misplaced_by_divisor(image)):
-        fault, subject, expected, got = (
-            _ORDER,
-            'bands',
-            _IN_ORDER,
-            f'others (by their divisors {moved})',
-        )
+        problem = Problem(_ORDER, 'bands', _IN_ORDER, f'others (by their divisors {moved})')
     elif broken := band_order.misplaced_by_law(image):
-        said = _findings(
-            ref.tile_id,
-            ref.image_path,
-            iter([(_ORDER, 'bands', _IN_ORDER, f'others (by their statistics {broken})')]),
-        )
-        return findings + said
+        problem = Problem(_ORDER, 'bands', _IN_ORDER, f'others (by their statistics {broken})')
+        return [*findings, problem.finding(ref.tile_id, ref.image_path)]
     else:
         return findings
     kept = [finding for finding in findings if finding.fault != 'out-of-units']
-    return kept + _findings(ref.tile_id, ref.image_path, iter([(fault, subject, expected, got)]))
+    return [*kept, problem.finding(ref.tile_id, ref.image_path)]
 
 
-def _mask_faults(mask: np.ndarray, shape_hw: tuple[int, ...] | None) -> Said:
+def _mask_faults(mask: np.ndarray, shape_hw: tuple[int, ...] | None) -> Iterator[Problem]:
     """Yield what is wrong with a mask."""
     if mask.ndim != 2 or (shape_hw is not None and len(shape_hw) == 2 and mask.shape != shape_hw):
-        yield (
+        yield Problem(
             'mask-size',
             "dataset 'mask'",
             f'have the shape {shape_hw or "(height, width)"} of its image',
@@ -267,4 +246,6 @@ def _mask_faults(mask: np.ndarray, shape_hw: tuple[int, ...] | None) -> Said:
         )
     strange = np.unique(mask[(mask != 0) & (mask != 1)])
     if strange.size:
-        yield 'mask-values', "dataset 'mask'", 'hold 0 and 1 only', f'{strange[:5].tolist()}'
+        yield Problem(
+            'mask-values', "dataset 'mask'", 'hold 0 and 1 only', f'{strange[:5].tolist()}'
+        )

@@ -1,4 +1,4 @@
-"""Checks every file of a Landslide4Sense folder, packs its stores and writes its boxes as COCO JSON."""
+"""Checks a Landslide4Sense folder, packs its stores and writes its boxes as COCO JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 from mmlandslide import files
 from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.bands import divisors as divisors_of
 from mmlandslide.datasets.boxes import rule_named
 from mmlandslide.datasets.checks import published_statistics
 from mmlandslide.datasets.checks.examiner import Examiner, Progress, Ready, in_order, unpaired
@@ -15,10 +16,12 @@ from mmlandslide.datasets.checks.findings import Report
 from mmlandslide.datasets.checks.isolation import Readers
 from mmlandslide.datasets.checks.preflight import Read
 from mmlandslide.datasets.storage import quarantine, store, tiles
-from mmlandslide.datasets.storage.faults import FAULTS, Finding
+from mmlandslide.datasets.storage.faults import Finding, Problem
 from mmlandslide.datasets.storage.index import LAYOUTS, SPLITS, Pairing, layout, pair
-from mmlandslide.datasets.storage.store_file import Entry
-from mmlandslide.errors import DatasetError, TileError
+from mmlandslide.datasets.storage.store_folder import locked, store_folder
+from mmlandslide.datasets.storage.store_index import Entry
+from mmlandslide.datasets.storage.store_writer import StoreWriter, fingerprint
+from mmlandslide.errors import DatasetError
 
 
 def prepare(
@@ -57,7 +60,7 @@ def prepare(
     """
     rule_named(rule_name)
     pairings = _pairings(data_root)
-    folder = None if check else store.store_folder(data_root)
+    folder = None if check else store_folder(data_root)
     report = Report(
         layout(data_root),
         folder,
@@ -66,7 +69,7 @@ def prepare(
     )
     with ExitStack() as stack:
         if folder is not None:
-            stack.enter_context(store.locked(folder))
+            stack.enter_context(locked(folder))
         targets = {
             split: _target(split, pairing, bands, folder, stack)
             for split, pairing in pairings.items()
@@ -142,17 +145,17 @@ def _pairings(data_root: Path) -> dict[str, Pairing]:
 
 def _target(
     split: str, pairing: Pairing, bands: Sequence[str], folder: Path | None, stack: ExitStack
-) -> Ready | store.StoreWriter | None:
-    """Return the split's store with its findings where it is up to date and was checked, else a writer for it, or neither."""
+) -> Ready | StoreWriter | None:
+    """Return the split's store and findings if it is up to date, else a writer, or neither."""
     if folder is None:
         return None
     divisors, path, known = (
-        store.divisors_of(bands),
+        divisors_of(bands),
         folder / f'{split}{store.SUFFIX}',
         quarantine.left_out([folder], pairing),
     )
     refs = [ref for ref in pairing.refs if ref.tile_id not in known]
-    ready = store.fresh(path, store.fingerprint(refs, bands, divisors))
+    ready = store.fresh(path, fingerprint(refs, bands, divisors))
     warnings = None if ready is None else quarantine.warnings_of(folder, split, ready.fingerprint)
     if (
         ready is not None
@@ -162,14 +165,14 @@ def _target(
         return ready, in_order(
             [finding for found in known.values() for finding in found] + warnings, pairing
         )
-    return stack.enter_context(store.StoreWriter(path, bands, divisors))
+    return stack.enter_context(StoreWriter(path, bands, divisors))
 
 
 def _pack(
     report: Report,
     folder: Path,
     pairings: Mapping[str, Pairing],
-    targets: Mapping[str, Ready | store.StoreWriter | None],
+    targets: Mapping[str, Ready | StoreWriter | None],
     rule_name: str,
 ) -> None:
     """Put the stores, the lists beside them and the COCO files in place."""
@@ -179,11 +182,7 @@ def _pack(
     for split in report.splits:
         target = targets[split.split]
         packed = (
-            target.commit()
-            if isinstance(target, store.StoreWriter)
-            else target[0]
-            if target
-            else None
+            target.commit() if isinstance(target, StoreWriter) else target[0] if target else None
         )
         if packed is None:
             continue
@@ -208,14 +207,10 @@ def _across(report: Report, pairings: Mapping[str, Pairing]) -> list[Finding]:
         for tile_id in group:
             others = [other for other in group if other.split('/')[0] != tile_id.split('/')[0]]
             if others:
-                fault = FAULTS['duplicate-across-splits']
-                got = f'that of {", ".join(others[:3])} again' + (
-                    f' and {len(others) - 3} more' if len(others) > 3 else ''
-                )
-                error = TileError.mismatch(
-                    'tile', 'have content of its own', got, paths[tile_id], fault.remedy
-                )
-                findings.append(Finding(fault.code, tile_id, str(paths[tile_id]), str(error)))
+                more = f' and {len(others) - 3} more' if len(others) > 3 else ''
+                got = f'that of {", ".join(others[:3])} again{more}'
+                problem = Problem('duplicate-across-splits', 'tile', 'have content of its own', got)
+                findings.append(problem.finding(tile_id, paths[tile_id]))
     return findings
 
 

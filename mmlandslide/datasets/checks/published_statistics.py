@@ -1,4 +1,4 @@
-"""Configs that normalise stored tiles with the published "official" statistics, which cannot be theirs."""
+"""Configs that normalise stored tiles with the published statistics, which cannot be theirs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
@@ -15,7 +15,7 @@ _DIGITS = 2
 
 
 def in_config(path: Path) -> list[Finding]:
-    """Return a finding where a config names the published statistics or states their numbers, anywhere in it.
+    """Return a finding where a config names the published statistics or states their numbers.
 
     Args:
         path: of an mmengine config, which is run as `mim train` would run it.
@@ -33,7 +33,7 @@ def in_config(path: Path) -> list[Finding]:
 
 
 def _places(part: Any, where: str) -> Iterator[str]:
-    """Yield where published statistics stand in a nested object, such as `data_preprocessor.mean`."""
+    """Yield where published statistics stand in an object, such as `data_preprocessor.mean`."""
     if isinstance(part, Mapping):
         for key, value in part.items():
             here = f'{where}.{key}'.lstrip('.')

@@ -10,7 +10,8 @@ from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import BoxRule, boxes_from_mask
 from mmlandslide.datasets.l4s_grid import NUM_TILES
 from mmlandslide.datasets.storage.index import LAYOUTS, pair
-from mmlandslide.datasets.storage.tiles import IMAGE, read_image, read_mask
+from mmlandslide.datasets.storage.tile_formats import IMAGE
+from mmlandslide.datasets.storage.tiles import read_image, read_mask
 from mmlandslide.datasets.views.voc import paired_files, read_voc
 from mmlandslide.errors import DatasetError, LandslideError, MissingPathError, TileError
 

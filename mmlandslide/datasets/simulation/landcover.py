@@ -142,7 +142,7 @@ def _river(rng: np.random.Generator, ground: Terrain) -> tuple[Grid, Grid]:
 
 
 def _clearings(rng: np.random.Generator, ground: Terrain) -> Grid:
-    """Draw irregular patches of bare soil on ground that is too gentle to slide, some the size of a scar."""
+    """Draw patches of bare soil on ground too gentle to slide, some the size of a scar."""
     size_hw = (ground.dem_m.shape[0], ground.dem_m.shape[1])
     blobs = fractal(rng, size_hw, 1.2, shortest_px=4.0, longest_px=18.0)
     share = _soft(blobs - np.float32(rng.uniform(1.2, 2.6)), 0.35)

@@ -76,7 +76,7 @@ def scars(rng: np.random.Generator, ground: Terrain, count: int) -> Scars:
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask without components that no labeller would outline, but always with the largest one."""
+    """Return the mask without components too small to be outlined; the largest always stays."""
     labels, _ = ndimage.label(mask)
     areas_px = np.bincount(labels.ravel())
     areas_px[0] = 0
@@ -145,7 +145,7 @@ def _descend(
     length_px: float,
     turn_rad: float = 0.0,
 ) -> Grid:
-    """Follow the slope downhill pixel by pixel with the inertia of moving debris, (N, 2) row and column.
+    """Follow the slope downhill with the inertia of debris, (N, 2) row and column.
 
     It ends after `length_px`, at the edge of the scene, or a little after the ground has become
     gentle.

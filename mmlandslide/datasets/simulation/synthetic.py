@@ -1,4 +1,4 @@
-"""Simulated Landslide4Sense tiles, for the demo, tests and benchmarks where the real ones are not at hand.
+"""Simulated Landslide4Sense tiles, for demo, tests and benchmarks without the real ones.
 
 The tiles have the real files' layout, bands, units and rounding, and about their statistics. They
 are made to be learnt from, not to stand in for real data: a score on them says that the chain
@@ -135,7 +135,8 @@ def write_dataset(
     out.mkdir(parents=True, exist_ok=True)
     held = ', '.join(f'{counts.get(split, 0)} {split}' for split in FOLDERS)
     (out / 'README.txt').write_text(
-        f'Simulated tiles, not real ones: {held}.\nWritten by mmlandslide {__version__} with seed {seed}.\n',
+        f'Simulated tiles, not real ones: {held}.\n'
+        f'Written by mmlandslide {__version__} with seed {seed}.\n',
         encoding='utf-8',
     )
 
@@ -179,7 +180,7 @@ def _write_tile(job: tuple[Path, str, int, int]) -> None:
 
 
 def _write_array(path: Path, key: str, array: NDArray[np.generic]) -> None:
-    """Write one HDF5 data set under a temporary name and rename it, so that a file under its own name is whole."""
+    """Write one HDF5 data set under a temporary name and rename it once it is whole."""
     partial = path.with_name(f'.{path.name}.partial')
     with h5py.File(partial, 'w') as file:
         file.create_dataset(key, data=array)

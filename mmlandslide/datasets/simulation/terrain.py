@@ -41,7 +41,7 @@ class Terrain:
 
 @lru_cache(maxsize=16)
 def _wavelengths_px(size_hw: tuple[int, int]) -> Grid:
-    """Return the wavelength of every coefficient of a real 2-D transform, infinite for the constant one, (H, W // 2 + 1)."""
+    """Return the wavelength of each real 2-D Fourier coefficient, (H, W // 2 + 1)."""
     rows, cols = np.fft.fftfreq(size_hw[0])[:, None], np.fft.rfftfreq(size_hw[1])[None]
     frequency = np.hypot(rows, cols)
     frequency[0, 0] = 1.0

@@ -4,6 +4,9 @@ One table of named faults, each with what it means and what to do about it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from mmlandslide.errors import TileError
 
 ERROR, WARNING = 'error', 'warning'
 
@@ -26,7 +29,7 @@ class Fault:
     remedy: str
 
 
-_AGAIN = 'Get the file again'
+_AGAIN = 'Download the file again'
 FAULTS: dict[str, Fault] = {
     fault.code: fault
     for fault in (
@@ -43,7 +46,7 @@ FAULTS: dict[str, Fault] = {
             'wrong-key',
             ERROR,
             "no dataset 'img' (tile) or 'mask' (mask)",
-            'Rename the dataset, or get the file again',
+            'Rename the dataset, or download the file again',
         ),
         Fault(
             'wrong-shape', ERROR, 'not (height, width, 14), or not the size of most tiles', _AGAIN
@@ -73,7 +76,10 @@ FAULTS: dict[str, Fault] = {
             'Write landslide as 1 and all else as 0',
         ),
         Fault(
-            'mask-size', ERROR, 'a mask of another size than its image', 'Get image and mask again'
+            'mask-size',
+            ERROR,
+            'a mask of another size than its image',
+            'Download image and mask again',
         ),
         Fault(
             'image-without-mask',
@@ -93,6 +99,49 @@ FAULTS: dict[str, Fault] = {
             ERROR,
             'bands that look like others',
             'Write them in order B1 ... DEM',
+        ),
+        Fault(
+            'ignored-file',
+            WARNING,
+            'files beside the tiles that nothing reads',
+            'Rename them as the others are, or take them out',
+        ),
+        Fault('broken-image', ERROR, 'an image that cannot be read', _AGAIN),
+        Fault(
+            'broken-label',
+            ERROR,
+            'a label that cannot be read',
+            'Correct the file, or take it and its image out of the folder',
+        ),
+        Fault(
+            'wrong-box',
+            ERROR,
+            'a box that is empty or leaves its image by half a pixel or more',
+            'Correct the file, or take it and its image out of the folder',
+        ),
+        Fault(
+            'image-size',
+            ERROR,
+            'an image of another size than its label states',
+            'Give the image that was labelled',
+        ),
+        Fault(
+            'unknown-class',
+            ERROR,
+            'an object whose name is none of the classes',
+            'Name it in metainfo.classes (`--classes` of prepare)',
+        ),
+        Fault(
+            'image-without-label',
+            ERROR,
+            'an image without a label file',
+            'Add a label file, an empty one where it holds no landslide',
+        ),
+        Fault(
+            'label-without-image',
+            ERROR,
+            'a label file without its image',
+            'Add the image, or take the label out',
         ),
         Fault(
             'published-statistics',
@@ -129,3 +178,26 @@ class Finding:
     def is_error(self) -> bool:
         """Return whether the tile must not be trained on."""
         return FAULTS[self.fault].severity == ERROR
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file, before it is known whose file it is.
+
+    Attributes:
+        code: of `FAULTS`.
+        subject: what is wrong, such as `dataset 'img'`.
+        expected: what it must be, without the word `must`.
+        actual: what it is.
+    """
+
+    code: str
+    subject: str
+    expected: str
+    actual: object
+
+    def finding(self, tile_id: str, path: Path) -> Finding:
+        """Return the finding that this is in a file of a tile."""
+        remedy = FAULTS[self.code].remedy
+        error = TileError.mismatch(self.subject, self.expected, self.actual, path, remedy)
+        return Finding(self.code, tile_id, str(path), str(error))

@@ -16,7 +16,10 @@ import h5py
 from h5py import h5z
 
 #: What every dataset must do, for the error.
-SAFE = 'be stored as it is or with gzip or lzf, shuffle and fletcher32, in chunks that hold what they should'
+SAFE = (
+    'be stored as it is or with gzip or lzf, shuffle and fletcher32, '
+    'in chunks that hold what they should'
+)
 
 _KNOWN = {h5z.FILTER_DEFLATE, h5z.FILTER_LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _PACKERS = (h5z.FILTER_DEFLATE, h5z.FILTER_LZF)

@@ -1,10 +1,12 @@
-"""Finds the tiles of a Landslide4Sense folder in either published layout and pairs image and mask by tile id."""
+"""Finds the tiles of a Landslide4Sense folder and pairs image and mask by tile id."""
 
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from natsort import natsorted
 
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 
@@ -47,10 +49,12 @@ class Pairing:
     Attributes:
         refs: one a tile image, in the order of their numbers.
         orphan_masks: tile id -> mask without image.
+        ignored: files in the folders that are no tile by their name.
     """
 
     refs: list[TileRef]
     orphan_masks: dict[str, Path]
+    ignored: list[Path] = field(default_factory=list)
 
     @property
     def files(self) -> dict[str, tuple[Path | None, Path | None]]:
@@ -105,8 +109,8 @@ def layout(data_root: Path) -> str:
         f'hold {looked}',
         found,
         data_root,
-        'Put Landslide4Sense there as data/README.md says, or write simulated tiles with `mmlandslide synth --out '
-        + f'{data_root}`',
+        'Put Landslide4Sense there as data/README.md says, '
+        f'or write simulated tiles with `mmlandslide synth --out {data_root}`',
     )
 
 
@@ -133,14 +137,16 @@ def pair(data_root: Path, split: str) -> Pairing:
     )
     refs = [
         TileRef(f'{split}/{number}', image_paths[number], mask_paths.get(number))
-        for number in _natural(image_paths)
+        for number in natsorted(image_paths)
     ]
     orphans = {
         f'{split}/{number}': mask_paths[number]
-        for number in _natural(mask_paths)
+        for number in natsorted(mask_paths)
         if number not in image_paths
     }
-    return Pairing(refs, orphans)
+    folders = [data_root / below for below in (images, masks)]
+    used = {*image_paths.values(), *mask_paths.values()}
+    return Pairing(refs, orphans, _others(folders, used))
 
 
 def find_tiles(data_root: Path, split: str, leave_out: Collection[str] = ()) -> list[TileRef]:
@@ -156,22 +162,38 @@ def find_tiles(data_root: Path, split: str, leave_out: Collection[str] = ()) -> 
         DatasetError: no tile, a mask without image, or an image without mask among labelled ones.
         ConfigError: no such split.
     """
-    pairing = pair(data_root, split)
-    faults = [
-        *pairing.orphan_masks.values(),
-        *(ref.image_path for ref in pairing.unmasked if ref.tile_id not in leave_out),
+    return sound_tiles(pair(data_root, split), data_root, split, leave_out)
+
+
+def sound_tiles(
+    pairing: Pairing, data_root: Path, split: str, leave_out: Collection[str] = ()
+) -> list[TileRef]:
+    """Return the tiles of a pairing but those that are known to be faulty.
+
+    Args:
+        pairing: files of the split.
+        data_root: that holds them.
+        split: name or alias of the split.
+        leave_out: tile ids that are known to be faulty.
+
+    Raises:
+        DatasetError: no tile, a mask without image, or an image without mask among labelled ones.
+    """
+    alone = {ref.tile_id: ref.image_path for ref in pairing.unmasked}
+    unpaired = [
+        path
+        for tile_id, path in {**pairing.orphan_masks, **alone}.items()
+        if tile_id not in leave_out
     ]
-    unpaired = [path for path in faults if f'{split_named(split)}/{_number(path)}' not in leave_out]
     if unpaired:
         raise unpaired_error(unpaired[0], len(unpaired))
     refs = [ref for ref in pairing.refs if ref.tile_id not in leave_out]
     if not refs:
-        images = data_root / LAYOUTS[layout(data_root)][split_named(split)][0]
         raise DatasetError.mismatch(
             f'split {split!r}',
             'hold at least one image_N.h5',
             'none',
-            images,
+            data_root / LAYOUTS[layout(data_root)][split_named(split)][0],
             'Put its tiles there or name another split',
         )
     return refs
@@ -193,7 +215,7 @@ def unpaired_error(path: Path, count: int = 1) -> DatasetError:
 
 
 def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None:
-    """Refuse a folder, or a file in it, that a link leads out of the data root, and a name that would write to the terminal.
+    """Refuse links that lead out of the data root, and names that cannot be printed.
 
     The root itself may be a link, and links may lead from place to place within it. Those that lead
     elsewhere, such as into a download cache, must be allowed by naming that place in the
@@ -223,7 +245,10 @@ def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None
             continue
         target = Path(os.path.realpath(path))
         if not any(target.is_relative_to(home) for home in homes):
-            remedy = f'Put what it leads to there itself, or allow links into {target.parent} with the variable {LINKS_INTO}'
+            remedy = (
+                'Put what it leads to there itself, '
+                f'or allow links into {target.parent} with the variable {LINKS_INTO}'
+            )
             raise DatasetError.mismatch(
                 'path', f'lead to a place inside {homes[0]}', target, path, remedy
             )
@@ -247,6 +272,25 @@ def stamp(path: Path | None) -> list[str | int] | None:
     ]
 
 
+def ignored_text(ignored: Sequence[Path]) -> str:
+    """Return count and names of files that no tile was read from."""
+    more = f' and {len(ignored) - _SHOWN} more' if len(ignored) > _SHOWN else ''
+    return f'{len(ignored)} others: {", ".join(path.name for path in ignored[:_SHOWN])}{more}'
+
+
+def _others(folders: Iterable[Path], used: Collection[Path]) -> list[Path]:
+    """Return the files of some folders that are not used, hidden ones apart."""
+    found = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
+    return natsorted(
+        (
+            path
+            for path in found
+            if path not in used and path.name[0] != '.' and path.name.isprintable()
+        ),
+        key=str,
+    )
+
+
 def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:
     """Return number -> path of the files `<stem>_<number>.h5` in a folder below the data root."""
     folder = data_root / below
@@ -260,7 +304,3 @@ def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:
 def _number(path: Path) -> str:
     match = re.fullmatch(r'(?:image|mask)_(\d+)\.h5', path.name)
     return match[1] if match else ''
-
-
-def _natural(numbers: Iterable[str]) -> Sequence[str]:
-    return sorted(numbers, key=lambda number: (int(number), number))

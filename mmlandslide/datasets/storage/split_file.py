@@ -89,7 +89,7 @@ def _text(split_file: Path) -> str:
             'split file', f'have at most {MAX_SPLIT_BYTES} bytes', size, split_file, _REMEDY
         )
     try:
-        return split_file.read_text(encoding='utf-8')
+        return split_file.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise DatasetError.mismatch(
             'split file', 'be UTF-8 text', repr(str(error)), split_file, _REMEDY

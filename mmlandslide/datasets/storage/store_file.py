@@ -1,18 +1,14 @@
-"""The packed tile store's file: what it looks like and how it is read.
+"""The packed tile store's file, read.
 
-File: tiles, each aligned to `ALIGN` bytes (bands, then the mask at one bit a pixel); the index as
-JSON; a trailer of magic, length and digest of the index. Bands are uint16 (stored value = uint16 /
-divisor) or float32; `store.py` decides and writes.
+File: tiles, each aligned to `store_index.ALIGN` bytes (bands, then the mask at one bit per pixel);
+the index; a trailer. Bands are uint16 (stored value = uint16 / divisor) or float32.
+`packed_tile.py` decides which, `store_writer.py` writes.
 """
 
 import hashlib
-import json
-import math
 import mmap
-import operator
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,48 +16,8 @@ from typing import Any
 import numpy as np
 
 from mmlandslide.datasets.boxes import BoxRule, boxes_from_mask
+from mmlandslide.datasets.storage.store_index import REBUILD, Entry, parsed
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
-
-MAGIC, VERSION, ALIGN = b'MMLTILES', 1, 64
-TRAILER = struct.Struct('<8sQ16s')
-_REBUILD = 'Delete it; `mmlandslide prepare` or the next training writes it anew'
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the index says of one tile.
-
-    Attributes:
-        tile_id: of the tile.
-        offset: of its first byte in the file.
-        dtype: as stored, `<u2` (uint16, lossless) or `<f4`.
-        source_dtype: as read, such as `float64`.
-        shape: (C, H, W).
-        digest: of the stored bands; equal for tiles of equal content.
-        mask_digest: of the stored mask; `None` where the tile has none.
-        positive_px: landslide pixels; 0 where the tile has no mask.
-        boxes: name of a rule -> (N, 4) xyxy.
-    """
-
-    tile_id: str
-    offset: int
-    dtype: str
-    source_dtype: str
-    shape: tuple[int, int, int]
-    digest: str
-    mask_digest: str | None
-    positive_px: int
-    boxes: dict[str, list[list[float]]]
-
-    @property
-    def image_bytes(self) -> int:
-        """Return the length of the bands."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-    @property
-    def mask_bytes(self) -> int:
-        """Return the length of the mask, which follows the bands."""
-        return 0 if self.mask_digest is None else -(-self.shape[1] * self.shape[2] // 8)
 
 
 class TileStore:
@@ -215,7 +171,7 @@ class TileStore:
                     f'have the checksum {entry.digest}',
                     found,
                     self.path,
-                    _REBUILD,
+                    REBUILD,
                 )
 
     @property
@@ -268,7 +224,7 @@ def _decoder(divisors: tuple[float, ...]) -> tuple[np.ufunc, np.ndarray]:
 
 
 def _even(positions: Sequence[int]) -> slice | list[int]:
-    """Return positions as a slice where they are evenly spaced, so that NumPy gives a view of them and no copy."""
+    """Return evenly spaced positions as a slice, of which NumPy gives a view and no copy."""
     first, step = positions[0], positions[1] - positions[0] if len(positions) > 1 else 1
     end = first + step * len(positions)
     if step == 0 or min(positions) < 0 or list(positions) != list(range(first, end, step)):
@@ -292,86 +248,7 @@ def _open(path: Path) -> tuple[mmap.mmap, dict[str, Any], dict[str, Entry]]:
             'Run `mmlandslide prepare` or a training, which write it',
         )
     with path.open('rb') as file:
-        if path.stat().st_size < TRAILER.size:
-            raise TileError.mismatch(
-                'tile store', 'be whole', f'{path.stat().st_size} bytes', path, _REBUILD
-            )
+        if not path.stat().st_size:
+            raise TileError.mismatch('tile store', 'be whole', '0 bytes', path, REBUILD)
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    magic, length, digest = TRAILER.unpack(mapped[-TRAILER.size :])
-    end = len(mapped) - TRAILER.size
-    text = mapped[max(end - length, 0) : end]
-    if magic != MAGIC or hashlib.blake2b(text, digest_size=16).digest() != digest:
-        raise TileError.mismatch('tile store', 'be whole', 'a broken index', path, _REBUILD)
-    try:
-        header: dict[str, Any] = json.loads(text)
-        if header['version'] != VERSION:
-            raise TileError.mismatch(
-                'tile store', f'have version {VERSION}', header['version'], path, _REBUILD
-            )
-        _check(header)
-        return mapped, header, _entries(header, end - length, path)
-    except TileError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise TileError.mismatch(
-            'tile store', 'have an index that this package wrote', repr(error), path, _REBUILD
-        ) from error
-
-
-def _check(header: Mapping[str, Any]) -> None:
-    """Raise a ValueError, KeyError or TypeError unless the index says what that of every store says."""
-    bands, divisors = header['bands'], header['divisors']
-    if (
-        not isinstance(bands, list)
-        or not all(isinstance(band, str) for band in bands)
-        or len(bands) != len(divisors)
-    ):
-        raise ValueError(f'bands {bands!r} with divisors {divisors!r}')
-    if not all(2**-53 < divisor < 2**53 for divisor in divisors):
-        raise ValueError(f'divisors {divisors!r}')
-    if not isinstance(header['fingerprint'], str) or not isinstance(header['rules'], dict):
-        raise TypeError('a fingerprint or rules of another type')
-
-
-def _entries(header: Mapping[str, Any], data_end: int, path: Path) -> dict[str, Entry]:
-    """Return the index's entries, each checked to lie within the data."""
-    entries = {
-        row['tile_id']: Entry(**{**row, 'shape': tuple(row['shape'])}) for row in header['tiles']
-    }
-    for entry in entries.values():
-        _check_entry(entry, header)
-        end = entry.offset + entry.image_bytes + entry.mask_bytes
-        if end > data_end or entry.dtype not in ('<u2', '<f4'):
-            raise TileError.mismatch(
-                f'tile {entry.tile_id}',
-                f'lie within {data_end} bytes',
-                f'its end at {end}',
-                path,
-                _REBUILD,
-            )
-    return entries
-
-
-def _check_entry(entry: Entry, header: Mapping[str, Any]) -> None:
-    """Raise a ValueError or TypeError unless a tile has an id, a place, a shape of the store's bands, and boxes by its rules."""
-    bands, height, width = map(operator.index, entry.shape)
-    if (
-        not isinstance(entry.tile_id, str)
-        or bands != len(header['bands'])
-        or min(height, width, operator.index(entry.offset)) < 0
-    ):
-        raise ValueError(f'tile {entry.tile_id!r} of shape {entry.shape} at {entry.offset}')
-    if not isinstance(entry.mask_digest, str | None) or operator.index(entry.positive_px) < 0:
-        raise ValueError(f'a mask {entry.mask_digest!r} of {entry.positive_px} px')
-    if entry.boxes.keys() != header['rules'].keys():
-        raise ValueError(f'boxes by the rules {list(entry.boxes)}')
-    for boxes in entry.boxes.values():
-        if not np.isfinite(np.asarray(boxes, np.float32).reshape(-1, 4)).all():
-            raise ValueError('boxes that are not finite')
+    return mapped, *parsed(mapped, path)

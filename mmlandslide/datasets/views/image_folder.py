@@ -9,7 +9,7 @@ import numpy as np
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.storage.index import require_inside
-from mmlandslide.datasets.storage.tiles import IMAGE, read_photograph
+from mmlandslide.datasets.storage.tile_formats import IMAGE, read_photograph
 from mmlandslide.datasets.views.view import Sample, TileView
 from mmlandslide.datasets.views.voc import FILE_BANDS
 from mmlandslide.errors import DatasetError, MissingPathError
@@ -61,7 +61,7 @@ class ImageFolderDataset(TileView):
 
     @property
     def tile_ids(self) -> list[str]:
-        """Return none: a photograph is no tile, and a checkpoint needs no list of a million of them."""
+        """Return none: a photograph is no tile, and a checkpoint needs no list of a million."""
         return []
 
     def load_data_list(self) -> list[Sample]:

@@ -9,7 +9,7 @@ import numpy as np
 from mmlandslide import bands as band_table
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import rule_named
-from mmlandslide.datasets.storage.store import TileStore, ensure_store, usable_tiles
+from mmlandslide.datasets.storage.store import ensure_split
 from mmlandslide.datasets.views.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError
 from mmlandslide.registry import DATASETS
@@ -77,16 +77,21 @@ class Landslide4SenseView(TileView):
 
         Build the store where needed.
         """
-        self.store: TileStore = ensure_store(Path(self.data_root), self.split)
+        self.store, refs = ensure_split(Path(self.data_root), self.split)
         fits = all(self.store.entry(tile_id).dtype == '<u2' for tile_id in self.store.ids)
         self.read = self.store.raw if self.wire == 'stored' and fits else self.store.read
-        refs = usable_tiles(Path(self.data_root), self.split)
         if self.split_file is not None:
             known = {ref.tile_id: ref for ref in refs}
             chosen = self.listed(Path(self.split_file), known, self.missing)
             refs = [known[tile_id] for tile_id in chosen]
         return [
-            {'img_id': ref.tile_id, 'img_path': str(ref.image_path), **self.truth(ref.tile_id)}
+            {
+                'img_id': ref.tile_id,
+                'img_path': str(ref.image_path),
+                'height': self.store.entry(ref.tile_id).shape[1],
+                'width': self.store.entry(ref.tile_id).shape[2],
+                **self.truth(ref.tile_id),
+            }
             for ref in refs
         ]
 
@@ -113,7 +118,8 @@ class Landslide4SenseView(TileView):
                 'have masks',
                 f'none for tile {tile_id}',
                 self.data_root,
-                'Add its masks (Zenodo record 10463239 has those of all splits) or use Landslide4SenseUnlabelledDataset',
+                'Add its masks (Zenodo record 10463239 has those of all splits) '
+                'or use Landslide4SenseUnlabelledDataset',
             )
 
 

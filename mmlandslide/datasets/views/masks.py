@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from natsort import natsorted
 
 from mmlandslide import bands as band_table
 from mmlandslide.datasets.boxes import rule_named
 from mmlandslide.datasets.storage.index import TileRef, require_inside, split_named
 from mmlandslide.datasets.storage.split_file import select
-from mmlandslide.datasets.storage.store import ensure, store_folder
-from mmlandslide.datasets.storage.tiles import SUFFIXES
+from mmlandslide.datasets.storage.store import ensure
+from mmlandslide.datasets.storage.store_folder import store_folder
+from mmlandslide.datasets.storage.tile_formats import SUFFIXES
 from mmlandslide.datasets.views.view import Sample, TileView
 from mmlandslide.errors import ConfigError, DatasetError, MissingPathError
 from mmlandslide.registry import DATASETS
@@ -48,8 +50,9 @@ class MaskFolderDataset(TileView):
         split_file: text with one tile id a line; only those, in its order.
         box_rule: of `boxes.RULES`.
         keep_negatives: keep tiles without a box.
-        nodata: band -> the value that means no data there. Such pixels get the mean of the tile's
-            other pixels in that band.
+        nodata: band -> the value that means no data there (NaN among them), beside what the files
+            say themselves: nodata tags, masks and alpha bands of GeoTIFF and PNG. Such pixels get
+            the mean of the tile's other pixels in that band.
         kwargs: what `TileView` takes, `name` among it.
 
     Raises:
@@ -97,8 +100,10 @@ class MaskFolderDataset(TileView):
 
         Views that read the same files otherwise have stores of their own.
         """
-        reading = json.dumps([self.images, self.masks, self.pattern.pattern, self.source_bands])
-        return f'{Path(self.images).name}_{self.split}_{hashlib.blake2b(reading.encode(), digest_size=4).hexdigest()}'
+        reading: list[Any] = [self.images, self.masks, self.pattern.pattern, self.source_bands]
+        reading += [sorted(self.nodata.items())] if self.nodata else []
+        digest = hashlib.blake2b(json.dumps(reading).encode(), digest_size=4).hexdigest()
+        return f'{Path(self.images).name}_{self.split}_{digest}'
 
     def load_data_list(self) -> list[Sample]:
         """Return one dict a tile.
@@ -106,24 +111,22 @@ class MaskFolderDataset(TileView):
         Ids, path, boxes and, where there are masks, `gt_label` (1 if any pixel is landslide).
         """
         refs = self.find_tiles()
-        self.store = ensure(refs, self.source_bands, store_folder(self.folder), self.store_name)
+        self.store = ensure(
+            refs, self.source_bands, store_folder(self.folder), self.store_name, self.nodata
+        )
         chosen = refs if self.split_file is None else select(refs, self.split_file)
         samples = [self._sample(ref) for ref in chosen]
         return samples if self.keep_negatives else self.with_boxes(samples, self.folder)
 
     def load_image(self, info: Sample) -> np.ndarray:
         """Return the tile's bands, (C, H, W) float32 in stored units, no-data pixels filled."""
-        image = self.store.read(info['img_id'], self.positions)
-        for band, name in zip(image, self.bands, strict=True):
-            if name in self.nodata:
-                fill(band, band == self.nodata[name])
-        return image
+        return self.store.read(info['img_id'], self.positions)
 
     def find_tiles(self) -> list[TileRef]:
         """Return all tiles, paired, in the order of the numbers in their ids."""
         images = self._by_id(self.folder / self.images)
         masks = {} if self.masks is None else self._by_id(self.folder / self.masks)
-        alone = sorted(set(images) ^ set(masks), key=natural) if self.masks is not None else []
+        alone = natsorted(set(images) ^ set(masks)) if self.masks is not None else []
         if alone:
             raise DatasetError.mismatch(
                 'folders',
@@ -133,8 +136,7 @@ class MaskFolderDataset(TileView):
                 'Add what is missing, or take its other half away',
             )
         return [
-            TileRef(f'{self.split}/{key}', images[key], masks.get(key))
-            for key in sorted(images, key=natural)
+            TileRef(f'{self.split}/{key}', images[key], masks.get(key)) for key in natsorted(images)
         ]
 
     def _by_id(self, folder: Path) -> dict[str, Path]:
@@ -148,7 +150,8 @@ class MaskFolderDataset(TileView):
                 'Put the tiles there or name the folder',
             )
         found: dict[str, Path] = {}
-        for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+        files = [path for path in sorted(folder.iterdir()) if not path.name.startswith('.')]
+        for path in (path for path in files if path.suffix.lower() in SUFFIXES):
             match = self.pattern.search(path.name)
             if match is None or match[1] in found:
                 got = (
@@ -163,8 +166,11 @@ class MaskFolderDataset(TileView):
             found[match[1]] = path
         require_inside(self.folder, folder, found.values())
         if not found:
+            others = sorted({path.suffix for path in files if path.is_file()})
+            got = f'only files {others}' if others else 'none'
+            remedy = 'Convert them, or put the tiles there'
             raise DatasetError.mismatch(
-                'tile folder', f'hold files {SUFFIXES}', 'none', folder, 'Put the tiles there'
+                'tile folder', f'hold files {SUFFIXES}', got, folder, remedy
             )
         return found
 
@@ -178,6 +184,8 @@ class MaskFolderDataset(TileView):
         return {
             'img_id': ref.tile_id,
             'img_path': str(ref.image_path),
+            'height': self.store.entry(ref.tile_id).shape[1],
+            'width': self.store.entry(ref.tile_id).shape[2],
             'boxes_xyxy': boxes,
             **labelled,
         }
@@ -200,19 +208,3 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             r'Write for example (\d+)\.tif$',
         )
     return compiled
-
-
-def natural(text: str) -> tuple[tuple[int, ...], str]:
-    """Return a key that sorts texts by the numbers in them: `9_16` before `10_4`."""
-    return tuple(map(int, re.findall(r'\d+', text))), text
-
-
-def fill(band: np.ndarray, absent: np.ndarray) -> None:
-    """Give absent pixels the mean of the others, in place.
-
-    Args:
-        band: (H, W) float32.
-        absent: (H, W) bool, True where there are no data; a band without any data is left as it is.
-    """
-    if absent.any() and not absent.all():
-        band[absent] = band[~absent].mean()

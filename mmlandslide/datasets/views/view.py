@@ -4,6 +4,7 @@ Keyed randomness, loading by tile id, and no silent substitution of samples.
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
+from torch.utils.data import get_worker_info
 
 from mmlandslide import bands as band_table
 from mmlandslide import rng
 from mmlandslide.datasets.l4s_grid import tile_number
 from mmlandslide.datasets.storage.split_file import listed_ids, read_split
-from mmlandslide.errors import DatasetError
+from mmlandslide.errors import ConfigError, DatasetError
 
 Sample = dict[str, Any]
 
@@ -26,8 +28,8 @@ class TileView(BaseDataset, ABC):
     """A list of tiles, each loaded, drawn upon with its own randomness and sent through a pipeline.
 
     A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends
-    tiles as stored; bands in the order asked for), `bands` (names), `img_id` (tile id), `img_path`,
-    `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
+    tiles as stored; bands in the order asked for), `bands` (names), `img_id` (tile id), `dataset`
+    (name of the data), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
     generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and,
     outside tests, `draw_other` (returns another sample, loaded and with the same generator, for
     transforms that mix). Subclasses add truth.
@@ -62,6 +64,8 @@ class TileView(BaseDataset, ABC):
     ) -> None:
         self.bands = band_table.names(bands)
         self.name = name
+        self._latest: rng.SampleIndex | None = None
+        self._asked: Counter[int] = Counter()
         super().__init__(
             pipeline=list(pipeline),
             test_mode=test_mode,
@@ -143,6 +147,7 @@ class TileView(BaseDataset, ABC):
         labels = np.asarray(info.pop('labels', np.zeros(len(boxes))), np.int64)
         return {
             **info,
+            'dataset': self.name,
             'img': image,
             'bands': self.bands,
             'ori_shape': (height, width),
@@ -155,24 +160,56 @@ class TileView(BaseDataset, ABC):
             'rng': generator,
         }
 
-    def __getitem__(self, index: int | rng.SampleIndex) -> Any:
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Return the classes on a tile, which `ClassBalancedDataset` asks for; none if empty."""
+        info = self.get_data_info(index)
+        if 'boxes_xyxy' not in info:
+            return [int(info['gt_label'])] if 'gt_label' in info else []
+        return [int(label) for label in info.get('labels', np.zeros(len(info['boxes_xyxy'])))]
+
+    def _drawn(self, index: int) -> rng.SampleIndex:
+        """Return a position with its draw.
+
+        A plain position has one in three cases. In a test every draw is the same. After an index
+        that came with its draw, it belongs to that: a host's `MultiImageMixDataset` picks partners
+        by number. In the user's own process it is for looking at samples: asked again, a tile is
+        drawn anew, as if in the next epoch.
+
+        Raises:
+            ConfigError: a worker of a data loader was handed a plain position. It cannot know the
+                epoch, and would repeat the first.
+        """
+        if isinstance(index, rng.SampleIndex):
+            self._latest = index
+            return index
+        position = int(index) % len(self)
+        if self.test_mode:
+            return rng.SampleIndex(0, 0, position)
+        if self._latest is not None:
+            return self._latest.at(position)
+        if get_worker_info() is not None:
+            raise undrawn(self.name)
+        self._asked[position] += 1
+        return rng.SampleIndex(0, self._asked[position] - 1, position)
+
+    def __getitem__(self, index: int) -> Any:
         """Return one sample after the pipeline.
 
         Args:
-            index: a position with its seed and epoch as our sampler hands it, or a plain position
-                (seed 0, epoch 0).
+            index: a position with its seed and epoch as `TileSampler` hands it, or a plain one.
 
         Raises:
+            ConfigError: a plain position in a training, see `_drawn`.
             DatasetError: a transform returned nothing; mmengine would put a random other sample in
                 its place.
         """
         self.full_init()
-        seed, epoch, position = index if isinstance(index, rng.SampleIndex) else (0, 0, int(index))
-        tile_id = self.get_data_info(position)['img_id']
-        sample_key = rng.key(seed, 0 if self.test_mode else epoch, tile_id)
-        generator = np.random.default_rng(sample_key)
-        sample = self.load(position, generator)
-        sample['sample_key'] = sample_key
+        draw = self._drawn(index)
+        tile_id = self.get_data_info(int(draw))['img_id']
+        key = rng.key(draw.seed, 0, tile_id) if self.test_mode else draw.key(tile_id)
+        generator = np.random.default_rng(key)
+        sample = self.load(int(draw), generator)
+        sample['sample_key'] = key
         if not self.test_mode:
             sample['draw_other'] = lambda: self.load(int(generator.integers(len(self))), generator)
         packed = self.pipeline(sample)
@@ -185,3 +222,17 @@ class TileView(BaseDataset, ABC):
                 'Check the transforms of this pipeline',
             )
         return packed
+
+
+def undrawn(name: str) -> ConfigError:
+    """Return the error for a sampler that hands a training view plain positions.
+
+    Args:
+        name: of the data.
+    """
+    return ConfigError(
+        'sampler must hand seed and epoch along with each position, got plain positions, with '
+        'which every epoch draws the same augmentations and masks, in the dataloader of dataset '
+        f"{name!r}. Write sampler=dict(type='mmlandslide.TileSampler', shuffle=True) there, or "
+        'test_mode=True in a dataset that is not trained on.'
+    )

@@ -6,7 +6,7 @@ from mmlandslide.datasets.checks.examiner import Examiner, in_order, unpaired
 from mmlandslide.datasets.checks.isolation import Readers
 from mmlandslide.datasets.storage.faults import Finding
 from mmlandslide.datasets.storage.index import pair
-from mmlandslide.datasets.storage.tiles import read_array
+from mmlandslide.datasets.storage.tile_formats import read_array
 
 
 def test_lone_files_are_named_by_what_they_lack(tmp_path):

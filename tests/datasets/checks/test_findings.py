@@ -4,7 +4,7 @@ import json
 
 from mmlandslide.datasets.checks.findings import Report, SplitReport, per_split
 from mmlandslide.datasets.storage.faults import FAULTS, Finding
-from mmlandslide.datasets.storage.store_file import Entry
+from mmlandslide.datasets.storage.store_index import Entry
 
 NAN, ZERO = (
     Finding('nan', 'train/2', 'image_2.h5', 'said'),

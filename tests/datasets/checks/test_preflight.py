@@ -8,7 +8,7 @@ import pytest
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.checks.preflight import examine, size_hw
 from mmlandslide.datasets.storage.index import TileRef
-from mmlandslide.datasets.storage.store import pack
+from mmlandslide.datasets.storage.packed_tile import pack
 
 SIMULATED = planted_faults.simulate_tile(0, 'train/1', 64)[0].transpose(2, 0, 1)
 
@@ -116,5 +116,6 @@ def test_a_message_names_the_file_and_what_to_do(tmp_path):
     (finding,) = examine(ref(tmp_path, labelled=False)).findings
     path = factories.image_path(tmp_path, 1)
     assert finding.message == (
-        f"dataset 'img' must hold finite values only, got 1 NaN of {14 * 64 * 64} in {path}. Get the file again."
+        f"dataset 'img' must hold finite values only, got 1 NaN of {14 * 64 * 64} in {path}. "
+        'Download the file again.'
     )

@@ -57,7 +57,7 @@ def test_a_file_that_stands_alone_is_refused_unless_it_is_left_out(tmp_path, fau
 def test_a_missing_data_root_says_how_to_get_one(tmp_path):
     with pytest.raises(
         MissingPathError,
-        match=r'hold TrainData/img or images/train .* got no folder in .*nowhere.*mmlandslide synth',
+        match=r'hold TrainData/img or images/train .* no folder in .*nowhere.*mmlandslide synth',
     ):
         find_tiles(tmp_path / 'nowhere', 'train')
 

@@ -8,12 +8,15 @@ import factories
 import numpy as np
 import pytest
 
+from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES, BoxRule
-from mmlandslide.datasets.storage import store as store_room
+from mmlandslide.datasets.storage import index, packed_tile
 from mmlandslide.datasets.storage import store_file as packed_room
 from mmlandslide.datasets.storage.index import find_tiles
-from mmlandslide.datasets.storage.store import StoreWriter, ensure, ensure_store, store_folders
-from mmlandslide.datasets.storage.tiles import UnreadableTileError
+from mmlandslide.datasets.storage.store import ensure, ensure_store
+from mmlandslide.datasets.storage.store_folder import store_folders
+from mmlandslide.datasets.storage.store_writer import StoreWriter
+from mmlandslide.datasets.storage.tile_errors import UnreadableTileError
 from mmlandslide.errors import DatasetError
 
 
@@ -25,9 +28,9 @@ def _cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def packed(monkeypatch):
     """Return the ids of the tiles that were read from their files."""
-    seen, pack = [], store_room.pack
+    seen, pack = [], packed_tile.pack
     monkeypatch.setattr(
-        store_room, 'pack', lambda ref, *rest: seen.append(ref.tile_id) or pack(ref, *rest)
+        packed_tile, 'pack', lambda ref, *rest: seen.append(ref.tile_id) or pack(ref, *rest)
     )
     return seen
 
@@ -198,10 +201,8 @@ def test_nowhere_to_write_names_both_folders(tmp_path, monkeypatch):
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     refs = find_tiles(factories.write_dataset(tmp_path, {'train': 1}), 'train')
-    tile = store_room.pack(refs[0], store_room.LANDSLIDE4SENSE, factories.DIVISORS)
-    with StoreWriter(
-        tmp_path / 'x.tiles', store_room.LANDSLIDE4SENSE, factories.DIVISORS.tolist()
-    ) as writer:
+    tile = packed_tile.pack(refs[0], LANDSLIDE4SENSE, factories.DIVISORS)
+    with StoreWriter(tmp_path / 'x.tiles', LANDSLIDE4SENSE, factories.DIVISORS.tolist()) as writer:
         monkeypatch.setattr(writer, '_file', FullDisk(writer._file))
         with pytest.raises(
             DatasetError, match=r"tile store must be writable, got 'No space left on device'"
@@ -227,7 +228,7 @@ def test_any_folder_of_tiles_with_any_bands_has_a_store(tmp_path):
         )
         for n in (1, 2)
     }
-    refs = [store_room.TileRef(tile_id, path) for tile_id, path in images.items()]
+    refs = [index.TileRef(tile_id, path) for tile_id, path in images.items()]
     store = ensure(refs, ('a', 'b', 'c', 'd', 'e'), tmp_path / 'packed', 'mine')
     assert store.path == tmp_path / 'packed/mine.tiles'
     assert store.divisors == (1, 1, 1, 1, 1)

@@ -9,8 +9,11 @@ import pytest
 
 from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.storage.index import TileRef
-from mmlandslide.datasets.storage.store import StoreWriter, ensure_store, pack
-from mmlandslide.datasets.storage.store_file import TRAILER, TileStore
+from mmlandslide.datasets.storage.packed_tile import pack
+from mmlandslide.datasets.storage.store import ensure_store
+from mmlandslide.datasets.storage.store_file import TileStore
+from mmlandslide.datasets.storage.store_index import TRAILER
+from mmlandslide.datasets.storage.store_writer import StoreWriter
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mmlandslide.bands import LANDSLIDE4SENSE
-from mmlandslide.datasets.storage import tiles
+from mmlandslide.datasets.storage import tile_errors
 from mmlandslide.datasets.storage.tiles import read_image, read_mask
 from mmlandslide.errors import LandslideError, MissingPathError, TileError
 
@@ -67,21 +67,22 @@ def test_a_file_cut_in_half_is_unreadable(tmp_path, name):
         .astype('uint8' if name == 't.png' else 'float32')
     )
     path = factories.truncate(factories.write_array(tmp_path / name, array))
-    with pytest.raises(tiles.UnreadableTileError, match=f'must be readable .* in .*{name}'):
+    with pytest.raises(tile_errors.UnreadableTileError, match=f'must be readable .* in .*{name}'):
         read_image(path, 'abc')
 
 
 def test_a_text_file_under_a_tiles_name_is_unreadable(tmp_path):
     for name in ('t.h5', 't.tif', 't.npy', 't.jpg'):
         (tmp_path / name).write_text('<html>404</html>')
-        with pytest.raises(tiles.UnreadableTileError, match=name):
+        with pytest.raises(tile_errors.UnreadableTileError, match=name):
             read_image(tmp_path / name, FIVE)
 
 
 def test_a_missing_key_lists_the_keys_found(tmp_path):
     path = factories.write_array(tmp_path / 't.h5', np.zeros((5, 2, 2)), key='image')
     with pytest.raises(
-        tiles.UnreadableTileError, match=r"hold dataset 'img', got keys \['image'\] in .*t\.h5"
+        tile_errors.UnreadableTileError,
+        match=r"hold dataset 'img', got keys \['image'\] in .*t\.h5",
     ):
         read_image(path, FIVE)
 
@@ -89,7 +90,7 @@ def test_a_missing_key_lists_the_keys_found(tmp_path):
 def test_a_wrong_number_of_bands_is_named_with_the_shape(tmp_path):
     path = factories.write_array(tmp_path / 't.h5', factories.image(bands=12))
     with pytest.raises(
-        tiles.TileShapeError,
+        tile_errors.TileShapeError,
         match=r"dataset 'img' must have 14 bands .* got shape \(16, 16, 12\) in .*t\.h5",
     ):
         read_image(path, LANDSLIDE4SENSE)
@@ -100,14 +101,16 @@ def test_a_wrong_number_of_bands_is_named_with_the_shape(tmp_path):
 )
 def test_other_shapes_are_refused(tmp_path, array):
     np.save(tmp_path / 't.npy', array)
-    with pytest.raises(tiles.TileShapeError, match='must have 5 bands'):
+    with pytest.raises(tile_errors.TileShapeError, match='must have 5 bands'):
         read_image(tmp_path / 't.npy', FIVE)
 
 
 @pytest.mark.parametrize('dtype', ['float16', 'uint8', 'int32'])
 def test_hdf5_takes_32_and_64_bit_floats_only(tmp_path, dtype):
     path = factories.write_array(tmp_path / 't.h5', np.ones((5, 2, 2), dtype))
-    with pytest.raises(tiles.TileDtypeError, match=f'be one of float32, float64, got {dtype}'):
+    with pytest.raises(
+        tile_errors.TileDtypeError, match=f'be one of float32, float64, got {dtype}'
+    ):
         read_image(path, FIVE)
 
 
@@ -115,7 +118,7 @@ def test_hdf5_takes_32_and_64_bit_floats_only(tmp_path, dtype):
 def test_values_that_are_not_finite_are_counted(tmp_path, bad):
     array = np.zeros((5, 2, 2))
     array[1, 0, 0] = array[4, 1, 1] = bad
-    with pytest.raises(tiles.NonFiniteTileError, match='got 2 NaN or infinite of 20 in'):
+    with pytest.raises(tile_errors.NonFiniteTileError, match='got 2 NaN or infinite of 20 in'):
         read_image(factories.write_array(tmp_path / 't.h5', array), FIVE)
 
 
@@ -125,14 +128,14 @@ def test_an_absurd_shape_is_refused_before_it_is_read(tmp_path):
     ) as file:  # chunks that are never written take no space: 2**30 values in a few kB
         file.create_dataset('img', (2**15, 2**15, 1), 'f8', chunks=(128, 128, 1))
     with pytest.raises(
-        tiles.TileShapeError, match=r'at most 67108864 values, got shape \(32768, 32768, 1\)'
+        tile_errors.TileShapeError, match=r'at most 67108864 values, got shape \(32768, 32768, 1\)'
     ):
         read_image(tmp_path / 't.h5', ['a'])
 
 
 def test_no_pickled_array_is_loaded(tmp_path):
     np.save(tmp_path / 't.npy', np.array([{'a': 1}], object), allow_pickle=True)
-    with pytest.raises(tiles.UnreadableTileError, match='readable NumPy'):
+    with pytest.raises(tile_errors.UnreadableTileError, match='readable NumPy'):
         read_image(tmp_path / 't.npy', FIVE)
 
 
@@ -173,7 +176,7 @@ def test_hdf5_that_keeps_its_values_elsewhere_is_not_followed(tmp_path, monkeypa
     secret(tmp_path)
     with h5py.File(tmp_path / 't.h5', 'w') as file:
         plant(file)
-    with pytest.raises(tiles.UnreadableTileError, match='keep its values in its own file'):
+    with pytest.raises(tile_errors.UnreadableTileError, match='keep its values in its own file'):
         read_image(tmp_path / 't.h5', FIVE)
 
 
@@ -185,7 +188,7 @@ def test_a_gdal_description_under_a_tiff_name_is_not_followed(tmp_path):
     band = f'<VRTRasterBand dataType="Float64" band="1">{source}</VRTRasterBand>'
     text = f'<VRTDataset rasterXSize="2" rasterYSize="2">{band}</VRTDataset>'
     (tmp_path / 't.tif').write_text(text)
-    with pytest.raises(tiles.UnreadableTileError, match='readable GeoTIFF'):
+    with pytest.raises(tile_errors.UnreadableTileError, match='readable GeoTIFF'):
         read_image(tmp_path / 't.tif', ['a'])
 
 
@@ -211,14 +214,14 @@ def test_a_picture_may_spell_landslide_as_255(tmp_path):
 )
 def test_other_mask_values_are_named(tmp_path, name, values, said):
     path = factories.write_array(tmp_path / name, np.array([values], np.uint8), 'mask')
-    with pytest.raises(tiles.MaskError, match=said):
+    with pytest.raises(tile_errors.MaskError, match=said):
         read_mask(path)
 
 
 @pytest.mark.parametrize('values', [[0.5, 0.0], [np.nan, 1.0], [-1.0, 0.0]])
 def test_a_mask_of_fractions_is_refused(tmp_path, values):
     path = factories.write_array(tmp_path / 'm.h5', np.array([values]), 'mask')
-    with pytest.raises(tiles.MaskError, match='must hold 0 and 1 only'):
+    with pytest.raises(tile_errors.MaskError, match='must hold 0 and 1 only'):
         read_mask(path)
 
 
@@ -226,15 +229,17 @@ def test_a_mask_of_fractions_is_refused(tmp_path, values):
     'values', [np.zeros((2, 2), [('a', 'f4')]), np.full((2, 2), b'1'), np.ones((2, 2), 'c8')]
 )
 def test_a_mask_of_anything_but_numbers_is_refused(tmp_path, values):
-    with pytest.raises(tiles.TileDtypeError, match="dataset 'mask' must hold numbers, got type"):
+    with pytest.raises(
+        tile_errors.TileDtypeError, match="dataset 'mask' must hold numbers, got type"
+    ):
         read_mask(factories.write_array(tmp_path / 'm.h5', values, 'mask'))
 
 
 def test_a_mask_of_another_size_than_its_image_is_refused(tmp_path):
     path = factories.write_array(tmp_path / 'm.h5', factories.mask(size_px=8), 'mask')
     with pytest.raises(
-        tiles.MaskError,
-        match=r"dataset 'mask' must have the shape \(16, 16\) of its image, got shape \(8, 8\) in .*m\.h5",
+        tile_errors.MaskError,
+        match=r'must have the shape \(16, 16\) of its image, got shape \(8, 8\) in .*m\.h5',
     ):
         read_mask(path, shape_hw=(16, 16))
 
@@ -242,7 +247,7 @@ def test_a_mask_of_another_size_than_its_image_is_refused(tmp_path):
 @pytest.mark.parametrize(('name', 'checked'), [('t.h5', True), ('t.tif', False), ('t.png', False)])
 def test_only_what_prepare_reads_is_to_be_checked_with_it(tmp_path, name, checked):
     (tmp_path / name).write_text('<html>404</html>')
-    with pytest.raises(TileError, match='Get the file again') as caught:
+    with pytest.raises(TileError, match='Download the file again') as caught:
         read_image(tmp_path / name, FIVE)
     assert ('mmlandslide prepare --check' in str(caught.value)) is checked
 

@@ -3,7 +3,8 @@ import pytest
 from factories import write_image_folder
 from PIL import Image
 
-from mmlandslide.datasets.storage.tiles import UnreadableTileError, read_photograph
+from mmlandslide.datasets.storage.tile_errors import UnreadableTileError
+from mmlandslide.datasets.storage.tile_formats import read_photograph
 from mmlandslide.datasets.views.image_folder import ImageFolderDataset
 from mmlandslide.errors import DatasetError, MissingPathError
 

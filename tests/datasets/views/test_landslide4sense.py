@@ -205,7 +205,7 @@ def test_a_split_with_one_float32_tile_is_sent_as_float32_throughout(root, view)
 def test_an_unknown_wire_form_is_refused_with_those_that_there_are(root):
     with pytest.raises(
         ConfigError,
-        match=r"wire must be one of \('float32', 'stored'\), got 'uint16' in Landslide4SenseDetDataset",
+        match=r"wire must be one of \('float32', 'stored'\), got 'uint16' in Landslide4SenseDet",
     ):
         Landslide4SenseDetDataset(data_root=root, wire='uint16')
 

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
+from mmdet.datasets import MultiImageMixDataset
+from mmengine.dataset import (
+    ClassBalancedDataset,
+    ConcatDataset,
+    DefaultSampler,
+    InfiniteSampler,
+    RepeatDataset,
+)
 from torch.utils.data import DataLoader
 
 from mmlandslide import rng
 from mmlandslide.datasets.views.view import TileView
 from mmlandslide.engine.sampler import TileSampler
-from mmlandslide.errors import DatasetError
+from mmlandslide.errors import ConfigError, DatasetError
+from mmlandslide.registry import TRANSFORMS
 from mmlandslide.rng import SampleIndex
 
 
@@ -77,7 +86,7 @@ def test_a_test_has_the_same_draw_in_every_epoch():
 
 
 def test_a_test_mixes_no_other_tile_in():
-    assert 'draw_other' in tiles(dict)[2]
+    assert 'draw_other' in tiles(dict)[SampleIndex(0, 0, 2)]
     assert 'draw_other' not in tiles(dict, test_mode=True)[2]
 
 
@@ -99,8 +108,90 @@ def test_mmengines_own_options_do_what_they_say():
     assert view.data_list[0]['number'] == 1
 
 
-def test_a_plain_position_is_seed_0_epoch_0():
-    assert tiles()[np.int64(2)] == tiles()[2] == tiles()[SampleIndex(0, 0, 2)]
+def test_a_plain_position_in_a_test_is_seed_0():
+    view = tiles(test_mode=True)
+    assert view[np.int64(2)] == view[2] == view[SampleIndex(0, 3, 2)]
+
+
+@pytest.mark.parametrize('kind', [DefaultSampler, InfiniteSampler])
+def test_a_worker_that_is_handed_positions_without_draws_refuses(kind):
+    view = tiles()
+    loader = DataLoader(
+        view,
+        sampler=kind(view, shuffle=True, seed=0),
+        num_workers=1,
+        multiprocessing_context='fork',
+    )
+    remedy = r"Write sampler=dict\(type='mmlandslide.TileSampler', shuffle=True\)"
+    with pytest.raises(ConfigError, match=rf"got plain positions.* 'landslide4sense'\. {remedy}"):
+        next(iter(loader))
+
+
+def test_a_sample_that_is_looked_at_again_is_drawn_anew():
+    view = tiles()
+    looks = [view[3][1] for _ in range(3)]
+    assert looks == [rng.key(0, epoch, 'train/3') for epoch in range(3)]
+
+
+def draws(wrapper):
+    """Return (tile, key) of two epochs of a wrapper under our sampler."""
+    sampler, found = TileSampler(wrapper, shuffle=True, seed=1), []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        found.append([wrapper[index][:2] for index in sampler])
+    return found
+
+
+def test_two_data_sets_are_trained_on_together_with_draws_of_each_epoch():
+    both = ConcatDataset([tiles(), tiles(indices=[0, 1, 2], name='b')])
+    first, second = draws(both)
+    assert sorted(tile for tile, _ in first) == sorted(
+        f'train/{number}' for number in (0, 1, 2, 3, 4, 0, 1, 2)
+    )
+    assert {key for _, key in first}.isdisjoint({key for _, key in second})
+
+
+def test_a_repeated_tile_is_drawn_anew_each_time():
+    first, _ = draws(RepeatDataset(tiles(), 3))
+    assert len(first) == len(set(first)) == 15
+
+
+def test_a_tile_that_is_repeated_for_balance_is_drawn_anew_each_time():
+    view = Labelled(bands=('x',), name='x', pipeline=(drawn,))
+    # class 1 is on 1 of 5 tiles: repeated sqrt(0.8 / 0.2) = 2 times; class 0, on 4, once
+    first, _ = draws(ClassBalancedDataset(view, oversample_thr=0.8))
+    assert sorted(tile for tile, _ in first) == [f'train/{n}' for n in (0, 0, 1, 2, 3, 4)]
+    assert len(set(first)) == 6
+
+
+class Labelled(Tiles):
+    """Tiles of which the first alone is of class 1."""
+
+    def load_data_list(self):
+        return [{**tile, 'labels': [int(tile['number'] == 0)]} for tile in super().load_data_list()]
+
+
+def test_partners_that_a_host_picks_by_number_are_of_the_same_draw():
+    mixed = MultiImageMixDataset(tiles(dict), [{'type': 'mmlandslide.PickTwo'}])
+    first, again = ([mixed[SampleIndex(3, epoch, 1)] for epoch in (0, 0)] for _ in range(2))
+    assert first == again
+    assert mixed[SampleIndex(3, 1, 1)] != first[0]
+
+
+@TRANSFORMS.register_module()
+class PickTwo:
+    """A mixing transform as the hosts write them: it names partners by plain numbers."""
+
+    def get_indexes(self, dataset):
+        return [4, 2]
+
+    def __call__(self, results):
+        return [results['sample_key'], *(other['sample_key'] for other in results['mix_results'])]
+
+
+def test_a_view_says_which_classes_are_on_a_tile():
+    assert Labelled(bands=('x',), name='x').get_cat_ids(0) == [1]
+    assert tiles().get_cat_ids(3) == [0]
 
 
 def epochs_of(num_workers):
@@ -130,11 +221,11 @@ def test_a_transform_that_returns_nothing_is_an_error_and_no_other_sample():
     with pytest.raises(
         DatasetError, match=r'a sample must survive its pipeline, got None in tile train/3 of mars'
     ):
-        tiles(lambda sample: None, name='mars')[3]
+        tiles(lambda sample: None, name='mars')[SampleIndex(0, 0, 3)]
 
 
 def test_a_sample_enters_the_pipeline_complete():
-    sample = tiles(dict)[2]
+    sample = tiles(dict)[SampleIndex(0, 0, 2)]
     assert sample['img'].tolist() == np.full((2, 2, 3), 2).tolist()
     assert (sample['bands'], sample['ori_shape'], sample['img_shape']) == (
         ('B4', 'x'),
@@ -150,7 +241,7 @@ def test_moving_the_boxes_leaves_the_native_ones_and_the_next_sample_alone():
         sample['gt_bboxes'] += 100
         return sample
 
-    view = tiles(move)
+    view = tiles(move, test_mode=True)
     assert view[1]['native_boxes_xyxy'].tolist() == [[0, 0, 1, 1]]
     assert view[1]['gt_bboxes'].tolist() == [[100, 100, 101, 101]]
 

@@ -6,7 +6,7 @@ import tiny_detector
 import torch
 from mmengine.config import Config
 
-from mmlandslide.datasets.transforms import ResizeTile
+from mmlandslide.datasets.transforms.geometry import ResizeTile
 from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
 from mmlandslide.models.traceable_detector import zoomed
 from mmlandslide.scenes.inference.blocks import BlocksInMemory

@@ -109,7 +109,7 @@ def test_an_empty_tile_is_let_through(tmp_path):
 def test_a_broken_tile_is_named(tmp_path):
     path = factories.truncate(factories.write_array(tmp_path / 'a.h5', factories.image()))
     with pytest.raises(
-        TileError, match=r'be readable HDF5, got .* in .*a\.h5\. Get the file again'
+        TileError, match=r'be readable HDF5, got .* in .*a\.h5\. Download the file again'
     ):
         open_tile(path, ('B1',))
 

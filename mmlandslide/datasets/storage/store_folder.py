@@ -1,0 +1,70 @@
+"""Where the packed stores of a data root lie: inside it, or in the user's cache."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from filelock import FileLock
+
+from mmlandslide.datasets.storage.index import require_inside
+from mmlandslide.errors import DatasetError
+
+
+def store_folders(data_root: Path) -> tuple[Path, Path]:
+    """Return the folders where a data root's stores may be: inside it, or the user's cache.
+
+    The cache is `MMLANDSLIDE_CACHE`, or `~/.cache/mmlandslide`, with one folder a data root.
+    """
+    cache = Path(os.environ.get('MMLANDSLIDE_CACHE') or Path.home() / '.cache' / 'mmlandslide')
+    key = hashlib.blake2b(str(data_root.resolve()).encode(), digest_size=8).hexdigest()
+    return data_root / '.mmlandslide', cache / key
+
+
+def store_folder(data_root: Path) -> Path:
+    """Return the first of `store_folders` that can be written, made where it is not there.
+
+    Raises:
+        DatasetError: neither can.
+    """
+    folders = store_folders(data_root)
+    for folder in folders:
+        if writable(folder):
+            return folder
+    raise DatasetError.mismatch(
+        'store folder',
+        'be writable',
+        'read-only ones',
+        ' and '.join(map(str, folders)),
+        'Name another in MMLANDSLIDE_CACHE',
+    )
+
+
+def locked(folder: Path) -> FileLock:
+    """Return the lock under which stores are written in a folder, which is made first.
+
+    Raises:
+        DatasetError: the folder cannot be made or written.
+    """
+    if not writable(folder):
+        raise DatasetError.mismatch(
+            'store folder',
+            'be writable',
+            'a read-only one',
+            folder,
+            'Name another in MMLANDSLIDE_CACHE',
+        )
+    return FileLock(folder / 'store.lock')
+
+
+def writable(folder: Path) -> bool:
+    """Make a folder where it is not there; return whether files can be written in it.
+
+    A link that leads out of the data set, which may be a stranger's, is not followed unless
+    `index.require_inside` allows it.
+    """
+    try:
+        require_inside(folder.parent, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, DatasetError):
+        return False
+    return os.access(folder, os.W_OK)

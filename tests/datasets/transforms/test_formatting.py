@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+
+from mmlandslide.datasets.transforms import formatting
+from mmlandslide.errors import ConfigError
+from tests.datasets.transforms.test_geometry import FIVE, sample
+
+
+def test_packed_inputs_are_contiguous_float32():
+    tile = sample([])
+    tile['img'] = tile['img'][:, ::-1]
+    inputs = formatting.PackDetection()(tile)['inputs']
+    assert inputs.is_contiguous()
+    assert inputs.dtype == torch.float32
+    assert inputs.shape == (14, 64, 64)
+
+
+def test_stored_numbers_travel_as_int16_of_the_same_bits():
+    image = np.array([[[0, 32767, 32768, 65535]]], np.uint16)
+    image.flags.writeable = False  # as a store gives it
+    inputs = formatting.image_tensor(image)
+    assert inputs.dtype == torch.int16
+    assert inputs.tolist() == [[[0, 32767, -32768, -1]]]
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'wire'), [(np.uint16, 'stored'), (np.float32, 'float32'), (np.uint8, 'float32')]
+)
+def test_a_packed_tile_tells_its_form(dtype, wire):
+    tile = sample(image=np.ones((14, 64, 64), dtype))
+    assert formatting.PackTile()(tile)['data_samples'].wire == wire
+    assert formatting.PackDetection()(tile)['data_samples'].wire == wire
+
+
+def test_an_empty_tile_packs_no_boxes():
+    assert formatting.PackDetection()(sample([]))['data_samples'].gt_instances.bboxes.shape == (
+        0,
+        4,
+    )
+
+
+@pytest.mark.parametrize('label', [0, 1])
+def test_a_packed_tile_carries_its_label_and_its_key(label):
+    data_sample = formatting.PackTile()({**sample(bands=FIVE), 'gt_label': label})['data_samples']
+    assert data_sample.gt_label.tolist() == [label]
+    assert data_sample.sample_key == 12
+    assert data_sample.bands == FIVE
+
+
+def test_a_packed_tile_without_label_has_none():
+    assert 'gt_label' not in formatting.PackTile()(sample())['data_samples']
+
+
+def test_a_meta_key_that_no_sample_has_is_refused():
+    with pytest.raises(ConfigError, match=r"got \['img_idd'\]"):
+        formatting.PackTile(meta_keys=('img_idd',))(sample())
