@@ -4,7 +4,7 @@ Each disagreement would otherwise be silent: a class that the head lacks is lear
 schedule that ends before the training leaves the learning rate where it was.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, default_collate
 from mmlandslide.datasets.views.view import TileView, undrawn
 from mmlandslide.engine.record import bare, dataset_of
 from mmlandslide.engine.sampler import TileSampler, with_inner
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, SplitOverlapError
 from mmlandslide.weights.lineage import classes_of
 
 #: What torch takes only of a data loader with worker processes.
@@ -154,6 +154,28 @@ def _compare_schedule(runner: Any) -> None:
 
 def _decays(kind: str) -> bool:
     return kind.startswith(('Cosine', 'Poly', 'OneCycle'))
+
+
+def require_unseen(runner: Any, known: Collection[str], tested: Iterable[str]) -> None:
+    """Refuse a test on tiles that the model has seen.
+
+    Args:
+        runner: of the test.
+        known: tiles of training and pre-training.
+        tested: tiles of the test.
+
+    Raises:
+        SplitOverlapError: the two overlap.
+    """
+    seen = sorted(set(known) & set(tested))
+    if seen:
+        raise SplitOverlapError.mismatch(
+            'test tiles',
+            'be unseen by training and pre-training',
+            f'{len(seen)} seen, such as {seen[:3]}',
+            runner._load_from or runner.work_dir,
+            'Test on another split, or pass --cfg-options allow_overlap=True',
+        )
 
 
 def settled_dataloader(cfg: Any) -> Any:

@@ -19,7 +19,7 @@ from mmlandslide.engine.divergence import DivergenceHook
 from mmlandslide.engine.loading import admitted, fill_model
 from mmlandslide.engine.loops import ResumableLoop, resumable
 from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
-from mmlandslide.errors import ConfigError, SplitOverlapError
+from mmlandslide.errors import ConfigError
 from mmlandslide.files import remove_leftovers, replacing
 from mmlandslide.models.preprocessors import require_same_bands
 from mmlandslide.registry import RUNNERS
@@ -208,16 +208,9 @@ class LandslideRunner(Runner):
                     dataset = self._test_loop.dataloader.dataset
                     metric.prepare_test(dataset, getattr(self, '_loaded_record', {}))
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
-            known = tiles_seen(getattr(self, '_loaded_record', {})) | tiles_seen(record_of(self))
-            seen = sorted(known & set(tile_ids_of(self._test_loop)))
-            if seen:
-                raise SplitOverlapError.mismatch(
-                    'test tiles',
-                    'be unseen by training and pre-training',
-                    f'{len(seen)} seen, such as {seen[:3]}',
-                    self._load_from or self.work_dir,
-                    'Test on another split, or pass --cfg-options allow_overlap=True',
-                )
+            record = getattr(self, '_loaded_record', {})
+            known = tiles_seen(record) | tiles_seen(record_of(self))
+            agreement.require_unseen(self, known, tile_ids_of(self._test_loop))
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Resume from a checkpoint, at the batch or the validation that came after it.
