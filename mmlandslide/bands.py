@@ -19,7 +19,7 @@ class Band:
 
     Attributes:
         name: unique over all sensors.
-        sensor: `Sentinel-2 L1C`, `DEM`, `photograph` or `Mars`.
+        sensor: `Sentinel-2 L1C`, `DEM`, `8-bit RGB` or `Mars`.
         unit: of the raw value, before the divisor.
         mean: of the stored values, `None` where nobody has measured it.
         std: of the stored values, likewise.
@@ -58,12 +58,12 @@ _LANDSLIDE4SENSE = (
 # The one band that Landslide4Sense leaves out, so there is neither a divisor nor a statistic in its
 # units.
 _LEFT_OUT = (Band('B8A', _S2, _DN, None, None, wavelength_nm=864.7),)
-# ImageNet's statistics in 8-bit units: the start that photographs and their published weights
+# ImageNet's statistics in 8-bit units: the start that 8-bit RGB tiles and published weights
 # share.
-_PHOTOGRAPH = (
-    Band('R', 'photograph', '1/255', 123.675, 58.395, 1.0, 664.6, 'R'),
-    Band('G', 'photograph', '1/255', 116.28, 57.12, 1.0, 559.8, 'G'),
-    Band('B', 'photograph', '1/255', 103.53, 57.375, 1.0, 492.4, 'B'),
+_RGB8 = (
+    Band('R', '8-bit RGB', '1/255', 123.675, 58.395, 1.0, 664.6, 'R'),
+    Band('G', '8-bit RGB', '1/255', 116.28, 57.12, 1.0, 559.8, 'G'),
+    Band('B', '8-bit RGB', '1/255', 103.53, 57.375, 1.0, 492.4, 'B'),
 )
 # Multimodal-Martian-Landslides (MAIN-Lab, WACV 2024), in the order of its files; measured over 180
 # of its training tiles. Thermal inertia holds 0 where it has no data (0.2 % of the pixels, in 4
@@ -80,7 +80,7 @@ _MARS = (
 )
 
 BANDS: dict[str, Band] = {
-    band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_PHOTOGRAPH, *_MARS)
+    band.name: band for band in (*_LANDSLIDE4SENSE, *_LEFT_OUT, *_RGB8, *_MARS)
 }
 
 #: Bands of a Landslide4Sense tile, in the order of its file. B8A is left out there; B10 (cirrus) is
@@ -94,7 +94,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'terrain': ('slope', 'DEM'),
     'rgb': ('B4', 'B3', 'B2'),
     'false_color': ('B8', 'B4', 'B3'),
-    'photograph': ('R', 'G', 'B'),
+    'rgb8': ('R', 'G', 'B'),
+    'photograph': ('R', 'G', 'B'),  # the old name of rgb8, for one release
     'mars': tuple(band.name for band in _MARS),
 }
 

@@ -20,7 +20,10 @@ from mmlandslide.bands import GROUPS
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 BASES = sorted(path for path in CONFIGS.rglob('*.py') if path.parent.name == '_base_')
-LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+NAMED = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+#: Old names of configs, each for one release.
+ALIASES = [path for path in NAMED if path.read_text().startswith('"""Old name of ')]
+LEAVES = [path for path in NAMED if path not in ALIASES]
 
 #: Content -> its word in the file's name: (type, size) of a backbone, and its patch where the
 #: config names one.
@@ -43,8 +46,8 @@ BACKBONES_BY_NAME = {
 }
 BANDS_BY_NAME = {
     GROUPS['all']: [],
-    GROUPS['photograph']: ['rgb'],
-    GROUPS['rgb']: ['rgb'],
+    GROUPS['rgb8']: ['rgb8'],
+    GROUPS['rgb']: ['b432'],
     GROUPS['mars']: ['mars'],
 }
 #: Photographs have three bands; their data's own word says so.
@@ -131,6 +134,8 @@ def name_of(path):
     bands = (
         []
         if data_words(cfg) == ['imagenet']
+        else ['dynahead']
+        if views(cfg)['train_dataloader'].name == 'dynahead'
         else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
     )
     protocol = [cfg.protocol] if cfg.protocol else []
@@ -165,6 +170,14 @@ def tiles_of(path):
 
 def test_there_are_configs_of_both_stages():
     assert {path.parent.name for path in LEAVES} >= {'det', 'pretrain'}
+
+
+@pytest.mark.parametrize('path', ALIASES, ids=named)
+def test_an_old_name_is_one_line_that_leads_to_the_new_one(path):
+    docstring, line = path.read_text().strip().split('\n\n')
+    new = re.fullmatch(r"_base_ = '\./(\w+\.py)'", line)[1]
+    assert docstring == f'"""Old name of {new}, for one release."""'
+    assert loaded(path).to_dict() == loaded(path.with_name(new)).to_dict()
 
 
 @every_leaf
@@ -238,7 +251,7 @@ def test_a_backbone_starts_from_a_pretraining_of_its_own_kind(path):
         assert theirs.model.backbone.get('window_size') == ours.model.backbone.get('window_size')
         assert bands_of(theirs) in (
             bands_of(ours),
-            GROUPS['photograph'],
+            GROUPS['rgb8'],
         )  # other bands widen the stem of photographs
 
 

@@ -293,7 +293,7 @@ MISTAKES = {
     ),
     'truncated photograph, seen by a worker': Mistake(
         'train',
-        'configs/pretrain/swin_mae_tiny_rgb.py',
+        'configs/pretrain/swin_mae_tiny_rgb8.py',
         truncate_photograph,
         {'train_dataloader.num_workers': 1, 'model.backbone.arch': 'nano'},
         ('data/l4s_rgb/train/2.jpg', 'truncated', 'Download the file again'),

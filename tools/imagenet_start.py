@@ -84,7 +84,7 @@ def trained(config: str, work_dir: Path, chosen: dict[str, Any]) -> dict[str, fl
 
 
 @click.command(epilog='Example: python tools/imagenet_start.py --data-root data/l4s_rgb')
-@click.option('--config', default='configs/det/faster_rcnn_mobilenet_v2_rgb.py', show_default=True)
+@click.option('--config', default='configs/det/faster_rcnn_mobilenet_v2_rgb8.py', show_default=True)
 @click.option('--data-root', default='data/l4s_rgb', show_default=True)
 @click.option(
     '--epochs',

@@ -1,12 +1,3 @@
-"""Faster R-CNN CLIP ViT-B/32 on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_clip_b32_rgb8.py, for one release."""
 
-Backbone pre-trained by open_clip: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_clip_b32.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-model = dict(data_preprocessor=dict(bands='photograph'), backbone=dict(bands='photograph'))
+_base_ = './faster_rcnn_clip_b32_rgb8.py'

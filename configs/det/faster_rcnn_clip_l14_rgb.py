@@ -1,12 +1,3 @@
-"""Faster R-CNN CLIP ViT-L/14 on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_clip_l14_rgb8.py, for one release."""
 
-Backbone pre-trained by SkyScript: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_clip_l14.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-model = dict(data_preprocessor=dict(bands='photograph'), backbone=dict(bands='photograph'))
+_base_ = './faster_rcnn_clip_l14_rgb8.py'

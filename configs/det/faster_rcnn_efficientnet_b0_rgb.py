@@ -1,19 +1,3 @@
-"""Faster R-CNN EfficientNet-B0 on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_efficientnet_b0_rgb8.py, for one release."""
 
-Backbone pre-trained on ImageNet: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_efficientnet_b0.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import backbone_from
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(
-        bands='photograph', pretrained=backbone_from('supervised_imagenet_efficientnet_b0')
-    ),
-)
+_base_ = './faster_rcnn_efficientnet_b0_rgb8.py'

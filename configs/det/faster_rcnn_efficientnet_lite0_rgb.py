@@ -1,17 +1,3 @@
-"""Faster R-CNN EfficientNet-Lite0 on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_efficientnet_lite0_rgb8.py, for one release."""
 
-Backbone pre-trained on ImageNet: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_efficientnet_lite0.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import imagenet_from_pip
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(bands='photograph', pretrained=imagenet_from_pip('efficientnet_lite0')),
-)
+_base_ = './faster_rcnn_efficientnet_lite0_rgb8.py'

@@ -1,17 +1,3 @@
-"""Faster R-CNN MobileNetV2, narrow pyramid and head, on RGB Landslide4Sense, 224 px, 12 epochs.
+"""Old name of faster_rcnn_mobilenet_v2_small_rgb8.py, for one release."""
 
-Backbone pre-trained on ImageNet; sized for a CPU. Scores: docs/results.md.
-"""
-
-_base_ = [
-    './_base_/model_mobilenet_v2_small.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim_small.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import imagenet_from_pip
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(bands='photograph', pretrained=imagenet_from_pip('mobilenet_v2')),
-)
+_base_ = './faster_rcnn_mobilenet_v2_small_rgb8.py'

@@ -1,17 +1,3 @@
-"""Faster R-CNN ResNet-18 on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_r18_rgb8.py, for one release."""
 
-Backbone pre-trained on ImageNet: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_r18.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import backbone_from
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(bands='photograph', pretrained=backbone_from('supervised_imagenet_r18')),
-)
+_base_ = './faster_rcnn_r18_rgb8.py'

@@ -1,17 +1,3 @@
-"""Faster R-CNN Swin-T on RGB Landslide4Sense, 224 px, 36 epochs.
+"""Old name of faster_rcnn_swin_t_rgb8.py, for one release."""
 
-Backbone pre-trained with Swin-MAE: not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_swin.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import backbone_from
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(bands='photograph', pretrained=backbone_from('swin_mae_tiny_rgb')),
-)
+_base_ = './faster_rcnn_swin_t_rgb8.py'

@@ -1,19 +1,3 @@
-"""Faster R-CNN ViT-T on RGB Landslide4Sense, 224 px, 36 epochs; backbone pre-trained on ImageNet.
+"""Old name of faster_rcnn_vit_t_rgb8.py, for one release."""
 
-Not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_vit.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import backbone_from
-
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(
-        bands='photograph', img_size=224, pretrained=backbone_from('supervised_imagenet_vit_t')
-    ),
-)
+_base_ = './faster_rcnn_vit_t_rgb8.py'

@@ -1,12 +1,3 @@
-"""Swin-T on RGB Landslide4Sense, 200 epochs, taught by ViT-Large and by labels: not yet measured.
+"""Old name of kd_vit_l_to_swin_t_b432.py, for one release."""
 
-The teacher is what `supervised_l4s_vit_l_rgb.py` trains; model.temperature and model.soft_weight
-are the study's, 5 and .9.
-"""
-
-_base_ = ['./supervised_l4s_swin_t_rgb.py', './_base_/runtime_distillation.py']
-from mmlandslide.recipes import teacher_from
-
-model = dict(
-    type='mmlandslide.DistilledClassifier', teacher=teacher_from('supervised_l4s_vit_l_rgb')
-)
+_base_ = './kd_vit_l_to_swin_t_b432.py'

@@ -1,12 +1,3 @@
-"""MAE of ViT-B on RGB Landslide4Sense train tiles, 224 px, 400 epochs: not yet measured."""
+"""Old name of mae_vit_b_rgb8.py, for one release."""
 
-_base_ = [
-    './_base_/model_mae.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim_mae_vit.py',
-    './_base_/runtime_mae.py',
-]
-model = dict(
-    data_preprocessor=dict(bands='photograph'),
-    backbone=dict(bands='photograph', stride=16, img_size=224),
-)
+_base_ = './mae_vit_b_rgb8.py'

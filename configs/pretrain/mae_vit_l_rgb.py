@@ -1,4 +1,3 @@
-"""MAE of ViT-L on RGB Landslide4Sense train tiles, 224 px, 400 epochs: not yet measured."""
+"""Old name of mae_vit_l_rgb8.py, for one release."""
 
-_base_ = './mae_vit_b_rgb.py'
-model = dict(backbone=dict(arch='large'))
+_base_ = './mae_vit_l_rgb8.py'

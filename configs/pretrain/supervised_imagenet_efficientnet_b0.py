@@ -6,7 +6,7 @@ model = dict(
         _delete_=True,
         type='mmlandslide.EfficientNet',
         arch='b0',
-        bands='photograph',
+        bands='rgb8',
         drop_path_rate=0.2,
     ),
     head=dict(in_channels=1280),

@@ -1,9 +1,3 @@
-"""EfficientNet-B0 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch: not yet measured."""
+"""Old name of supervised_l4s_efficientnet_b0_b432.py, for one release."""
 
-_base_ = './supervised_l4s_r18_rgb.py'
-model = dict(
-    backbone=dict(
-        _delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='rgb', drop_path_rate=0.2
-    ),
-    head=dict(in_channels=1280),
-)
+_base_ = './supervised_l4s_efficientnet_b0_b432.py'

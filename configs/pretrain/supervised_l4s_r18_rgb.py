@@ -1,12 +1,3 @@
-"""ResNet-18 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch.
+"""Old name of supervised_l4s_r18_b432.py, for one release."""
 
-Not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_supervised_convnet.py',
-    './_base_/data_l4s_cls_rgb.py',
-    './_base_/optim_supervised_convnet.py',
-    './_base_/runtime_supervised.py',
-]
-model = dict(data_preprocessor=dict(bands='rgb'), backbone=dict(bands='rgb'))
+_base_ = './supervised_l4s_r18_b432.py'

@@ -1,7 +1,3 @@
-"""Swin-B trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+"""Old name of supervised_l4s_swin_b_b432.py, for one release."""
 
-Not yet measured.
-"""
-
-_base_ = './supervised_l4s_swin_t_rgb.py'
-model = dict(backbone=dict(arch='base', drop_path_rate=0.5), head=dict(in_channels=1024))
+_base_ = './supervised_l4s_swin_b_b432.py'

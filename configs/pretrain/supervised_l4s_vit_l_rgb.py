@@ -1,7 +1,3 @@
-"""ViT-Large trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+"""Old name of supervised_l4s_vit_l_b432.py, for one release."""
 
-Not yet measured.
-"""
-
-_base_ = './supervised_l4s_vit_t_rgb.py'
-model = dict(backbone=dict(arch='large', drop_path_rate=0.3), head=dict(in_channels=1024))
+_base_ = './supervised_l4s_vit_l_b432.py'

@@ -1,12 +1,3 @@
-"""ViT-Tiny trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+"""Old name of supervised_l4s_vit_t_b432.py, for one release."""
 
-Not yet measured.
-"""
-
-_base_ = [
-    './_base_/model_supervised_vit.py',
-    './_base_/data_l4s_cls_rgb.py',
-    './_base_/optim_supervised_transformer.py',
-    './_base_/runtime_supervised.py',
-]
-model = dict(data_preprocessor=dict(bands='rgb'), backbone=dict(bands='rgb'))
+_base_ = './supervised_l4s_vit_t_b432.py'

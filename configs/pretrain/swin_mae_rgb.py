@@ -1,9 +1,3 @@
-"""Swin-MAE of Swin-B on RGB Landslide4Sense train tiles, 224 px, 400 epochs: not yet measured."""
+"""Old name of swin_mae_rgb8.py, for one release."""
 
-_base_ = [
-    './_base_/model_swin_mae.py',
-    './_base_/data_l4s_rgb.py',
-    './_base_/optim_mae.py',
-    './_base_/runtime_mae.py',
-]
-model = dict(data_preprocessor=dict(bands='photograph'), backbone=dict(bands='photograph'))
+_base_ = './swin_mae_rgb8.py'

@@ -1,4 +1,3 @@
-"""Swin-MAE of Swin-T on RGB Landslide4Sense train tiles, 224 px, 400 epochs: not yet measured."""
+"""Old name of swin_mae_tiny_rgb8.py, for one release."""
 
-_base_ = './swin_mae_rgb.py'
-model = dict(backbone=dict(arch='tiny'))
+_base_ = './swin_mae_tiny_rgb8.py'

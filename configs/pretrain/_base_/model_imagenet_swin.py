@@ -2,8 +2,8 @@
 
 _base_ = './model_supervised_swin.py'
 model = dict(
-    data_preprocessor=dict(bands='photograph', clip_std=None),
-    backbone=dict(bands='photograph'),
+    data_preprocessor=dict(bands='rgb8', clip_std=None),
+    backbone=dict(bands='rgb8'),
     head=dict(
         num_classes=1000, loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1)
     ),

@@ -135,13 +135,13 @@ class ColorJitter(BaseTransform):
 
     def transform(self, results: Sample) -> Sample:
         """Return the sample with other colours, 0 to 255."""
-        if set(results['bands']) != set(GROUPS['photograph']):
+        if set(results['bands']) != set(GROUPS['rgb8']):
             remedy = 'Use RandomGain for other bands'
             raise ConfigError.mismatch(
                 'ColorJitter', 'see red, green and blue', results['bands'], 'the pipeline', remedy
             )
         rng: np.random.Generator = results['rng']
-        luma = LUMA[band_table.positions(results['bands'], GROUPS['photograph'])]
+        luma = LUMA[band_table.positions(results['bands'], GROUPS['rgb8'])]
         factors = 1 + rng.uniform(-1, 1, 3) * self.strengths
         for which in rng.permutation(3):
             results['img'] = adjust(in_units(results), luma, int(which), float(factors[which]))

@@ -266,7 +266,7 @@ def _bands_of(path: Path, options: InputOptions, asked: tuple[str, ...]) -> tupl
     if count == len(LANDSLIDE4SENSE):
         return LANDSLIDE4SENSE
     if count == 3 and path.suffix.lower() in tiles.IMAGE:
-        return GROUPS['photograph']
+        return GROUPS['rgb8']
     raise BandError.mismatch(
         'tile',
         'have the 14 bands of Landslide4Sense',

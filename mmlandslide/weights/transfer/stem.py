@@ -25,9 +25,7 @@ def source_bands(
     Raises:
         BandError: there are no names, or not as many.
     """
-    by_count = {
-        len(group): group for group in (GROUPS['photograph'], GROUPS['s2_l1c'], LANDSLIDE4SENSE)
-    }
+    by_count = {len(group): group for group in (GROUPS['rgb8'], GROUPS['s2_l1c'], LANDSLIDE4SENSE)}
     found = by_count.get(count, ()) if stated is None else names(stated)
     _check_count(count, found, where)
     return found

@@ -80,7 +80,7 @@ def test_a_protocol_with_tuning_tiles_validates_on_them():
 
 
 def test_rgb_tiles_come_from_both_folders_and_absent_ones_are_skipped():
-    cfg = config('det/faster_rcnn_r18_rgb', 'transfer_c')
+    cfg = config('det/faster_rcnn_r18_rgb8', 'transfer_c')
     for loader, split in (('train_dataloader', 'scene_a'), ('test_dataloader', 'scene_c')):
         dataset = cfg[loader].dataset
         assert list(dataset.folder) == ['train', 'valid']

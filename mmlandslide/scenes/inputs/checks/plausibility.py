@@ -34,7 +34,7 @@ _LEAST_RATIO, _MOST_RATIO, _RISING_DEG = 0.3, 1.5, 5.0
 _MEDIAN_SLOPE_DEG = 60.0
 #: Lowest and highest land is -430 and 8849 m.
 ELEVATION_M = (-500.0, 9000.0)
-_RGB = GROUPS['photograph']
+_RGB = GROUPS['rgb8']
 _MARS = GROUPS['mars']
 SCALE_HELP = (
     'State how many digital numbers one unit is: --scale 0.1526 where 65535 is all light '

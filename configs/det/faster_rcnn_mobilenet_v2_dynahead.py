@@ -1,0 +1,19 @@
+"""Faster R-CNN MobileNetV2 on Dynahead-YOLO tiles, 512 px, 36 epochs.
+
+Anchors are those that `mmlandslide stats --voc data/dynahead_rgb/train --input-px 512` fits.
+Backbone pre-trained on ImageNet: not yet measured.
+"""
+
+_base_ = [
+    './_base_/model_mobilenet_v2.py',
+    './_base_/data_dynahead.py',
+    './_base_/optim.py',
+    './_base_/runtime.py',
+]
+from mmlandslide.recipes import imagenet_from_pip
+
+model = dict(
+    data_preprocessor=dict(bands='rgb8'),
+    backbone=dict(bands='rgb8', pretrained=imagenet_from_pip('mobilenet_v2')),
+    rpn_head=dict(anchor_generator=dict(octave_base_scale=8, scales_per_octave=1)),
+)

@@ -1,0 +1,12 @@
+"""Swin-T on RGB Landslide4Sense, 200 epochs, taught by ViT-Large and by labels: not yet measured.
+
+The teacher is what `supervised_l4s_vit_l_b432.py` trains; model.temperature and model.soft_weight
+are the study's, 5 and .9.
+"""
+
+_base_ = ['./supervised_l4s_swin_t_b432.py', './_base_/runtime_distillation.py']
+from mmlandslide.recipes import teacher_from
+
+model = dict(
+    type='mmlandslide.DistilledClassifier', teacher=teacher_from('supervised_l4s_vit_l_b432')
+)

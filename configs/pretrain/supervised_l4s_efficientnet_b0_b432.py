@@ -1,0 +1,9 @@
+"""EfficientNet-B0 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch: not yet measured."""
+
+_base_ = './supervised_l4s_r18_b432.py'
+model = dict(
+    backbone=dict(
+        _delete_=True, type='mmlandslide.EfficientNet', arch='b0', bands='rgb', drop_path_rate=0.2
+    ),
+    head=dict(in_channels=1280),
+)

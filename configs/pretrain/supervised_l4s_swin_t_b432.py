@@ -1,0 +1,12 @@
+"""Swin-T trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+
+Not yet measured.
+"""
+
+_base_ = [
+    './_base_/model_supervised_swin.py',
+    './_base_/data_l4s_cls_b432.py',
+    './_base_/optim_supervised_transformer.py',
+    './_base_/runtime_supervised.py',
+]
+model = dict(data_preprocessor=dict(bands='rgb'), backbone=dict(bands='rgb'))
