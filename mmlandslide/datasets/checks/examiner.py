@@ -61,6 +61,8 @@ class Examiner:
             if isinstance(target, tuple):
                 ready, findings = target
                 entries = [ready.entry(tile_id) for tile_id in ready.ids]
+                findings = [each for each in findings if each.fault != 'ignored-file']
+                findings += ignored(split, pairing)
                 reports.append(SplitReport(split, pairing.labelled, entries, findings, packed=True))
             else:
                 reports.append(self._split(split, pairing, target, tile_hw))

@@ -4,7 +4,9 @@ Nothing half done is left.
 """
 
 import json
+import logging
 import os
+import shutil
 
 import factories
 import numpy as np
@@ -291,3 +293,20 @@ def test_the_same_bands_in_two_splits_are_named_in_both(root):
         ('duplicate-across-splits', 'validation/1'),
     ]
     assert not report.errors
+
+
+def test_files_that_nothing_reads_are_warned_of_before_and_after_packing(tmp_path, caplog):
+    root = factories.write_dataset(tmp_path, {'train': 2})
+    tile = factories.image_path(root, 1)
+    for name in ('image_1_rot90.h5', 'image_99.hdf5', 'Image_98.h5', '._image_1.h5'):
+        shutil.copy(tile, tile.with_name(name))
+    for _ in range(2):
+        report = prepare(root)
+        [warning] = report.findings
+        assert (warning.fault, report.errors) == ('ignored-file', [])
+        assert 'got 3 others: Image_98.h5, image_1_rot90.h5, image_99.hdf5' in warning.message
+    with caplog.at_level(logging.WARNING, 'mmlandslide'):
+        ensure_store(root, 'train')
+    assert 'no tile is read from 3 others' in caplog.text
+    tile.with_name('image_99.hdf5').unlink()
+    assert 'got 2 others' in prepare(root).findings[0].message
