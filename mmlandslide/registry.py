@@ -99,7 +99,7 @@ HOOKS = _mmengine.Registry(
     locations=[
         'mmlandslide.engine.checkpoint_hook',
         'mmlandslide.engine.hooks',
-        'mmlandslide.engine.mae_hooks',
+        'mmlandslide.engine.visual.mae_hooks',
         'mmlandslide.engine.teacher_hook',
     ],
 )
@@ -113,13 +113,13 @@ VISUALIZERS = _mmengine.Registry(
     'visualizer',
     parent=_mmengine.VISUALIZERS,
     scope=SCOPE,
-    locations=['mmlandslide.engine.visualizer'],
+    locations=['mmlandslide.engine.visual.visualizer'],
 )
 VISBACKENDS = _mmengine.Registry(
     'vis_backend',
     parent=_mmengine.VISBACKENDS,
     scope=SCOPE,
-    locations=['mmlandslide.engine.csv_backend'],
+    locations=['mmlandslide.engine.visual.csv_backend'],
 )
 RUNNERS = _mmengine.Registry(
     'runner', parent=_mmengine.RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner']

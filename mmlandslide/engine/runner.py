@@ -157,9 +157,7 @@ class LandslideRunner(Runner):
         return built
 
     def _init_model_weights(self) -> None:
-        """Initialise weights for a fresh training.
-
-        A resumed one gets all of them from its checkpoint.
+        """Initialise weights for a fresh training; a resumed one has all in its checkpoint.
 
         Raises:
             ConfigError: a part of the model would read a checkpoint past the bridge.
@@ -276,9 +274,7 @@ class LandslideRunner(Runner):
         meta: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Save a checkpoint.
-
-        Beside, flushed to disk, then renamed, so that no kill leaves half of one.
+        """Save a checkpoint beside, flush it, rename it: no kill leaves half of one.
 
         Args:
             out_dir: folder.

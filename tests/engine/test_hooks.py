@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from mmlandslide.engine.hooks import DetectionPanelsHook, StepSeedHook
-from mmlandslide.engine.visualizer import tile_panel
+from mmlandslide.engine.visual.visualizer import tile_panel
 from mmlandslide.registry import HOOKS
 
 

@@ -9,7 +9,7 @@ import pytest
 import tiny_detector
 
 from mmlandslide import LandslideDetector
-from mmlandslide.engine.visualizer import tile_panel
+from mmlandslide.engine.visual.visualizer import tile_panel
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inputs.options import InputOptions
 

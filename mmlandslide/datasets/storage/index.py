@@ -189,13 +189,9 @@ def sound_tiles(
         raise unpaired_error(unpaired[0], len(unpaired))
     refs = [ref for ref in pairing.refs if ref.tile_id not in leave_out]
     if not refs:
-        raise DatasetError.mismatch(
-            f'split {split!r}',
-            'hold at least one image_N.h5',
-            'none',
-            data_root / LAYOUTS[layout(data_root)][split_named(split)][0],
-            'Put its tiles there or name another split',
-        )
+        where = data_root / LAYOUTS[layout(data_root)][split_named(split)][0]
+        expected, remedy = 'hold at least one image_N.h5', 'Put its tiles there or name another'
+        raise DatasetError.mismatch(f'split {split!r}', expected, 'none', where, remedy)
     return refs
 
 
@@ -234,12 +230,9 @@ def require_inside(root: Path, folder: Path, files: Iterable[Path] = ()) -> None
     homes = [home.resolve() for home in allowed]
     for path in (folder, *files):
         if not path.name.isprintable():
+            remedy = 'Rename the file or take it out'
             raise DatasetError.mismatch(
-                'file name',
-                'be printable',
-                repr(path.name),
-                folder,
-                'Rename the file or take it out',
+                'file name', 'be printable', repr(path.name), folder, remedy
             )
         if path != folder and not path.is_symlink():
             continue
@@ -281,14 +274,8 @@ def ignored_text(ignored: Sequence[Path]) -> str:
 def _others(folders: Iterable[Path], used: Collection[Path]) -> list[Path]:
     """Return the files of some folders that are not used, hidden ones apart."""
     found = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
-    return natsorted(
-        (
-            path
-            for path in found
-            if path not in used and path.name[0] != '.' and path.name.isprintable()
-        ),
-        key=str,
-    )
+    others = (path for path in found if path not in used and path.name[0] != '.')
+    return natsorted((path for path in others if path.name.isprintable()), key=str)
 
 
 def _numbered(data_root: Path, below: str, stem: str) -> dict[str, Path]:

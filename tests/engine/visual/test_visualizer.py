@@ -6,7 +6,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
-from mmlandslide.engine.visualizer import TileVisualizer, predictions, tile_panel
+from mmlandslide.engine.visual.visualizer import TileVisualizer, predictions, tile_panel
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import VISUALIZERS
 

@@ -3,7 +3,7 @@ import csv
 import torch
 from mmengine.visualization import Visualizer
 
-from mmlandslide.engine.csv_backend import CSVVisBackend
+from mmlandslide.engine.visual.csv_backend import CSVVisBackend
 
 
 def rows(folder, name='scalars.csv'):

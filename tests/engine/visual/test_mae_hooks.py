@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmlandslide.engine.mae_hooks import (
+from mmlandslide.engine.visual.mae_hooks import (
     ReconstructionPanelsHook,
     VarianceHook,
     reconstruction_picture,

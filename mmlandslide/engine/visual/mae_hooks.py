@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmlandslide.datasets.display import beside, composite, to_rgb, with_header, zoom_to
-from mmlandslide.engine.visualizer import save_picture
+from mmlandslide.engine.visual.visualizer import save_picture
 from mmlandslide.registry import HOOKS
 from mmlandslide.rng import SampleIndex
 
