@@ -8,8 +8,11 @@ import pytest
 
 from mmlandslide.signals import Stopped, ending
 
+# Whoever starts the tests may ignore signals (nohup, a shell's `&`), which children inherit.
 WRITES = """
-import sys, time
+import signal, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 from pathlib import Path
 from mmlandslide.files import replacing
 from mmlandslide.signals import ending
@@ -44,6 +47,15 @@ def test_handlers_of_before_are_back_after_the_block():
     with pytest.raises(Stopped), ending(lambda stopped: None):
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):
+    monkeypatch.setattr(signal, 'getsignal', lambda number: signal.SIG_IGN)
+    set_ = []
+    monkeypatch.setattr(signal, 'signal', lambda *args: set_.append(args))
+    with ending():
+        pass
+    assert set_ == []
 
 
 def test_a_thread_leaves_signals_alone():
