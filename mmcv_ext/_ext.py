@@ -346,7 +346,7 @@ def _separable_gradient(
     bins = grad.permute(0, 2, 3, 1)  # (K, h, w, C)
     extent = torch.maximum(axes[0][3], axes[1][3])
     group = torch.bucketize(extent, torch.tensor((4, 6, 8, 12, 16, 24, 32, 64, 128)))
-    for which in (torch.where(group == index)[0] for index in group.unique()):
+    for which in (torch.where(group == index)[0] for index in group.bincount().nonzero()[:, 0]):
         tents, cells = [], []
         for (place, weight, first, count), limit in zip(axes, shape[2:], strict=True):
             steps = torch.arange(int(count[which].max()))
@@ -354,7 +354,9 @@ def _separable_gradient(
             tents.append((tent * weight[which, ..., None]).sum(2))  # (k, bins, cells)
             cells.append((first[which, None] + steps).clamp(max=limit - 1))
         rows = tents[0].mT @ bins[which].flatten(2)  # (k, cells of rows, w * C)
-        found = tents[1].mT[:, None] @ rows.unflatten(2, bins.shape[2:])  # (k, rows, columns, C)
+        found = tents[1].mT[:, None] @ rows.view(
+            *rows.shape[:2], *bins.shape[2:]
+        )  # (k, rows, columns, C)
         index = (batch[which, None] * shape[2] + cells[0])[:, :, None] * shape[3] + cells[1][
             :, None
         ]
