@@ -1,4 +1,4 @@
-"""Scenes in memory with planted rectangles, and what each of several processes does to them for `scenes/test_processes.py`.
+"""Scenes in memory with planted rectangles, and a run of several processes over one of them.
 
 Started as a user's run is: `torchrun --nproc-per-node 2 tests/planted_scene.py OUT [SECONDS]`,
 seconds for each block of windows.
@@ -45,7 +45,7 @@ def scene(height=90, width=110, boxes=(), valid=None, crs=UTM):
 
 
 def boxes(seed=0, height=90, width=110, largest_px=12):
-    """Return rectangles that do not touch, one at most in each cell of a grid, (N, 4) xyxy, sorted."""
+    """Return rectangles that do not touch, at most one per grid cell, (N, 4) xyxy, sorted."""
     draws, cell = np.random.default_rng(seed), largest_px + 2
     found = []
     for top in range(0, height - cell, cell):

@@ -1,10 +1,15 @@
 """What runs without PyTorch, its hosts and fcntl: each test starts a Python that has none."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import factories
 import pytest
+import tiny_detector
+
+from mmlandslide.scenes.inference.export import export
 
 BLOCKED = """
 import sys
@@ -76,3 +81,18 @@ def test_doctor_says_what_is_missing_and_does_not_crash():
 def test_a_scene_is_read_and_all_layers_are_written(tmp_path):
     names = 'out.html out.gpkg out.qml out.png out.run.json out.geojson out.stac.json'
     assert run(SCENE, tmp_path).stdout.split() == names.split()
+
+
+def test_an_exported_detector_searches_a_scene(tmp_path):
+    files = tiny_detector.write(tmp_path)
+    model = export(*files, tmp_path / 'model.onnx', window_px=32, num_tiles=4).path
+    scene = factories.write_tiff(tmp_path / 'scene.tif', tiny_detector.image(40, 50))
+    order = ['--band-order', ','.join(tiny_detector.BANDS), '--scale', 'landslide4sense']
+    out = ['--out', tmp_path / 'out.gpkg', '--score-thr', '0', '--no-check']
+    done = run(CLI, 'detect', scene, '--model', model, *order, *out)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / 'out.run.json').read_text())
+    # The windows of 32 px overlap by a quarter: 40 x 50 px take 2 x 2 of them.
+    assert (record['windows'], record['settings']['overlap_px']) == (4, 8)
+    assert record['detections'] > 10
+    assert record['model']['onnx'] == str(model)

@@ -1,4 +1,4 @@
-"""A detector so small that it looks at a window in milliseconds, its weights random but the same in every run."""
+"""A detector that takes milliseconds per window, its weights random but equal in every run."""
 
 from pathlib import Path
 

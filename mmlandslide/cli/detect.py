@@ -24,7 +24,7 @@ from mmlandslide.errors import LandslideError, SceneError
 
 if TYPE_CHECKING:
     from mmlandslide.scenes.detector import LandslideDetector
-    from mmlandslide.scenes.inference.job import InferenceJob, Settings
+    from mmlandslide.scenes.inference.job import InferenceJob
     from mmlandslide.scenes.inference.ranks import WorkerRank
     from mmlandslide.scenes.inputs.options import InputOptions
     from mmlandslide.scenes.run import Advance
@@ -43,11 +43,13 @@ _SETTINGS = {
 
 @click.command('detect')
 @click.argument('scene', required=False, type=scene_options.FILE)
-@click.option('--config', 'config_path', type=_FILE, required=True, help='The detection config.')
+@click.option('--config', 'config_path', type=_FILE, help='The detection config.')
 @click.option(
     '--checkpoint',
-    required=True,
     help='Checkpoint of its training: a file, a work dir (its latest one) or a URL.',
+)
+@click.option(
+    '--model', type=_FILE, help='Instead of both: a .onnx file of `mmlandslide export`; no PyTorch.'
 )
 @click.option(
     '--out', 'out', type=_FILE, required=True, help='A .gpkg; for a folder of tiles a folder.'
@@ -66,16 +68,12 @@ _SETTINGS = {
 @click.option(
     '--window',
     type=click.IntRange(1),
-    default=128,
-    show_default=True,
-    help='Side of the sliding window, px of the scene.',
+    help="Side of the sliding window, px of the scene; default: 128, or the .onnx file's.",
 )
 @click.option(
     '--overlap',
     type=click.IntRange(0),
-    default=32,
-    show_default=True,
-    help='Overlap of neighbouring windows, px.',
+    help="Overlap of neighbouring windows, px; default: 32, or a quarter of the .onnx file's.",
 )
 @click.option(
     '--batch',
@@ -116,8 +114,9 @@ _SETTINGS = {
 @scene_options.options
 def command(
     scene: str | None,
-    config_path: Path,
-    checkpoint: str,
+    config_path: Path | None,
+    checkpoint: str | None,
+    model: Path | None,
     out: Path,
     device: str,
     amp: bool,
@@ -140,8 +139,10 @@ def command(
     from mmlandslide.scenes.inference.ranks import init_process_group
 
     with init_process_group() as worker, _one_voice(worker):
-        detector = LandslideDetector(config_path, checkpoint, _device(device, worker), amp)
-        settings, read = _settings(options), scene_options.input_options(options)
+        chosen, weights = _model(config_path, checkpoint, model)
+        detector = LandslideDetector(chosen, weights, _device(device, worker, weights), amp)
+        settings = detector.settings(_settings(options))
+        read = scene_options.input_options(options)
         for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):
             job = detector.job(opened, settings)
             _detect(job, path, number, worker, _is_single(scene, out), options)
@@ -179,9 +180,26 @@ def _detect(
         click.echo(f'wrote {each}')
 
 
-def _device(name: str, worker: 'WorkerRank') -> str:
+def _model(
+    config_path: Path | None, checkpoint: str | None, model: Path | None
+) -> tuple[Path, str | None]:
+    """Return the config and its checkpoint, or the exported detector and none."""
+    given = [
+        name
+        for name, value in (('--config', config_path), ('--checkpoint', checkpoint))
+        if value is not None
+    ]
+    if model is not None and not given:
+        return model, None
+    if model is None and config_path is not None and checkpoint is not None:
+        return config_path, checkpoint
+    got = ' and '.join([*given, *(['--model'] if model is not None else [])]) or 'none of them'
+    raise click.UsageError(f'pass --config and --checkpoint, or --model alone; got {got}')
+
+
+def _device(name: str, worker: 'WorkerRank', checkpoint: str | None) -> str:
     """Return the device of a process: of several, each takes the GPU of its local rank."""
-    if worker.size == 1 or name not in ('auto', 'cuda'):
+    if checkpoint is None or worker.size == 1 or name not in ('auto', 'cuda'):
         return name
     import torch
 
@@ -190,11 +208,12 @@ def _device(name: str, worker: 'WorkerRank') -> str:
     return f'cuda:{worker.local_rank % torch.cuda.device_count()}'
 
 
-def _settings(options: dict[str, Any]) -> 'Settings':
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of `Settings` that the options give."""
     from mmlandslide.scenes.inference.job import Settings
 
     named = {_SETTINGS.get(name, name): value for name, value in options.items()}
-    return Settings(**{name: named[name] for name in asdict(Settings()) if name in named})
+    return {name: named[name] for name in asdict(Settings()) if named.get(name) is not None}
 
 
 def _scenes(

@@ -24,7 +24,7 @@ VERBS: dict[str, str] = {
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
     'detect': 'Find landslides in a whole scene, as layers of the map.',
     'calibrate': "Make a detector's scores probabilities.",
-    'export': 'Export the backbone and neck of a detector as ONNX.',
+    'export': 'Export a whole detector as ONNX, to run without PyTorch.',
     'study': 'Compare backbones and pre-trainings in one resumable run.',
 }
 

@@ -1,5 +1,6 @@
 """A trained detector for whole scenes: from files or arrays to a layer of the map."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from mmlandslide.errors import ConfigError
 from mmlandslide.scenes import run
 from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
+from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
 from mmlandslide.scenes.inputs.formats.arrays import is_array
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
@@ -24,38 +26,41 @@ if TYPE_CHECKING:
 class LandslideDetector:
     """Detects landslides in scenes with a trained detector.
 
-    `LandslideDetector(config, checkpoint)(scene)`.
+    `LandslideDetector(config, checkpoint)(scene)`, or without PyTorch
+    `LandslideDetector('detector.onnx')(scene)`.
 
     Args:
-        config: a detection config.
-        checkpoint: of its training: a file, a work dir (its latest checkpoint) or a URL.
+        model: a detection config, or a `.onnx` file that `mmlandslide export` wrote.
+        checkpoint: of the config's training: a file, a work dir (its latest checkpoint) or a URL;
+            none with a `.onnx`.
         device: such as `cpu` or `cuda:0`; `auto` takes a GPU where there is one.
-        amp: compute in half precision where that is safe.
+        amp: automatic mixed precision, in PyTorch only.
 
     Raises:
         MissingPathError: there is no such file.
-        ConfigError: the device is not there, or as in `ModelPredictor`.
-        CheckpointError: as in `ModelPredictor`.
+        ConfigError: the device is not there, model and checkpoint do not go together, or as in
+            `ModelPredictor`.
+        CheckpointError: as in `ModelPredictor` or `OnnxPredictor`.
     """
 
     def __init__(
-        self, config: str | Path, checkpoint: str | Path, device: str = 'auto', amp: bool = False
+        self,
+        model: str | Path,
+        checkpoint: str | Path | None = None,
+        device: str = 'auto',
+        amp: bool = False,
     ) -> None:
-        from mmlandslide.devices import device_named  # these load PyTorch: seconds
-        from mmlandslide.weights.inspection import sha256
-        from mmlandslide.weights.references import resolve
-
-        path = resolve(str(checkpoint))
-        chosen = device_named(device)
-        self.predictor = ModelPredictor(Path(config), path, chosen, amp)
-        self.device = str(chosen)
-        self.model = {
-            'config': str(config),
-            'config_text': self.predictor.config.pretty_text,
-            'checkpoint': str(path),
-            'sha256': sha256(path),
-            'amp': amp,
-        }
+        path = Path(model)
+        _require_pair(path, checkpoint, amp)
+        self.predictor: OnnxPredictor | ModelPredictor
+        if checkpoint is None:
+            self.predictor = OnnxPredictor(path, device)
+            self.device = self.predictor.device
+            self.model = {'onnx': str(path), 'sha256': self.predictor.sha256}
+            self.defaults = _defaults(self.predictor.window_px)
+        else:
+            self.predictor, self.model = _in_pytorch(path, checkpoint, device, amp)
+            self.device, self.defaults = str(self.predictor.device), Settings()
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ class LandslideDetector:
         scene = self.open(source, options)
         if as_ == 'sample':
             return self._sample(scene, settings)
-        return run.predict(self.job(scene, _settings(settings)), advance)
+        return run.predict(self.job(scene, self.settings(settings)), advance)
 
     def write(
         self,
@@ -131,7 +136,7 @@ class LandslideDetector:
         Raises:
             LandslideError: as in a call, or as `run.write`.
         """
-        job = self.job(self.open(source, options), _settings(settings))
+        job = self.job(self.open(source, options), self.settings(settings))
         return run.write(job, Path(out), overwrite, advance=advance, report=report)
 
     def job(self, scene: Scene, settings: Settings) -> InferenceJob:
@@ -154,8 +159,37 @@ class LandslideDetector:
             return array_scene(source, self.bands, options)
         return open_scene(source, self.bands, options)
 
+    def settings(self, given: Mapping[str, Any]) -> Settings:
+        """Return the detector's default settings with some replaced.
+
+        Args:
+            given: fields of `Settings`.
+
+        Raises:
+            ConfigError: an unknown one.
+        """
+        known = asdict(self.defaults)
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ConfigError.mismatch(
+                'settings',
+                f'be among {sorted(known)}',
+                unknown,
+                'LandslideDetector',
+                'Correct their names',
+            )
+        return replace(self.defaults, **given)
+
     def _sample(self, scene: Scene, settings: dict[str, Any]) -> 'DetDataSample':
-        score_thr = _settings({'score_thr': 0.0, **settings}).score_thr
+        if isinstance(self.predictor, OnnxPredictor):
+            raise ConfigError.mismatch(
+                'as_',
+                'be geodataframe for an exported detector',
+                repr('sample'),
+                'LandslideDetector',
+                'Pass a config and a checkpoint for samples of MMDetection',
+            )
+        score_thr = self.settings({'score_thr': 0.0, **settings}).score_thr
         values, valid = scene.read((0, 0, scene.height, scene.width))
         values[:, ~valid] = self.predictor.fill[:, None]
         [sample] = self.predictor.samples(values[None])
@@ -163,20 +197,37 @@ class LandslideDetector:
         return sample.cpu()
 
 
-def _settings(given: dict[str, Any]) -> Settings:
-    """Return the settings that differ from the defaults.
+def _require_pair(model: Path, checkpoint: str | Path | None, amp: bool) -> None:
+    """Refuse a config without checkpoint, and an exported detector with one or with AMP."""
+    exported = model.suffix == '.onnx'
+    if exported == (checkpoint is not None):
+        expected = 'be none for a .onnx' if exported else 'be given for a config'
+        remedy = 'Pass either a .onnx alone, or a config and its checkpoint'
+        raise ConfigError.mismatch('checkpoint', expected, checkpoint, model, remedy)
+    if exported and amp:
+        remedy = 'Leave --amp away, or run the config and its checkpoint'
+        raise ConfigError.mismatch('amp', 'be off for a .onnx', 'on', model, remedy)
 
-    Raises:
-        ConfigError: an unknown one.
-    """
-    known = asdict(Settings())
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise ConfigError.mismatch(
-            'settings',
-            f'be among {sorted(known)}',
-            unknown,
-            'LandslideDetector',
-            'Correct their names',
-        )
-    return replace(Settings(), **given)
+
+def _in_pytorch(
+    config: Path, checkpoint: str | Path, device: str, amp: bool
+) -> tuple[ModelPredictor, dict[str, Any]]:
+    """Return a predictor in PyTorch and its identity for the run record."""
+    from mmlandslide.devices import device_named  # these load PyTorch: seconds
+    from mmlandslide.weights.inspection import sha256
+    from mmlandslide.weights.references import resolve
+
+    path = resolve(str(checkpoint))
+    predictor = ModelPredictor(config, path, device_named(device), amp)
+    return predictor, {
+        'config': str(config),
+        'config_text': predictor.config.pretty_text,
+        'checkpoint': str(path),
+        'sha256': sha256(path),
+        'amp': amp,
+    }
+
+
+def _defaults(window_px: int) -> Settings:
+    """Return the default settings for windows of one size, a quarter of which overlaps."""
+    return replace(Settings(), window_px=window_px, overlap_px=window_px // 4)

@@ -222,3 +222,17 @@ def test_a_folder_of_tiles_gets_a_folder_whatever_its_name(tmp_path, source, out
         (tmp_path / name).mkdir()
     source = None if source is None else str(tmp_path / source)
     assert _is_single(source, tmp_path / out) == single
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'got'),
+    [
+        ([], 'none of them'),
+        (['--config', 'a.py'], '--config'),
+        (['--model', 'a.onnx', '--checkpoint', 'a.pth'], '--checkpoint and --model'),
+    ],
+)
+def test_a_detector_is_named_in_one_way(arguments, got):
+    result = CliRunner().invoke(main, ['detect', 'a.tif', '--out', 'a.gpkg', *arguments])
+    assert result.exit_code == 2
+    assert f'--model alone; got {got}' in result.stderr

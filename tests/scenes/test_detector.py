@@ -11,6 +11,7 @@ import tiny_detector
 from mmlandslide import LandslideDetector
 from mmlandslide.engine.visual.visualizer import tile_panel
 from mmlandslide.errors import ConfigError
+from mmlandslide.scenes.inference.export import export
 from mmlandslide.scenes.inputs.options import InputOptions
 
 OPTIONS = {'window_px': 32, 'overlap_px': 12, 'score_thr': 0.2}
@@ -23,7 +24,9 @@ def detector(tmp_path_factory):
 
 
 def test_importing_the_package_imports_no_host():
-    code = 'import sys, mmlandslide; print(*(name for name in sys.modules if name.split(".")[0] in ("torch", "mmdet", "mmengine")))'
+    hosts = '("torch", "mmdet", "mmengine")'
+    found = f'(name for name in sys.modules if name.split(".")[0] in {hosts})'
+    code = f'import sys, mmlandslide; print(*{found})'
     assert (
         subprocess.run(
             [sys.executable, '-c', code], capture_output=True, text=True, check=True
@@ -120,3 +123,40 @@ def test_an_array_of_other_bands_is_refused(detector):
         ConfigError, match=r"with the 3 bands \('B4', 'slope', 'DEM'\), got shape \(2, 64, 64\)"
     ):
         detector(tiny_detector.image()[:2])
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('exported')
+    files = tiny_detector.write(folder)
+    return export(*files, folder / 'model.onnx', window_px=32, num_tiles=4).path
+
+
+def test_an_exported_detector_finds_what_the_checkpoint_finds(detector, exported):
+    image, options = tiny_detector.image(50, 60), {'overlap_px': 12, 'score_thr': 0.2}
+    found = LandslideDetector(exported)(image, **options)
+    expected = detector(image, window_px=32, **options)
+    np.testing.assert_allclose(found['score'], expected['score'], atol=1e-5)
+    np.testing.assert_allclose(found.bounds, expected.bounds, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'checkpoint': 'a.pth'}, r'checkpoint must be none for a \.onnx, got a\.pth'),
+        ({'amp': True}, r'amp must be off for a \.onnx, got on'),
+    ],
+)
+def test_what_an_exported_detector_does_not_take_is_refused(exported, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        LandslideDetector(exported, **changes)
+
+
+def test_a_config_without_checkpoint_is_refused():
+    with pytest.raises(ConfigError, match='checkpoint must be given for a config, got None'):
+        LandslideDetector('configs/det/faster_rcnn_r18.py')
+
+
+def test_an_exported_detector_gives_no_sample(exported):
+    with pytest.raises(ConfigError, match='as_ must be geodataframe for an exported detector'):
+        LandslideDetector(exported)(tiny_detector.image(32, 32), as_='sample')

@@ -86,7 +86,10 @@ class BlockFolder:
         try:
             write_atomic(self._file(index), _encoded(block))
         except OSError as error:
-            remedy = 'Free space or allow writing there, then run the same command again: it resumes from the finished blocks'
+            remedy = (
+                'Free space or allow writing there, then run the same command again: '
+                'it resumes from the finished blocks'
+            )
             reason = repr(error.strerror or str(error))
             raise StorageError.mismatch(
                 'finished block', 'be written whole', reason, self.path, remedy

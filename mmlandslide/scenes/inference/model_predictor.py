@@ -36,6 +36,8 @@ class ModelPredictor:
         config: the config.
         bands: names of the backbone's input bands.
         fill: the mean of each band, which normalisation makes zero.
+        record: what the checkpoint states of its training, see `lineage.record`.
+        notes: how the checkpoint differs from the config without being refused.
         zoom: factor by which windows are resized, as the config's test pipeline does.
         calibration: what makes scores probabilities, where the checkpoint carries it (see
             `mmlandslide calibrate`); `None` where it does not, and scores are the detector's own.

@@ -1,4 +1,4 @@
-"""A whole scene as a picture of few pixels. For the eye only: no number is taken from it."""
+"""Overview of a whole scene as a small RGB picture, for display only."""
 
 from dataclasses import dataclass
 from typing import Any

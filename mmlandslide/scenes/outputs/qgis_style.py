@@ -1,4 +1,4 @@
-"""The style by which QGIS shows a layer of detections: outlines, coloured by score."""
+"""QGIS style of a layer of detections: outlines, coloured by score."""
 
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -12,7 +12,7 @@ def qml() -> str:
     """Return a style of QGIS 3.
 
     A graduated renderer over `score`, outlines without filling, the best on top. QGIS applies
-    `NAME.qml` by itself when it opens `NAME.gpkg` or `NAME.geojson` beside it. (A `layer_styles`
+    `NAME.qml` when it opens `NAME.gpkg` or `NAME.geojson` beside it. (A `layer_styles`
     table within the GeoPackage would be found too, but to every other reader it is a second layer.)
     """
     root = ElementTree.Element('qgis', version='3.28.0', styleCategories='Symbology')

@@ -1,4 +1,4 @@
-"""The quick look: a scene with the boxes that were found in it, coloured by score, as one PNG."""
+"""Quick look: a picture of a scene with its detections, coloured by score, as one PNG."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def write(overview: Overview, layer: gpd.GeoDataFrame, frame: GeoBox, path: Path
 def boxes_in(
     picture: NDArray[np.uint8], layer: gpd.GeoDataFrame, frame: GeoBox
 ) -> NDArray[np.float64]:
-    """Return the boxes of a layer (N, 4) xyxy in pixels of a picture (h, w, 3) of the whole scene."""
+    """Return the boxes of a layer (N, 4) xyxy in px of a picture (h, w, 3) of the scene."""
     left, bottom, right, top = layer.geometry.bounds.to_numpy().reshape(-1, 4).T
     corners = [~frame.transform * pair for pair in ((left, bottom), (right, top))]
     cols, rows = (
@@ -75,7 +75,7 @@ def boxes_in(
 
 
 def _legend(title: str, shown: str, least_px: int) -> NDArray[np.uint8]:
-    """Return a dark strip that says what is shown and which colour is which score, at least so wide."""
+    """Return a dark strip with the title and the colours of scores, `least_px` wide or wider."""
     texts = [(f'{shown}   {title}', _WHITE)]
     start = cv2.getTextSize(texts[0][0], cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0] + 20
     width = max(least_px, start + _STEP_PX * len(score_colors.COLORS))

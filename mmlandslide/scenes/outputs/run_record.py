@@ -1,4 +1,4 @@
-"""What a run states of itself, so that it can be repeated and its result trusted."""
+"""The run record: versions, inputs and gaps, so that a run can be repeated and trusted."""
 
 import logging
 import platform
@@ -22,6 +22,7 @@ _OPTICAL = tuple(
 _PACKAGES = (
     'torch',
     'torchvision',
+    'onnxruntime',
     *(
         'mmdet',
         'mmengine',
@@ -36,7 +37,7 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the version of this package, of Python and of every package that decides what is found or how it is written."""
+    """Return the versions of Python and of the packages that decide detections and layers."""
     found = {'mmlandslide': __version__, 'python': platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -47,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def scene_facts(scene: Scene) -> dict[str, Any]:
-    """Return what a scene is, and the files that it was read from."""
+    """Return name, bands, grid, time and input files of a scene."""
     return {
         'name': scene.name,
         'bands': scene.bands,

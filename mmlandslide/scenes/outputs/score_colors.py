@@ -1,8 +1,7 @@
-"""The colours in which scores are shown.
+"""Colour scale of scores: five classes from 0 to 1, the same in every picture, style and map.
 
-Five classes from 0 to 1, the same in every picture, style and map. Pure. The colours are of
-matplotlib's `plasma`, which rises in lightness alone to every kind of colour vision; its darkest
-end, which would be lost on forest, is left out.
+The colours are of matplotlib's `plasma`, whose lightness rises evenly for every kind of colour
+vision; its darkest end, which would be lost on forest, is left out.
 """
 
 from itertools import pairwise

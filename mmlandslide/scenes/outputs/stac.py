@@ -1,7 +1,4 @@
-"""The STAC item of a run.
-
-Where, when, and which files, for catalogues (SpatioTemporal Asset Catalog 1.x, stacspec.org).
-"""
+"""STAC item of a run: place, time and files (SpatioTemporal Asset Catalog 1.x, stacspec.org)."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone

@@ -1,7 +1,4 @@
-"""Detections as a layer of a map.
-
-Polygons with what a user reads, as GeoDataFrame, GeoPackage and GeoJSON.
-"""
+"""Vector layer of detections: box polygons with attributes, as GeoPackage and GeoJSON."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +24,7 @@ _DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
 
 
 def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
-    """Return detections in map coordinates of the scene, best first.
+    """Return detections in map coordinates of the scene, sorted by descending score.
 
     Args:
         found: in the scene's pixels.
@@ -106,7 +103,7 @@ def _not_whole(path: Path, got: str) -> Exception:
 
 
 def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.object_]:
-    """Return boxes as polygons in map coordinates, each ring counter-clockwise as seen on the map."""
+    """Return boxes as polygons in map coordinates, rings counter-clockwise on the map."""
     x1, y1, x2, y2 = boxes_xyxy.T
     cols, rows = np.stack([x1, x1, x2, x2, x1]), np.stack([y1, y2, y2, y1, y1])  # (5, N)
     east, north = scene.transform * (cols, rows)

@@ -1,4 +1,4 @@
-"""The report: one HTML page with a map to zoom into, which needs no network and no other file.
+"""HTML report of a run with an interactive map, in one file that needs no network.
 
 Leaflet (BSD 2-clause, `page/leaflet.LICENSE`) is written into the page, and the page forbids its
 browser every request.
@@ -140,7 +140,7 @@ def in_mercator(frame: GeoBox) -> bool:
 
 
 def _warped(rgba: NDArray[np.uint8], frame: GeoBox) -> tuple[NDArray[np.uint8], Corners]:
-    """Return a picture (h, w, 4) of a frame as Web Mercator shows it, transparent around it, and where it lies."""
+    """Return a picture (h, w, 4) warped to Web Mercator, transparent around, and its corners."""
     height, width = rgba.shape[:2]
     own = frame.transform * Affine.scale(frame.width / width, frame.height / height)
     transform, width, height = rasterio.warp.calculate_default_transform(

@@ -1,4 +1,4 @@
-"""The files that a run leaves: all of them whole, or none.
+"""Writer of a run's output files: all of them whole, or none.
 
 A kill while they get their names leaves no GeoPackage.
 """
@@ -22,7 +22,7 @@ from mmlandslide.scenes.scene import InputFile, Scene
 
 @dataclass(frozen=True)
 class Result:
-    """What a run has found.
+    """Detections of a run, with their scene and record.
 
     Attributes:
         layer: the detections, see `vector.to_geodataframe`.

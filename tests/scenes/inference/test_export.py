@@ -1,26 +1,18 @@
 import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import tiny_detector
 import torch
-import torch.nn.functional as F
 
 from mmlandslide.bands import divisors
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
-from mmlandslide.models.traceable_detector import FeatureExtractor
-from mmlandslide.scenes.inference.export import (
-    compared,
-    export,
-    probes,
-    require_format,
-    traced,
-)
+from mmlandslide.scenes.inference.agreement import compare
+from mmlandslide.scenes.inference.export import export, probes, require_format
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
+from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
 from mmlandslide.weights.inspection import sha256
 
 SWIN = {
@@ -31,51 +23,35 @@ SWIN = {
     'window_size': 8,
     'out_indices': (0, 1, 2, 3),
 }
-HERE = Path('here.py')
-
-
-def predictor(folder, **changes):
-    return ModelPredictor(*tiny_detector.write(folder, **changes), torch.device('cpu'))
+CPU = torch.device('cpu')
 
 
 @pytest.fixture(scope='module')
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp('export')
     config, checkpoint = tiny_detector.write(folder)
-    made = export(config, checkpoint, folder / 'out.onnx', window_px=64)
-    return made, ModelPredictor(config, checkpoint, torch.device('cpu')), config, checkpoint
+    made = export(config, checkpoint, folder / 'out.onnx', window_px=64, num_tiles=12)
+    return made, ModelPredictor(config, checkpoint, CPU), config, checkpoint
 
 
-def run(path, tiles):
-    return onnxruntime.InferenceSession(path).run(None, {'tiles': tiles})
-
-
-@pytest.mark.parametrize('count', [1, 5])
-def test_stored_units_go_in_and_the_features_of_the_detector_come_out(written, count):
+@pytest.mark.parametrize('count', [1, 2, 7])
+def test_any_number_of_tiles_gives_the_boxes_of_pytorch(written, count):
     made, detector, *_ = written
     tiles = np.stack([tiny_detector.image(seed=seed) for seed in range(count)])
-    model = detector.model
-    # By hand: twice as large, less the mean, over the standard deviation.
-    grown = F.interpolate(torch.from_numpy(tiles), (128, 128), mode='bilinear')
-    with torch.no_grad():
-        expected = model.extract_feat(
-            (grown - model.data_preprocessor.mean) / model.data_preprocessor.std
-        )
-    for ours, theirs in zip(run(made.path, tiles), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+    expected, found = detector.predict(tiles), OnnxPredictor(made.path).predict(tiles)
+    for (boxes, scores), (others, other_scores) in zip(expected, found, strict=True):
+        assert len(scores) > 10
+        np.testing.assert_allclose(other_scores, scores, atol=1e-5)
+        np.testing.assert_allclose(others, boxes, atol=1e-3)
 
 
-def test_what_is_said_of_a_file_is_what_it_holds(written):
+def test_what_is_returned_describes_the_file(written):
     made, *_ = written
-    # 64 px at zoom 2 are 128 px; p2 has a stride of 4 px.
-    assert made.input_shape == (3, 64, 64)
-    assert made.outputs == {
-        f'p{level}': (16, 128 // 2**level, 128 // 2**level) for level in range(2, 7)
-    }
-    session = onnxruntime.InferenceSession(made.path)
-    assert [output.name for output in session.get_outputs()] == list(made.outputs)
-    assert session.get_inputs()[0].shape == ['batch', 3, 64, 64]
-    assert 0 < made.difference < 1e-4
+    assert (made.input_shape, made.num_tiles, made.agreement.unmatched) == ((3, 64, 64), 12, 0)
+    model = onnx.load(made.path)
+    assert {node.domain for node in model.graph.node} == {''}
+    operators = [node.op_type for node in model.graph.node]
+    assert (operators.count('NonMaxSuppression'), operators.count('RoiAlign')) == (2, 4)
 
 
 def test_the_metadata_name_bands_units_config_and_checkpoint(written):
@@ -83,76 +59,63 @@ def test_the_metadata_name_bands_units_config_and_checkpoint(written):
     facts = {prop.key: prop.value for prop in onnx.load(made.path).metadata_props}
     assert json.loads(facts['bands']) == list(tiny_detector.BANDS)
     assert json.loads(facts['divisors']) == list(divisors(tiny_detector.BANDS))
-    assert (facts['config'], facts['sha256'], facts['content']) == (
-        str(config),
-        sha256(checkpoint),
-        'backbone and neck',
-    )
+    assert (facts['config'], facts['sha256']) == (config.name, sha256(checkpoint))
+    assert json.loads(facts['training'])['bands'] == list(tiny_detector.BANDS)
+    assert json.loads(facts['window_px']) == 64
     assert 'FasterRCNN' in facts['config_text']
 
 
 def test_shifted_windows_are_exported_exactly(tmp_path):
-    detector = predictor(tmp_path, backbone=SWIN)
     # At 128 px the maps are 32, 16, 8 and 4: shifted windows in the first two, and one smaller than
     # the window in the last.
-    extractor, batches = FeatureExtractor(detector.model, detector.zoom), list(probes(detector, 64))
-    content = traced(extractor, torch.from_numpy(batches[0]), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE)
-    difference, shapes = compared(content, extractor, batches, HERE)
-    assert difference < 1e-4
-    assert shapes[0] == (16, 32, 32)
+    files = tiny_detector.write(tmp_path, backbone=SWIN)
+    made = export(*files, tmp_path / 'out.onnx', window_px=64, num_tiles=4)
+    assert made.agreement.close
 
 
-def test_a_graph_of_other_weights_is_refused_with_the_difference(tmp_path):
-    detector = predictor(tmp_path)
-    extractor, tiles = (
-        FeatureExtractor(detector.model, detector.zoom),
-        np.stack([tiny_detector.image(32, 32)]),
-    )
-    content = traced(extractor, torch.from_numpy(tiles), ['p2', 'p3', 'p4', 'p5', 'p6'], HERE)
-    with torch.no_grad():
-        detector.model.neck.fpn_convs[3].conv.bias += 0.5
-    with pytest.raises(
-        ConfigError,
-        match=r'agree with PyTorch within 0.0001 of 1 \+ \|value\|, got a difference of 0\.5 in here\.py',
-    ):
-        compared(content, extractor, [tiles], HERE)
+def test_a_graph_of_other_weights_is_refused_with_the_difference(tmp_path, monkeypatch):
+    config, checkpoint = tiny_detector.write(tmp_path)
+    detector = ModelPredictor
+
+    class Changed(detector):
+        def predict(self, images):
+            return [(boxes + 0.5, scores) for boxes, scores in super().predict(images)]
+
+    monkeypatch.setattr('mmlandslide.scenes.inference.export.ModelPredictor', Changed)
+    with pytest.raises(ConfigError, match=r'within 0\.001 px and 1e-05 in score, got \d+ of'):
+        export(config, checkpoint, tmp_path / 'out.onnx', window_px=32, num_tiles=2)
+    assert not (tmp_path / 'out.onnx').exists()
 
 
-def test_an_export_leaves_the_model_as_it_was(tmp_path):
-    detector = predictor(tmp_path)
-    before = {name: value.clone() for name, value in detector.model.state_dict().items()}
-    traced(
-        FeatureExtractor(detector.model, detector.zoom),
-        torch.zeros(2, 3, 32, 32),
-        ['p2', 'p3', 'p4', 'p5', 'p6'],
-        HERE,
-    )
+def test_an_export_leaves_the_model_as_it_was(written):
+    made, detector, *_ = written
     assert not any(module.training for module in detector.model.modules())
-    assert all(
-        torch.equal(value, before[name]) for name, value in detector.model.state_dict().items()
-    )
+    assert compare(detector, OnnxPredictor(made.path), [tiny_detector.image(seed=9)[None]]).close
 
 
-def test_an_operator_that_onnx_lacks_is_named():
-    class Spectrum(torch.nn.Module):
-        def forward(self, tiles):
-            return (torch.special.bessel_j0(tiles),)
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'roi_head.bbox_head.num_classes': 3}, 'number of classes must be 1, got 3'),
+        (
+            {'test_cfg.rcnn.nms.type': 'soft_nms'},
+            r"suppressions must be .*, got \['nms', 'soft_nms'",
+        ),
+    ],
+)
+def test_a_head_that_the_graph_does_not_compute_is_refused(tmp_path, changes, message):
+    files = tiny_detector.write(tmp_path, **changes)
+    with pytest.raises(ConfigError, match=message):
+        export(*files, tmp_path / 'out.onnx', window_px=32)
 
-    with pytest.raises(
-        ConfigError, match=r'model must have operators of ONNX only, got .*bessel_j0.* in here\.py'
-    ):
-        traced(Spectrum(), torch.zeros(1, 3, 8, 8), ['p2'], HERE)
 
-
-def test_tiles_that_are_compared_are_noise_nothing_extremes_and_ground(tmp_path):
-    one, three, ground = probes(predictor(tmp_path), 32)
-    assert (one.shape, three.shape, ground.shape) == (
-        (1, 3, 32, 32),
-        (3, 3, 32, 32),
-        (1, 3, 32, 32),
-    )
-    assert not three[0].any()
-    assert three[1].std() > 10 * three[2].std()
+def test_tiles_that_are_compared_are_noise_of_three_contrasts_and_ground(written):
+    batches = list(probes(written[1], 32, 14))
+    assert [batch.shape for batch in batches] == [(count, 3, 32, 32) for count in (1, 3, 8, 2)]
+    contrasts = [tile[0].std() for tile in batches[1]]  # of B4: a fifth, one and four times .5724
+    np.testing.assert_allclose(contrasts, [0.1145, 0.5724, 2.2896], rtol=0.05)
+    # Simulated ground is smooth, noise is not: differences of neighbours.
+    assert np.abs(np.diff(batches[2][:, 2])).mean() < np.abs(np.diff(batches[0][:, 2])).mean() / 5
 
 
 def test_an_unknown_format_is_answered_with_those_that_exist():

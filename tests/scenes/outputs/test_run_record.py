@@ -16,7 +16,7 @@ BANDS = ('B2', 'slope', 'DEM')
 
 
 def scene(folder, void_cols=0):
-    """Return 120 x 120 px of 10 m of light from a file and elevation of 30 m, whose eastern columns have no data."""
+    """Return 120 x 120 px of 10 m and a DEM of 30 m whose eastern columns have no data."""
     heights = np.add.outer(np.arange(60), np.arange(60)).astype(np.float32) + 500
     if void_cols:
         heights[:, 10 + 40 - void_cols :] = -9999  # of the scene's 40 columns; 10 lie before it
