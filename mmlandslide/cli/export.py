@@ -44,7 +44,7 @@ def command(
     CHECKPOINT is a file, a work dir (its latest checkpoint) or a URL. The file takes any number of
     tiles in Landslide4Sense's units and returns their boxes and scores; `mmlandslide detect
     --model` runs it without PyTorch. Exits with 1, and writes nothing, where onnxruntime and
-    PyTorch differ by more than 0.001 px or 0.00001 in score on 100 tiles.
+    PyTorch differ by more than 0.001 px or 0.00001 in score on 100 tiles, near ties apart.
 
     Example: mmlandslide export work_dirs/faster_rcnn_r18
     --config configs/det/faster_rcnn_r18.py --format onnx

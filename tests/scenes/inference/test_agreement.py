@@ -35,6 +35,16 @@ def test_detections_agree_where_each_has_a_counterpart(boxes, scores, unmatched)
     assert (found.detections, found.unmatched, found.close) == (4, unmatched, unmatched == 0)
 
 
+@pytest.mark.parametrize(('changed', 'close'), [(0, True), (1, True), (2, False)])
+def test_one_near_tie_in_two_thousand_detections_is_no_disagreement(changed, close):
+    corner = np.arange(2000.0)[:, None] * 10
+    boxes, scores = np.hstack([corner, corner, corner + 4, corner + 4]), np.full(2000, 0.5)
+    others = boxes.copy()
+    others[:changed] += 2
+    found = compare(Fixed(boxes, scores), Fixed(others, scores), [WINDOWS[0][:1]])
+    assert (found.unmatched, found.close) == (2 * changed, close)
+
+
 def test_the_differences_of_counterparts_are_measured():
     found = compare(Fixed(BOXES, SCORES), Fixed(np.add(BOXES, 0.0005), SCORES), WINDOWS)
     assert (found.box_px, found.score) == (pytest.approx(0.0005), 0)
