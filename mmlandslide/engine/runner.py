@@ -242,10 +242,7 @@ class LandslideRunner(Runner):
                 where the model is.
             strict: not used: a checkpoint that does not fill the model exactly is refused, but
                 for what a fresh training's `start_random` names in the config.
-            revise_keys: not used: a `module.` prefix is stripped.
-
-        Returns:
-            The checkpoint.
+            revise_keys: not used: a `module.` prefix is stripped. Returns the checkpoint.
 
         Raises:
             MissingPathError: there is no such file.

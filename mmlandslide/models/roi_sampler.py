@@ -45,7 +45,10 @@ class KeyedRandomSampler(RandomSampler):
             ConfigError: the truth carries no key.
         """
         if 'sample_key' not in gt_instances.metainfo_keys():
-            remedy = 'Let mmlandslide.PackDetection be its last transform'
+            remedy = (
+                'Let mmlandslide.PackDetection be its last transform, after a data set of '
+                'mmlandslide such as COCOTileDataset'
+            )
             raise ConfigError.mismatch(
                 'gt_instances',
                 "carry 'sample_key'",

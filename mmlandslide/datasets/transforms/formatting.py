@@ -22,6 +22,7 @@ def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
     Raises:
         ConfigError: the sample has no such key.
     """
+    meta_keys = [key for key in meta_keys if key in sample or key != 'dataset']
     missing = [key for key in meta_keys if key not in sample]
     if missing:
         raise ConfigError.mismatch(

@@ -23,7 +23,19 @@ from mmlandslide.registry import TRANSFORMS
 
 
 def in_units(sample: Sample) -> np.ndarray:
-    """Return a sample's image, (C, H, W) float32 in stored units, and keep it so in the sample."""
+    """Return a sample's image, (C, H, W) float32 in stored units, and keep it so in the sample.
+
+    Raises:
+        ConfigError: the sample is another package's, of which this knows neither bands nor truth.
+    """
+    if 'bands' not in sample:
+        raise ConfigError.mismatch(
+            'a sample',
+            'come from a data set of mmlandslide',
+            f'keys {sorted(sample)[:8]}',
+            'the pipeline',
+            'Take mmlandslide.COCOTileDataset (or VOC, YOLO, Labelme, MaskFolder) as the dataset',
+        )
     if sample['img'].dtype == np.uint16:
         sample['img'] = store_file.in_units(sample['img'], band_table.divisors(sample['bands']))
     return sample['img']
