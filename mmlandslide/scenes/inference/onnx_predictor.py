@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
+from mmlandslide.evaluation.calibration import calibrated, calibration_of
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 #: Names of the graph's input and outputs, and the word that its metadata begin with.
@@ -33,6 +34,7 @@ class OnnxPredictor:
         metadata: of the file, see `export.facts`.
         sha256: of the file.
         device: that it computes on.
+        calibration: what makes scores probabilities, where the exported checkpoint carried it.
 
     Raises:
         MissingPathError: there is no such file.
@@ -52,6 +54,8 @@ class OnnxPredictor:
         self.fill: NDArray[np.float32] = np.asarray(self.metadata['mean'], np.float32)
         self.window_px: int = self.metadata['window_px']
         _require_signature(model, len(self.bands), self.window_px, path)
+        training = self.metadata.get('training')
+        self.calibration = calibration_of(training if isinstance(training, Mapping) else {})
         self.device, provider = _provider(device)
         self._session = _session(content, provider, path)
 
@@ -73,6 +77,8 @@ class OnnxPredictor:
         boxes, scores, tile = self._run(images)
         if not (np.isfinite(boxes).all() and ((scores >= 0) & (scores <= 1)).all()):
             raise _refused('output', 'be finite boxes with scores from 0 to 1', 'others', self.path)
+        if self.calibration is not None:
+            scores = calibrated(scores, self.calibration).astype(np.float32)
         return [(boxes[tile == index], scores[tile == index]) for index in range(len(images))]
 
     def _run(self, images: NDArray[np.float32]) -> list[NDArray[Any]]:

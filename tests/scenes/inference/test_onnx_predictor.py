@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
 from mmlandslide.scenes.inference.export import export
 from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.weights.record_file import add_to_record
 
 
 @pytest.fixture(scope='module')
@@ -37,6 +38,22 @@ def test_the_file_says_what_windows_it_takes(exported):
     assert (predictor.bands, predictor.window_px) == (tiny_detector.BANDS, 32)
     # Means of B4, slope and DEM in the table of bands.
     np.testing.assert_allclose(predictor.fill, [0.9596, 1.2511, 1.6495])
+
+
+def test_scores_are_probabilities_where_the_checkpoint_carried_a_calibration(tmp_path):
+    # The export compares the file with PyTorch, which applies the same calibration.
+    config, checkpoint = tiny_detector.write(tmp_path)
+    image = tiny_detector.image(32, 32)[None]
+    raw = export(config, checkpoint, tmp_path / 'raw.onnx', window_px=32, num_tiles=4).path
+    found = {'method': 'isotonic', 'scores': [0.0, 1.0], 'probabilities': [0.0, 0.5]}
+    add_to_record(checkpoint, {'calibration': found}, checkpoint)
+    path = export(config, checkpoint, tmp_path / 'p.onnx', window_px=32, num_tiles=4).path
+    (boxes, scores), (same_boxes, halves) = (
+        OnnxPredictor(each).predict(image)[0] for each in (raw, path)
+    )
+    assert len(scores) > 0
+    np.testing.assert_array_equal(boxes, same_boxes)
+    np.testing.assert_allclose(halves, scores / 2, rtol=1e-6)
 
 
 def test_windows_of_another_size_are_refused_with_the_option(exported):
