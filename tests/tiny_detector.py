@@ -46,6 +46,6 @@ def write(folder, zoom=2.0, seed=0, **changes):
 
 
 def image(height=64, width=64, seed=0):
-    """Return (3, H, W) float32 about the bands' means, none below 0."""
+    """Return (3, H, W) float32 about the bands' means, none at 0 or below."""
     drawn = np.random.default_rng(seed).normal(1.2, 0.6, (3, height, width))
-    return np.clip(drawn, 0, None).astype(np.float32)  # no slope is negative
+    return np.clip(drawn, 0.05, None).astype(np.float32)  # neither no data nor negative slope
