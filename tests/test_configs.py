@@ -120,7 +120,8 @@ def data_words(cfg):
 
 
 def small(cfg):
-    return ['small'] if cfg.model.neck.get('out_channels') == 64 else []
+    narrow = cfg.model.neck.get('out_channels') == 64 and backbone_word(cfg) != 'demo'
+    return ['small'] if narrow else []
 
 
 def teacher_of(cfg):

@@ -64,6 +64,23 @@ def test_what_a_notebook_imports_of_the_package_is_there(path):
             assert [name.name for name in node.names if not hasattr(module, name.name)] == []
 
 
+def test_what_the_reference_shows_is_there():
+    griffe = pytest.importorskip('griffe')
+    package = griffe.load('mmlandslide', search_paths=[str(ROOT)])
+    pages = [path.read_text('utf-8') for path in (DOCS / 'reference').glob('*.md')]
+    shown = [name for page in pages for name in re.findall(r'^::: mmlandslide\.(\S+)', page, re.M)]
+    gone = [name for name in shown if not found(package, name)]
+    assert len(shown) > 50
+    assert gone == []
+
+
+def found(package, name):
+    try:
+        return package[name]
+    except KeyError:
+        return None
+
+
 def test_every_notebook_and_page_is_in_the_navigation():
     text = (ROOT / 'mkdocs.yml').read_text('utf-8')
     listed = re.findall(

@@ -27,7 +27,7 @@ def table(findings: Sequence[Finding]) -> Table:
     return shown
 
 
-@click.command()
+@click.command('doctor')
 @click.option(
     '--data',
     type=click.Path(path_type=Path),

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 
-@click.command()
+@click.command('synth')
 @click.option(
     '--out',
     type=click.Path(path_type=Path),

@@ -188,17 +188,17 @@ class COCOTileDataset(LabelledImageDataset):
     def __init__(
         self, *, data_root: str | Path, ann_file: str, images: str = '', **kwargs: Any
     ) -> None:
-        self.ann_file, self.images = Path(data_root) / ann_file, Path(data_root) / images
+        self.json_path, self.images = Path(data_root) / ann_file, Path(data_root) / images
         super().__init__(data_root=data_root, **kwargs)
 
     @property
     def where(self) -> str:
         """Return the JSON, for errors."""
-        return str(self.ann_file)
+        return str(self.json_path)
 
     def label_sets(self) -> list[LabelSet]:
         """Read the JSON and the images that it names."""
-        return [coco.read_file(self.ann_file, self.images, self.root)]
+        return [coco.read_file(self.json_path, self.images, self.root)]
 
 
 @DATASETS.register_module()

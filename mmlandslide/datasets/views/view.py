@@ -178,10 +178,13 @@ class TileView(BaseDataset, ABC):
         Raises:
             ConfigError: a worker of a data loader was handed a plain position. It cannot know the
                 epoch, and would repeat the first.
+            IndexError: a plain position beyond the view.
         """
         if isinstance(index, rng.SampleIndex):
             self._latest = index
             return index
+        if not -len(self) <= index < len(self):  # what ends a loop over the view
+            raise IndexError(f'position must lie in a view of {len(self)} tiles, got {index}')
         position = int(index) % len(self)
         if self.test_mode:
             return rng.SampleIndex(0, 0, position)

@@ -53,6 +53,12 @@ def tiles(*pipeline, **options):
     )
 
 
+def test_a_loop_over_a_view_ends_after_its_last_tile():
+    assert [sample[0] for sample in tiles(test_mode=True)] == [f'train/{n}' for n in range(5)]
+    with pytest.raises(IndexError, match='view of 5 tiles, got 5'):
+        tiles()[5]
+
+
 def test_a_sample_is_a_function_of_seed_epoch_and_tile():
     view = tiles()
     indices = [SampleIndex(3, 1, position) for position in range(5)]

@@ -55,7 +55,7 @@ def test_a_file_without_objects_has_no_boxes(root):
     ('text', 'message'),
     [
         ('<annotation><object>', r'well-formed XML without entities, got ParseError'),
-        ('', r'well-formed XML without entities, got ParseError'),
+        ('', r'\(<annotation></annotation> where the tile holds no landslide\), got ParseError'),
         (
             '<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>',
             r'well-formed XML without entities, got DTDForbidden',

@@ -40,7 +40,8 @@ PACK = {'type': 'mmlandslide.PackDetection'}
 @pytest.mark.parametrize('zoom', [2.0, 1.5, 0.5, 1.0])
 def test_a_window_is_resampled_as_the_pipeline_does(zoom):
     image = tiny_detector.image(24, 40)
-    sample = {'img': image, 'scale_factor': (1.0, 1.0), 'gt_bboxes': np.zeros((0, 4))}
+    sample = {'img': image, 'bands': tiny_detector.BANDS, 'scale_factor': (1.0, 1.0)}
+    sample['gt_bboxes'] = np.zeros((0, 4))
     expected = ResizeTile(factor=zoom).transform(sample)['img']
     np.testing.assert_allclose(
         zoomed(torch.from_numpy(image)[None], zoom)[0].numpy(), expected, atol=1e-5

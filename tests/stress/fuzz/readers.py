@@ -15,7 +15,7 @@ from stress.fuzz.edits import EDITS
 from stress.fuzz.mutations import Edit
 
 from mmlandslide.datasets.boxes import RULES
-from mmlandslide.datasets.storage import index, quarantine, tiles
+from mmlandslide.datasets.storage import index, quarantine, split_file, tiles
 from mmlandslide.datasets.storage.store_file import TileStore
 from mmlandslide.datasets.views.masks import MaskFolderDataset
 from mmlandslide.datasets.views.voc import paired_files, read_voc
@@ -252,7 +252,7 @@ def read_store(path: Path) -> None:
 
 def read_split(path: Path) -> None:
     """Read a split file."""
-    chosen = index.read_split(path, seeds.TILE_IDS)
+    chosen = split_file.read_split(path, seeds.TILE_IDS)
     promise(
         chosen and len(set(chosen)) == len(chosen) and set(chosen) <= set(seeds.TILE_IDS),
         f'known ids, got {chosen}',
