@@ -22,7 +22,7 @@ def test_each_error_reads_as_the_house_form_and_is_a_builtin_too(kind):
         == "dataset 'img' must have 14 bands, got shape (128, 128, 12) in image_7.h5. Pass bands=."
     )
     assert isinstance(error, errors.LandslideError)
-    assert isinstance(error, ValueError | KeyError | OSError)
+    assert isinstance(error, ValueError | KeyError | OSError | ArithmeticError)
 
 
 def test_a_band_error_is_not_quoted_as_key_errors_are():
@@ -34,7 +34,8 @@ def test_errors_are_what_a_caller_who_knows_nothing_of_us_would_catch():
     assert issubclass(errors.BandError, KeyError)
     assert issubclass(errors.MissingPathError, FileNotFoundError)
     assert issubclass(errors.CheckpointMismatchError, errors.CheckpointError)
-    assert len(KINDS) == 10
+    assert issubclass(errors.TrainingDivergedError, ArithmeticError)
+    assert len(KINDS) == 11
 
 
 def test_a_missing_path_keeps_its_message():

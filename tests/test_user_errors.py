@@ -84,7 +84,7 @@ FAULTS = {
     ),
     '12 bands': Fault(
         rewrite(bands=12),
-        ('images/train/image_2.h5', 'shape (32, 32, 12)', 'Get the file with 14 bands'),
+        ('images/train/image_2.h5', 'shape (32, 32, 12)', 'Download the file with 14 bands'),
         ('image_2.h5', 'shape (32, 32, 12)', 'Download the file again'),
     ),
     'float16': Fault(

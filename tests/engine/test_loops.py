@@ -204,7 +204,7 @@ def test_patience_does_not_begin_anew(tmp_path):
     }
     train(tmp_path / 'whole', scores=[0.9, 0.1, 0.1], hooks=[stop])
     folder = killed(tmp_path / 'whole', tmp_path / 'killed', 'epoch_2.pth')
-    longer = {'train_cfg': {**EPOCH, 'max_epochs': 9}, 'hooks': [stop]}
+    longer = {'train_cfg': {**EPOCH, 'max_epochs': 9}, 'param_scheduler': [], 'hooks': [stop]}
     assert train(folder, scores=[0.1, 0.1], resume=True, **longer).validations == [(2, 8), (3, 12)]
 
 

@@ -42,7 +42,9 @@ def test_any_number_of_tiles_gives_the_boxes_of_pytorch(written, count):
     for (boxes, scores), (others, other_scores) in zip(expected, found, strict=True):
         assert len(scores) > 10
         np.testing.assert_allclose(other_scores, scores, atol=1e-5)
-        np.testing.assert_allclose(others, boxes, atol=1e-3)
+        # Boxes whose scores tie to 1e-5 may change places.
+        nearest = np.abs(boxes[:, None] - others[None]).max(axis=-1).min(axis=1)
+        assert nearest.max() < 1e-3
 
 
 def test_what_is_returned_describes_the_file(written):
