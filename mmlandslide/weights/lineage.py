@@ -53,7 +53,9 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         for key in ('bands', 'tile_ids', 'classes')
         if found.get(key) is not None
     }
-    nested = {key: _mapping(found, key) for key in ('lineage', 'settings') if key in found}
+    nested: dict[str, Any] = {
+        key: _mapping(found, key) for key in ('lineage', 'settings') if key in found
+    }
     return {**found, **lists, **nested, **_fed(found)}
 
 
