@@ -75,8 +75,7 @@ def command(
     from mmlandslide.evaluation.bootstrap import grouping_of
     from mmlandslide.evaluation.calibration.fitting import fit_calibration, require_unseen
     from mmlandslide.weights.checkpoint_file import read_checkpoint
-    from mmlandslide.weights.lineage import stated, tiles_seen
-    from mmlandslide.weights.record_file import add_to_record
+    from mmlandslide.weights.lineage import add_to_record, stated, tiles_seen
     from mmlandslide.weights.references import resolve
 
     path = resolve(checkpoint)

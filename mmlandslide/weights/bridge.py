@@ -287,16 +287,13 @@ def _judge(report: TransferReport, kind: str, held: str, min_matched: float | No
         got = f'{len(more)} parameters more than the backbone has, such as {more[:3]}, from {held}'
     else:
         remedy += ', or accept the loss with pretrained.min_matched'
-        expected = (
-            'carry every backbone parameter'
-            if min_matched is None
-            else f'carry {min_matched:.2%} of the backbone'
-        )
+        share = 'every backbone parameter'
+        if min_matched is not None:
+            share = f'{min_matched:.2%} of the backbone'
+        expected = f'carry {share}'
         shown = [re.sub(r'^backbone\.', '', name) for name in missing[:3]]
-        got = (
-            f'{report.carried:.2%} with {len(missing)} parameters missing, '
-            f'such as {shown}, from {held}'
-        )
+        lost = f'{len(missing)} parameters missing, such as {shown}'
+        got = f'{report.carried:.2%} with {lost}, from {held}'
     raise CheckpointMismatchError(
         f'checkpoint must {expected}, got {got} in {report.path}. {remedy}.\n{report.render()}'
     )

@@ -1,4 +1,6 @@
-"""What a checkpoint states of itself, and what its weights have seen. Pure: no torch here.
+"""What a checkpoint states of itself, and what its weights have seen.
+
+No torch at module level.
 
 A checkpoint may come from anybody: what is not of the form that our runner writes counts as not
 stated.
@@ -8,6 +10,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mmlandslide.files import replacing
+from mmlandslide.weights.checkpoint_file import read_checkpoint
 
 #: Where a `.safetensors` file, whose metadata is text, keeps its record as JSON.
 METADATA_KEY = 'mmlandslide'
@@ -124,3 +129,40 @@ def _texts(value: Any) -> list[str]:
         if isinstance(value, list | tuple | set)
         else []
     )
+
+
+def add_to_record(path: str | Path, entries: Mapping[str, Any], out: str | Path) -> Path:
+    """Write a checkpoint with more in its record.
+
+    Args:
+        path: of the checkpoint: `.safetensors`, or as our runner writes it.
+        entries: plain values, such as `calibration`; those of the same names are replaced.
+        out: of the file, of the same kind, written whole or not at all; may be `path`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`.
+        OSError: the file cannot be written.
+    """
+    path, out = Path(path), Path(out)
+    checkpoint = read_checkpoint(path)
+    record = {**stated(checkpoint, path), **entries}
+    with replacing(out) as temporary:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import save_file
+
+            save_file(checkpoint, temporary, metadata={METADATA_KEY: json.dumps(record)})
+        else:
+            import torch
+
+            meta = checkpoint.get('meta')
+            meta = {**(meta if isinstance(meta, Mapping) else {}), METADATA_KEY: record}
+            torch.save({**_with_weights(checkpoint), 'meta': meta}, temporary)
+    return out
+
+
+def _with_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint whose weights lie under `state_dict`, as bare ones do not."""
+    return checkpoint if 'state_dict' in checkpoint else {'state_dict': checkpoint}

@@ -14,7 +14,7 @@ from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor, zoom_of
 from mmlandslide.scenes.inference.tiled_inference import predict
 from mmlandslide.scenes.inputs.tile_scene import scene_of
-from mmlandslide.weights.record_file import add_to_record
+from mmlandslide.weights.lineage import add_to_record
 
 CPU = torch.device('cpu')
 SETTINGS = Settings(window_px=32, overlap_px=12, score_thr=0.2)

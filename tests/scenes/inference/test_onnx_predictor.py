@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
 from mmlandslide.scenes.inference.export import export
 from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
-from mmlandslide.weights.record_file import add_to_record
+from mmlandslide.weights.lineage import add_to_record
 
 
 @pytest.fixture(scope='module')

@@ -3,8 +3,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmlandslide.weights.checkpoint_file import read_checkpoint
-from mmlandslide.weights.lineage import stated
-from mmlandslide.weights.record_file import add_to_record
+from mmlandslide.weights.lineage import add_to_record, stated
 
 WEIGHTS = {'layer.weight': torch.arange(6.0).reshape(2, 3)}
 ENTRY = {'calibration': {'method': 'temperature', 'temperature': 0.5, 'shift': -1.0}}
