@@ -332,9 +332,10 @@ def _axis(start: Tensor, size: Tensor, bins: int, limit: int, ratio: int) -> _Ax
 def _separable_gradient(
     grad: Tensor, batch: Tensor, axes: list[_Axis], shape: torch.Size
 ) -> Tensor:
-    """Return RoIAlign's gradient as two products a box: its average is one over rows of one over columns.
+    """Return RoIAlign's gradient as two products a box.
 
-    Boxes of similar extent go together; a sample's bilinear weights are a tent around its place.
+    Its average is one over rows of one over columns. Boxes of similar extent go together; a
+    sample's bilinear weights are a tent around its place.
 
     Args:
         grad: (K, C, h, w) of the bins.

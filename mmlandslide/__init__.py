@@ -14,7 +14,7 @@ forget_foreign_databases()  # before anything imports rasterio
 
 
 def __getattr__(name: str) -> Any:
-    """Import the detector, and with it torch and the hosts, when it is first asked for (PEP 562)."""
+    """Import the detector, and with it torch and the hosts, on first use (PEP 562)."""
     if name == 'LandslideDetector':
         from mmlandslide.scenes.detector import LandslideDetector
 

@@ -1,7 +1,8 @@
-"""How a process ends that is told to: in one line, its temporary files removed, with the right code.
+"""How a process ends that is told to.
 
-SIGINT, SIGTERM and SIGHUP become an exception, so that every `with` and `finally` runs; the exit
-code is the shell's, 128 + the signal's number.
+In one line, its temporary files removed, with the right code. SIGINT, SIGTERM and SIGHUP become an
+exception, so that every `with` and `finally` runs; the exit code is the shell's, 128 + the signal's
+number.
 """
 
 import os

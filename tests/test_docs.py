@@ -1,4 +1,7 @@
-"""The front door: pages, notebooks and checklists say what is there, and load nothing from another host."""
+"""The front door.
+
+Pages, notebooks and checklists say what is there, and load nothing from another host.
+"""
 
 import ast
 import importlib

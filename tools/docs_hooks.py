@@ -1,8 +1,8 @@
-"""What `mkdocs build` does beyond docs/: executed notebooks, pages that live elsewhere, and no other host.
+"""What `mkdocs build` does beyond docs/.
 
-Named in mkdocs.yml. Notebooks are kept without outputs; each build executes them, so the site shows
-what the code of today prints. `DOCS_NOTEBOOKS=off` leaves their outputs out, for a quick look at
-the text.
+Executed notebooks, pages that live elsewhere, and no other host. Named in mkdocs.yml. Notebooks are
+kept without outputs; each build executes them, so the site shows what the code of today prints.
+`DOCS_NOTEBOOKS=off` leaves their outputs out, for a quick look at the text.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Faster R-CNN ResNet-18 on Martian landslides, 7 bands, 36 epochs, from scratch until weights are given: not yet measured."""
+"""Faster R-CNN ResNet-18 on Martian landslides, 7 bands, 36 epochs, from scratch until weights are
+given: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_r18.py',

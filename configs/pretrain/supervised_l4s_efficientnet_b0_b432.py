@@ -1,4 +1,6 @@
-"""EfficientNet-B0 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch: not yet measured."""
+"""EfficientNet-B0 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from
+scratch: not yet measured.
+"""
 
 _base_ = './supervised_l4s_r18_b432.py'
 model = dict(

@@ -1,4 +1,6 @@
-"""ResNet-18 trained to tell Landslide4Sense tiles with a landslide, 14 bands, 100 epochs, from scratch: not yet measured."""
+"""ResNet-18 trained to tell Landslide4Sense tiles with a landslide, 14 bands, 100 epochs, from
+scratch: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_supervised_convnet.py',

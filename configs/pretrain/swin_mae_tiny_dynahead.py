@@ -1,4 +1,7 @@
-"""Swin-MAE of Swin-T on Dynahead-YOLO train tiles, crops of 256 px, 400 epochs: not yet measured."""
+"""Swin-MAE of Swin-T on Dynahead-YOLO train tiles, crops of 256 px, 400 epochs.
+
+Not yet measured.
+"""
 
 _base_ = [
     './_base_/model_swin_mae.py',

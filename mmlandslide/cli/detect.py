@@ -125,9 +125,9 @@ def command(
     """Detect landslides in a whole scene and write them as map layers.
 
     SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE or .zip), a folder of
-    band files, a tile, or a folder of tiles or products; without it, every band comes by --band. Beside OUT.gpkg
-    stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick look),
-    OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
+    band files, a tile, or a folder of tiles or products; without it, every band comes by --band.
+    Beside OUT.gpkg stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick
+    look), OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
     interrupted resumes where it stopped when the same command is given again. Several processes
     share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
 

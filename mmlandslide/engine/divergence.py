@@ -1,4 +1,7 @@
-"""The end of a training that has diverged: named, and never saved over a checkpoint that is whole."""
+"""The end of a training that has diverged.
+
+Named, and never saved over a checkpoint that is whole.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

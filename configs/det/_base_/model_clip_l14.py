@@ -1,4 +1,5 @@
-"""The same detector on the CLIP ViT-L/14 image tower of SkyScript (arXiv 2312.12856), which went on from OpenAI's: QuickGELU.
+"""The same detector on the CLIP ViT-L/14 image tower of SkyScript (arXiv 2312.12856), which went on
+from OpenAI's: QuickGELU.
 
 Its 14 px patches come out at a stride of 16: tiles of 256 px are seen at 224 px, the 16 x 16 tokens
 of its pre-training.

@@ -1,4 +1,5 @@
-"""Faster R-CNN, ResNet-18 and a feature pyramid over stages 1-4, sized for tiles that hold 4 boxes and not for COCO.
+"""Faster R-CNN, ResNet-18 and a feature pyramid over stages 1-4, sized for tiles that hold 4 boxes
+and not for COCO.
 
 Anchors: base scale 3 and two octave scales on strides 4-64, five ratios; `mmlandslide stats
 --config` measures their recall. Head: 128 RoIs and 256 wide. A training step takes 1.05 s, with

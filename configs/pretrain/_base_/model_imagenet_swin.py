@@ -1,4 +1,6 @@
-"""The classifier of `model_supervised_swin.py` on ImageNet, with mixup .8 and CutMix 1 (arXiv 2103.14030, section A2.1)."""
+"""The classifier of `model_supervised_swin.py` on ImageNet, with mixup .8 and CutMix 1 (arXiv
+2103.14030, section A2.1).
+"""
 
 _base_ = './model_supervised_swin.py'
 model = dict(

@@ -1,4 +1,6 @@
-"""The classifier of `model_supervised_vit.py` on ImageNet, 224 px, with mixup .8 and CutMix 1 (arXiv 2012.12877, table 9)."""
+"""The classifier of `model_supervised_vit.py` on ImageNet, 224 px, with mixup .8 and CutMix 1
+(arXiv 2012.12877, table 9).
+"""
 
 _base_ = './model_supervised_vit.py'
 model = dict(

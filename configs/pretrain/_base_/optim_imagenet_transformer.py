@@ -1,4 +1,6 @@
-"""AdamW 2.5e-4 at batch 256 (1e-3 at 1024) and a cosine over 300 epochs, 20 of them warm-up (arXiv 2103.14030, section A2.1)."""
+"""AdamW 2.5e-4 at batch 256 (1e-3 at 1024) and a cosine over 300 epochs, 20 of them warm-up (arXiv
+2103.14030, section A2.1).
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

@@ -1,4 +1,6 @@
-"""AdamW 1e-3 at batch 96, a cosine over 400 epochs, 10 of them warm-up (arXiv 2212.13805, section 4); gradients clipped to 1."""
+"""AdamW 1e-3 at batch 96, a cosine over 400 epochs, 10 of them warm-up (arXiv 2212.13805, section
+4); gradients clipped to 1.
+"""
 
 _base_ = []
 from mmlandslide.recipes import adamw, cosine

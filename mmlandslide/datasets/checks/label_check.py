@@ -1,4 +1,4 @@
-"""Checks a data set in a label format, or of masks, in one pass, and gives its boxes as COCO JSON."""
+"""Checks a data set with labels or masks in one pass and gives its boxes as COCO JSON."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -185,5 +185,6 @@ def _require_labels(mask: np.ndarray, said: Statement, subject: str, path: Path)
             'say of every pixel whether it is landslide',
             f'{unlabelled} px without data (nodata: {own})',
             path,
-            'Write landslide as 1 and all else as 0, without a nodata tag (gdal_edit.py -unsetnodata)',
+            'Write landslide as 1 and all else as 0, without a nodata tag '
+            '(gdal_edit.py -unsetnodata)',
         )

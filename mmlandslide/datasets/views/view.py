@@ -29,10 +29,10 @@ class TileView(BaseDataset, ABC):
 
     A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends
     tiles as stored; bands in the order asked for), `bands` (names), `img_id` (tile id), `dataset`
-    (name of the data), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w, h), 1 at first), `rng` (a NumPy
-    generator keyed by seed, epoch and tile id), `sample_key` (63-bit int from the same) and,
-    outside tests, `draw_other` (returns another sample, loaded and with the same generator, for
-    transforms that mix). Subclasses add truth.
+    (name of the data), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w,
+    h), 1 at first), `rng` (a NumPy generator keyed by seed, epoch and tile id), `sample_key`
+    (63-bit int from the same) and, outside tests, `draw_other` (returns another sample, loaded and
+    with the same generator, for transforms that mix). Subclasses add truth.
 
     Args:
         bands: names or groups to load.
