@@ -1,6 +1,5 @@
-"""EfficientNet-B0 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from
-scratch: not yet measured.
-"""
+"""EfficientNet-B0, binary tile classification (landslide / none) on RGB Landslide4Sense, 100
+epochs, from scratch: not yet measured."""
 
 _base_ = './supervised_l4s_r18_b432.py'
 model = dict(

@@ -1,6 +1,5 @@
-"""ResNet-18 trained to tell Landslide4Sense tiles with a landslide, 14 bands, 100 epochs, from
-scratch: not yet measured.
-"""
+"""ResNet-18, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 100
+epochs, from scratch: not yet measured."""
 
 _base_ = [
     './_base_/model_supervised_convnet.py',

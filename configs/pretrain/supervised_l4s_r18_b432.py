@@ -1,4 +1,5 @@
-"""ResNet-18 trained to tell RGB Landslide4Sense tiles with a landslide, 100 epochs, from scratch.
+"""ResNet-18, binary tile classification (landslide / none) on RGB Landslide4Sense, 100 epochs, from
+scratch.
 
 Not yet measured.
 """

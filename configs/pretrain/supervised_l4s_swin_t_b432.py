@@ -1,4 +1,5 @@
-"""Swin-T trained to tell RGB Landslide4Sense tiles with a landslide, 200 epochs, from scratch.
+"""Swin-T, binary tile classification (landslide / none) on RGB Landslide4Sense, 200 epochs, from
+scratch.
 
 Not yet measured.
 """

@@ -1,6 +1,5 @@
-"""ViT-Tiny trained to tell Landslide4Sense tiles with a landslide, 14 bands, 200 epochs, from
-scratch: not yet measured.
-"""
+"""ViT-Tiny, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 200 epochs,
+from scratch: not yet measured."""
 
 _base_ = [
     './_base_/model_supervised_vit.py',

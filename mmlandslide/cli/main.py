@@ -20,7 +20,7 @@ VERBS: dict[str, str] = {
     'stats': 'Measure bands, boxes and anchors of a data set.',
     'grid': 'Check, mosaic and split Landslide4Sense by the places of its tiles.',
     'inspect': 'Show what a checkpoint holds, without running anything in it.',
-    'convert': 'Convert weights of any known source into a backbone of ours.',
+    'convert': 'Convert weights of any known source into an mmlandslide backbone.',
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
     'detect': 'Find landslides in a whole scene, as layers of the map.',
     'calibrate': "Make a detector's scores probabilities.",
@@ -30,7 +30,7 @@ VERBS: dict[str, str] = {
 
 
 class _OneLine(click.ClickException):
-    """An error of ours, shown without traceback; exit code 1."""
+    """An mmlandslide error, shown without traceback; exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write `error: ...` to stderr."""

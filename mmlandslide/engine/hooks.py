@@ -32,7 +32,7 @@ class DetectionPanelsHook(Hook):
         interval: validation batches from one panel to the next; the first tile of a batch is drawn.
         score_thr: predictions below it are not drawn.
         show: open a window for each test tile.
-        wait_time: seconds until a window goes on by itself; 0 waits for a key.
+        wait_time: seconds until a window closes by itself; 0 waits for a key.
         test_out_dir: folder for test panels.
     """
 

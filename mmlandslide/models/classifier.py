@@ -19,7 +19,7 @@ class ImageClassifier(host.ImageClassifier):
     MMPretrain's hands batch augmentations to its own preprocessor; here `mixing` takes their place.
 
     Args:
-        backbone: config of a backbone of ours.
+        backbone: config of an mmlandslide backbone.
         head: config of a head with `num_classes`, such as `LinearClsHead`.
         data_preprocessor: config of a `TilePreprocessor` with the backbone's bands.
         neck: config of what pools the last map; `None` for a backbone that pools.

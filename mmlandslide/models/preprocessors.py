@@ -173,7 +173,7 @@ def require_same_bands(model: Any) -> None:
 def _statistic(
     bands: tuple[str, ...], part: int, name: str, asked: str | Sequence[float] | None
 ) -> Sequence[float]:
-    """Return the mean (`part` 0) or standard deviation (1) that was asked for, a value a band."""
+    """Return the mean (`part` 0) or standard deviation (1) that was asked for, a value per band."""
     if asked is None:
         return band_table.statistics(bands)[part]
     if asked == 'published':

@@ -25,7 +25,7 @@ class Teacher(nn.Module):
     """A classifier whose weights never change.
 
     Args:
-        classifier: a classifier of ours, its weights loaded.
+        classifier: an mmlandslide classifier, its weights loaded.
         config: that it was trained by, for errors.
         path: of its checkpoint.
         seen: tiles that its training and pre-training saw, as `<name>:<tile id>`.
@@ -57,7 +57,7 @@ class Teacher(nn.Module):
         Raises:
             MissingPathError: one of them is not there; where it is the config's own work dir, the
                 error says what makes it.
-            ConfigError: the config cannot be read, or is of no classifier of ours.
+            ConfigError: the config cannot be read, or is of no mmlandslide classifier.
             CheckpointError: the checkpoint cannot be read safely, or holds values that are not
                 finite.
             CheckpointMismatchError: the checkpoint is of another architecture.
@@ -93,7 +93,7 @@ class Teacher(nn.Module):
         """Refuse a student that this teacher cannot teach.
 
         Args:
-            student: a classifier of ours.
+            student: an mmlandslide classifier.
 
         Raises:
             ConfigError: it has other classes than the student, bands that the student does not see,
@@ -197,11 +197,11 @@ def built(config: str) -> ImageClassifier:
         config: file of its training.
 
     Raises:
-        ConfigError: the config cannot be read, or is of no classifier of ours.
+        ConfigError: the config cannot be read, or is of no mmlandslide classifier.
     """
     cfg, subject = read_config(config, "the teacher's config"), "the teacher's model"
     expected, remedy = (
-        'be a classifier of ours',
+        'be an mmlandslide classifier',
         'Name the config of a classifier, such as configs/pretrain/supervised_l4s_swin_b.py',
     )
     model = cfg.get('model')

@@ -10,7 +10,7 @@ from mmlandslide.errors import CheckpointMismatchError, ConfigError
 
 Cfg = dict[str, Any]
 
-#: Name -> config of a backbone of ours, without its bands.
+#: Name -> config of an mmlandslide backbone, without its bands.
 NAMED: dict[str, Cfg] = {
     **{f'resnet{depth}': {'type': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},
     **{f'efficientnet_b{size}': {'type': 'EfficientNet', 'arch': f'b{size}'} for size in range(8)},
@@ -91,14 +91,14 @@ def of_name(name: str, found: Mapping[str, torch.Tensor], where: object) -> Cfg:
 
 
 def deduce(found: Mapping[str, torch.Tensor], where: object) -> Cfg:
-    """Return the config of the backbone of ours that tensors are of, without its bands.
+    """Return the config of the mmlandslide backbone that tensors are of, without its bands.
 
     Args:
         found: tensors under our names, see `layout.translate`.
         where: they come from, for the error.
 
     Raises:
-        CheckpointMismatchError: no backbone of ours has such tensors.
+        CheckpointMismatchError: no mmlandslide backbone has such tensors.
     """
     for sign, build in _BUILDERS.items():
         if sign in found:

@@ -28,7 +28,7 @@ TERMS = {
     'input_zoom': 'the input zoom',
     'classes': 'the classes',
 }
-#: What may differ where a training goes on and learns the difference: a message is enough.
+#: What may differ where a training continues and learns the difference: a message is enough.
 _HARMLESS = {
     TEST: (),
     RESUME: ('input_zoom',),
@@ -95,7 +95,7 @@ def admit(
         path: of the file.
         terms: of the model, see `terms_of`.
         purpose: `TEST` (also detection, export, probing, a teacher), `RESUME` or `START` (another
-            training goes on from the weights).
+            training continues from the weights).
         accept: names of `TERMS` that may differ.
         subject: what the checkpoint is, for the error.
 

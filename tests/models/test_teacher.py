@@ -135,7 +135,7 @@ def test_a_config_of_no_classifier_is_refused_also_by_a_student(tmp_path, text, 
     (tmp_path / 'teacher.py').write_text(text)
     with pytest.raises(
         ConfigError,
-        match=rf"the teacher's model must be a classifier of ours, {got} in .*teacher\.py",
+        match=rf"the teacher's model must be an mmlandslide classifier, {got} in .*teacher\.py",
     ):
         student(named).init_weights()
 

@@ -1,4 +1,4 @@
-"""Landslide4Sense, 14 bands, 128 px tiles seen at 256 px; splits train, validation, test.
+"""Landslide4Sense, 14 bands, 128 px tiles resized to 256 px; splits train, validation, test.
 
 Negatives in.
 """

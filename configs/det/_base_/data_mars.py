@@ -1,4 +1,4 @@
-"""Multimodal Martian landslides, 7 bands, 128 px tiles with masks seen at 256 px.
+"""Multimodal Martian landslides, 7 bands, 128 px tiles with masks resized to 256 px.
 
 Trained on `train`, measured on `validation`.
 """

@@ -1,5 +1,5 @@
-"""Landslide4Sense, one label a tile (any landslide pixel?), 14 bands, 128 px seen at 256 px as the
-detector sees them.
+"""Landslide4Sense, one label a tile (any landslide pixel?), 14 bands, 128 px resized to 256 px as
+the detector sees them.
 
 Trained on `train`, measured on `validation`, tested on `test`. No zoom: a window of a tile need not
 hold its landslide.

@@ -1,4 +1,4 @@
-"""MAE of ViT-B/16, 14 bands, 75 % masked (arXiv 2111.06377), on 128 px tiles seen at 256 px.
+"""MAE of ViT-B/16, 14 bands, 75 % masked (arXiv 2111.06377), on 128 px tiles resized to 256 px.
 
 A stride of 8 gives 256 tokens, about the 196 of the paper; 16 px of a 128 px tile would give 64 and
 hide most landslides (median 11 px) in one token. The 16 px patches, and not patches of 8 px, keep

@@ -47,7 +47,7 @@ class Pairing:
     """What lies in the folders of one split.
 
     Attributes:
-        refs: one a tile image, in the order of their numbers.
+        refs: one per tile image, in the order of their numbers.
         orphan_masks: tile id -> mask without image.
         ignored: files in the folders that are no tile by their name.
     """

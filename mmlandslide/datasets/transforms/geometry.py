@@ -85,7 +85,7 @@ class RandomFlipRotate(BaseTransform):
             height = image.shape[1]
             image, y1, y2 = image[:, ::-1], height - y2, height - y1
         for _ in range(int(rng.integers(4)) if self.rotate else 0):
-            # A quarter turn against the clock takes the point (x, y) to (y, width - x).
+            # A counter-clockwise quarter turn takes the point (x, y) to (y, width - x).
             width = image.shape[2]
             image, (x1, y1, x2, y2) = np.rot90(image, axes=(1, 2)), (y1, width - x2, y2, width - x1)
         replace_image(results, np.ascontiguousarray(image))

@@ -50,7 +50,7 @@ class TileVisualizer(Visualizer):
             draw_gt: draw the truth.
             draw_pred: draw the predictions.
             show: open a window.
-            wait_time: seconds until the window goes on by itself; 0 waits for a key.
+            wait_time: seconds until the window closes by itself; 0 waits for a key.
             out_file: picture to write.
             pred_score_thr: predictions below it are not drawn.
             step: of the training, for the back ends.

@@ -90,7 +90,7 @@ def init_linear(model: nn.Module) -> None:
 
     So MAE does (He et al. 2021, appendix A.1). Swin's authors draw them with a standard deviation
     of .02; the residual stream is then so small that the first steps, which learn the bands' means,
-    drown what the tokens say, and the autoencoder goes on predicting the mean.
+    drown what the tokens say, and the autoencoder keeps predicting the mean.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):

@@ -121,7 +121,7 @@ class MAE(MaskedAutoencoder):
             remedy = "Take a VisionTransformer with out_type='featmap'"
             raise ConfigError.mismatch(
                 'backbone',
-                'be a VisionTransformer of ours without a norm after pooling',
+                'be an mmlandslide VisionTransformer without a norm after pooling',
                 got,
                 'model.backbone',
                 remedy,
@@ -145,7 +145,7 @@ class MAE(MaskedAutoencoder):
 
         Args:
             inputs: (B, C, H, W), for its size.
-            keys: (B,) int64, one a tile.
+            keys: (B,) int64, one per tile.
 
         Returns:
             (B, h * w) bool, True = masked, where the keys are, and the map's (h, w).

@@ -21,7 +21,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
     """Reconstruct a tile's masked patches to pre-train a backbone (He et al. 2021, 2111.06377).
 
     Args:
-        backbone: config of a backbone of ours; its `bands` are reconstructed.
+        backbone: config of an mmlandslide backbone; its `bands` are reconstructed.
         data_preprocessor: a `TilePreprocessor` config with the same bands.
         masked_ratio: share of a tile that is masked, in (0, 1).
         norm_target: whether each patch's target is brought to mean 0 and variance 1 over its pixels
@@ -63,7 +63,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
 
         Args:
             inputs: (B, C, H, W), normalised by band.
-            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is
+            keys: (B,) int64, one per tile, on the CPU: there the masks are drawn, so that a GPU is
                 never waited for.
 
         Returns:
@@ -74,7 +74,7 @@ class MaskedAutoencoder(BaseSelfSupervisor):
         """Choose the masked units of each tile by its key.
 
         Args:
-            keys: (B,) int64, one a tile.
+            keys: (B,) int64, one per tile.
             num_units: in a tile.
 
         Returns:

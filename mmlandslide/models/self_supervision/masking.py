@@ -41,7 +41,7 @@ def masked_units(keys: torch.Tensor, num_units: int, masked_ratio: float) -> tor
     """Choose the masked units of each tile.
 
     Args:
-        keys: (B,) int64, one a tile.
+        keys: (B,) int64, one per tile.
         num_units: units in a tile.
         masked_ratio: share of units to mask, in (0, 1).
 

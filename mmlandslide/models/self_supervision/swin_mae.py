@@ -205,7 +205,7 @@ class SwinMAE(MaskedAutoencoder):
 
         Args:
             inputs: (B, C, H, W), for its size.
-            keys: (B,) int64, one a tile.
+            keys: (B,) int64, one per tile.
 
         Returns:
             (B, h * w) bool, True = masked, where the keys are, and the units' (h, w).
@@ -240,7 +240,7 @@ class SwinMAE(MaskedAutoencoder):
 
         Args:
             inputs: (B, C, H, W), normalised by band.
-            keys: (B,) int64, one a tile, on the CPU: there the masks are drawn, so that a GPU is
+            keys: (B,) int64, one per tile, on the CPU: there the masks are drawn, so that a GPU is
                 never waited for.
 
         Returns:
@@ -268,7 +268,7 @@ class SwinMAE(MaskedAutoencoder):
 def _require_swin(backbone: Any) -> SwinTransformer:
     """Return a backbone that this can train; the norm of any other tap would never learn."""
     expected, last = (
-        'be a SwinTransformer of ours that taps its last stage alone',
+        'be an mmlandslide SwinTransformer that taps its last stage alone',
         len(getattr(backbone, 'stages', ())) - 1,
     )
     if not isinstance(backbone, SwinTransformer) or tuple(backbone.out_indices) != (last,):

@@ -57,7 +57,7 @@ def publish(plan: Plan, results: Mapping[str, Any], folder: Path) -> Zoo:
 
     Raises:
         CheckpointError: a checkpoint cannot be read safely, or holds values that are not finite.
-        CheckpointMismatchError: a checkpoint holds no backbone of ours.
+        CheckpointMismatchError: a checkpoint holds no mmlandslide backbone.
     """
     for names in ('*.safetensors', '*.yml'):
         remove_leftovers(folder, names)

@@ -266,6 +266,7 @@ def test_vit_b_and_vit_l_have_their_published_sizes(arch, dims, depth):
 )
 def test_a_backbone_that_it_cannot_train_is_refused(backbone, got):
     with pytest.raises(
-        ConfigError, match=f'be a VisionTransformer of ours without a norm after pooling, got {got}'
+        ConfigError,
+        match=f'be an mmlandslide VisionTransformer without a norm after pooling, got {got}',
     ):
         MAE({**backbone, 'bands': 'all'}, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'all'})

@@ -353,7 +353,8 @@ def test_a_compiled_step_has_the_gradients_of_a_plain_one():
 )
 def test_a_backbone_that_it_cannot_train_is_refused(backbone, got):
     with pytest.raises(
-        ConfigError, match=f'be a SwinTransformer of ours that taps its last stage alone, got {got}'
+        ConfigError,
+        match=f'be an mmlandslide SwinTransformer that taps its last stage alone, got {got}',
     ):
         SwinMAE(
             {**backbone, 'bands': 'rgb'}, {'type': 'mmlandslide.TilePreprocessor', 'bands': 'rgb'}
