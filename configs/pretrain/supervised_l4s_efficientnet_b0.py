@@ -1,5 +1,6 @@
 """EfficientNet-B0, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 100
-epochs, from scratch: not yet measured."""
+epochs, from scratch: not yet measured.
+"""
 
 _base_ = './supervised_l4s_r18.py'
 model = dict(

@@ -1,5 +1,6 @@
 """EfficientNet-B0, binary tile classification (landslide / none) on RGB Landslide4Sense, 100
-epochs, from scratch: not yet measured."""
+epochs, from scratch: not yet measured.
+"""
 
 _base_ = './supervised_l4s_r18_b432.py'
 model = dict(

@@ -1,5 +1,6 @@
 """ResNet-18, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 100
-epochs, from scratch: not yet measured."""
+epochs, from scratch: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_supervised_convnet.py',

@@ -1,5 +1,6 @@
 """Swin-T, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 200 epochs,
-from scratch: not yet measured."""
+from scratch: not yet measured.
+"""
 
 _base_ = [
     './_base_/model_supervised_swin.py',

@@ -1,5 +1,6 @@
 """ViT-Large, binary tile classification (landslide / none) on Landslide4Sense, 14 bands, 200
-epochs, from scratch: not yet measured."""
+epochs, from scratch: not yet measured.
+"""
 
 _base_ = './supervised_l4s_vit_t.py'
 model = dict(backbone=dict(arch='large', drop_path_rate=0.3), head=dict(in_channels=1024))
