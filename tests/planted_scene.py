@@ -59,6 +59,14 @@ def predictor():
     return ComponentPredictor(BANDS, 'B4', 1.5)
 
 
+def calibrated_job(of_scene=None):
+    """Return a job whose scores are probabilities."""
+    fitted = {'method': 'isotonic', 'iou_thr': 0.5, 'tile_ids': ['image_1', 'image_2']}
+    by = predictor()
+    by.calibration = fitted
+    return InferenceJob(of_scene or scene(), by, SETTINGS, {'name': 'calibrated'})
+
+
 def job(of_scene=None, settings=SETTINGS):
     return InferenceJob(of_scene or scene(), predictor(), settings, {'name': 'components'})
 

@@ -63,7 +63,7 @@ _SETTINGS = {
     type=_FRACTION,
     default=0.3,
     show_default=True,
-    help='Drop detections with a lower score.',
+    help='Drop detections with a lower score; a probability where the detector is calibrated.',
 )
 @click.option(
     '--window',

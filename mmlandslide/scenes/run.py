@@ -18,7 +18,7 @@ from mmlandslide.scenes.inference.ranks import WorkerRank
 from mmlandslide.scenes.inference.tiled_inference import finished
 from mmlandslide.scenes.inference.tiled_inference import predict as predict_tiled
 from mmlandslide.scenes.outputs import commit, run_record, writer
-from mmlandslide.scenes.outputs.vector import to_geodataframe
+from mmlandslide.scenes.outputs.vector import PROBABILITY, SCORE, to_geodataframe
 
 Advance = Callable[[int], None]
 
@@ -35,7 +35,7 @@ def predict(job: InferenceJob, advance: Advance = lambda windows: None) -> gpd.G
     """
     found = predict_tiled(job, BlocksInMemory(), advance=advance)
     assert found is not None, 'a process that is alone is the one that returns'
-    return to_geodataframe(found, job.scene)
+    return _layer(found, job)
 
 
 def write(
@@ -93,7 +93,7 @@ def write(
             **_facts(job, blocks, found),
         }
         writer.require_free(out, writers, free, job.scene.inputs)  # hours have passed
-        result = writer.Result(to_geodataframe(found, job.scene), job.scene, record)
+        result = writer.Result(_layer(found, job), job.scene, record)
         paths = writer.write(result, out, writers, blocks.while_committing())
         blocks.remove()
     return paths
@@ -107,6 +107,10 @@ def has_written(job: InferenceJob, out: Path, report: bool = False) -> bool:
     return writer.complete(out, writer.writers_for(job.scene, report)) and (
         recorded == job.result_key
     )
+
+
+def _layer(found: Detections, job: InferenceJob) -> gpd.GeoDataFrame:
+    return to_geodataframe(found, job.scene, PROBABILITY if job.calibration else SCORE)
 
 
 def _begin(job: InferenceJob, out: Path, blocks: BlockFolder) -> float | None:
@@ -129,6 +133,7 @@ def _facts(job: InferenceJob, blocks: Blocks, found: Detections) -> dict[str, An
         / (job.scene.height * job.scene.width),
         'settings': asdict(job.settings),
         'model': job.model,
+        'probability': run_record.probability_meaning(job.calibration),
         'scene': run_record.scene_facts(job.scene),
         'versions': run_record.versions(),
     }

@@ -26,7 +26,8 @@ class Settings:
         overlap_px: of neighbouring windows; objects up to this size are whole in the window that
             owns them.
         origin_rc: see `Grid`.
-        score_thr: detections with a lower score are dropped.
+        score_thr: detections with a lower score, or probability where the predictor is
+            calibrated, are dropped.
         tta: test-time augmentation, one of `predictor.VIEWS`.
         method: merging of overlapping boxes, one of `merge.METHODS`.
         iou_thr: IoU above which two boxes show one object.
@@ -96,6 +97,12 @@ class InferenceJob:
     settings: Settings
     model: Mapping[str, Any]
     device: str = 'cpu'
+
+    @property
+    def calibration(self) -> Mapping[str, Any] | None:
+        """What made the predictor's scores probabilities; `None` where they are its own."""
+        found: Mapping[str, Any] | None = getattr(self.predictor, 'calibration', None)
+        return found
 
     @cached_property
     def grid(self) -> Grid:

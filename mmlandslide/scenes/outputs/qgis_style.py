@@ -8,19 +8,22 @@ from mmlandslide.scenes.outputs import score_colors
 _WIDTH_MM = 0.5
 
 
-def qml() -> str:
+def qml(score_name: str) -> str:
     """Return a style of QGIS 3.
 
-    A graduated renderer over `score`, outlines without filling, the best on top. QGIS applies
+    A graduated renderer over the scores, outlines without filling, the best on top. QGIS applies
     `NAME.qml` when it opens `NAME.gpkg` or `NAME.geojson` beside it. (A `layer_styles`
     table within the GeoPackage would be found too, but to every other reader it is a second layer.)
+
+    Args:
+        score_name: that column, see `vector.score_name`.
     """
     root = ElementTree.Element('qgis', version='3.28.0', styleCategories='Symbology')
     renderer = ElementTree.SubElement(
         root,
         'renderer-v2',
         type='graduatedSymbol',
-        attr='score',
+        attr=score_name,
         graduatedMethod='GraduatedColor',
         symbollevels='0',
         forceraster='0',
@@ -43,7 +46,7 @@ def qml() -> str:
     order = ElementTree.SubElement(
         ElementTree.SubElement(renderer, 'orderby'), 'orderByClause', asc='1', nullsFirst='0'
     )
-    order.text = '"score"'
+    order.text = f'"{score_name}"'
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding='unicode', xml_declaration=True) + '\n'
 

@@ -11,7 +11,7 @@ from mmlandslide.datasets import display
 from mmlandslide.errors import StorageError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.outputs import score_colors
+from mmlandslide.scenes.outputs import score_colors, vector
 from mmlandslide.scenes.outputs.overview import Overview
 
 _SWATCH_PX, _STEP_PX, _WHITE = 10, 84, (255, 255, 255)
@@ -31,12 +31,14 @@ def draw(overview: Overview, layer: gpd.GeoDataFrame, frame: GeoBox) -> NDArray[
         (legend + h, max(w, legend), 3) uint8; the best boxes lie on top.
     """
     picture = overview.picture.copy()
-    boxes, found = boxes_in(picture, layer, frame), score_colors.classes(layer['score'].to_numpy())
-    for index in np.argsort(layer['score'].to_numpy(), kind='stable'):
+    name = vector.score_name(layer)
+    scores = layer[name].to_numpy()
+    boxes, found = boxes_in(picture, layer, frame), score_colors.classes(scores)
+    for index in np.argsort(scores, kind='stable'):
         box = boxes[index]
         display.draw_boxes(picture, box + _AROUND, display.INK_RGB)
         display.draw_boxes(picture, box, score_colors.rgb(score_colors.COLORS[found[index]]))
-    legend = _legend(f'{len(layer)} found, by score', overview.title, picture.shape[1])
+    legend = _legend(f'{len(layer)} found, by {name}', overview.title, picture.shape[1])
     missing = legend.shape[1] - picture.shape[1]
     return np.concatenate([legend, np.pad(picture, ((0, 0), (0, missing), (0, 0)))])
 

@@ -2,6 +2,7 @@
 
 import logging
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
@@ -45,6 +46,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue  # of the other stack
     return found
+
+
+def probability_meaning(calibration: Mapping[str, Any] | None) -> str | None:
+    """Return in words what the probabilities of a layer are; `None` where it has scores.
+
+    Args:
+        calibration: of the detector, see `evaluation.calibration.probabilities`.
+    """
+    if calibration is None:
+        return None
+    tiles = len(calibration.get('tile_ids') or ())
+    where = f'fitted on {tiles} tuning tiles' if tiles else 'tuning tiles not stated'
+    iou = f'{calibration["iou_thr"]:g}' if 'iou_thr' in calibration else 'not stated'
+    return f'that a box hits a landslide (IoU {iou}); {calibration["method"]}, {where}'
 
 
 def scene_facts(scene: Scene) -> dict[str, Any]:

@@ -17,23 +17,26 @@ from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.scene import Scene
 
 LAYER = 'landslides'
+#: Column of the scores: those of a calibrated detector are probabilities.
+SCORE, PROBABILITY = 'score', 'probability'
 #: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is
 #: in its record.
 _WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
 _DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
 
 
-def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
+def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) -> gpd.GeoDataFrame:
     """Return detections in map coordinates of the scene, sorted by descending score.
 
     Args:
         found: in the scene's pixels.
         scene: that they are of.
+        score_name: `SCORE`, or `PROBABILITY` where a calibration made scores probabilities.
 
     Returns:
-        One row each: `score` in [0, 1], `area_m2` of the box on the ellipsoid of WGS 84,
-        `slope_deg` (mean under the box), `elevation_min_m`, `elevation_max_m` (NaN where the
-        detector looks at no such band), `acquired` (UTC, NaT where nobody knows) and the box as
+        One row each: `score` or `probability` in [0, 1], `area_m2` of the box on the ellipsoid of
+        WGS 84, `slope_deg` (mean under the box), `elevation_min_m`, `elevation_max_m` (NaN where
+        the detector looks at no such band), `acquired` (UTC, NaT where nobody knows) and the box as
         polygon. Without a map: pixel coordinates, no CRS, and the area is in px^2.
     """
     slope, elevation = BANDS['slope'].divisor, BANDS['DEM'].divisor
@@ -44,7 +47,7 @@ def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
         else acquired
     )
     columns = {
-        'score': found.scores,
+        score_name: found.scores,
         'area_m2': _areas_m2(found, scene),
         'slope_deg': found.slope * slope,
         'elevation_min_m': found.lowest * elevation,
@@ -53,6 +56,11 @@ def to_geodataframe(found: Detections, scene: Scene) -> gpd.GeoDataFrame:
     }
     crs = None if scene.crs is None else scene.crs.to_wkt()
     return gpd.GeoDataFrame(columns, geometry=_polygons(found.boxes_xyxy, scene), crs=crs)
+
+
+def score_name(layer: gpd.GeoDataFrame) -> str:
+    """Return the column of a layer that holds its scores."""
+    return PROBABILITY if PROBABILITY in layer else SCORE
 
 
 def write(layer: gpd.GeoDataFrame, path: Path) -> None:

@@ -23,7 +23,7 @@ from rasterio.transform import Affine, array_bounds
 
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.outputs import footprint, score_colors
+from mmlandslide.scenes.outputs import footprint, score_colors, vector
 from mmlandslide.scenes.outputs.overview import Overview
 from mmlandslide.scenes.scene import Scene
 
@@ -63,13 +63,15 @@ def page(
     overview: Overview, layer: gpd.GeoDataFrame, scene: Scene, record: Mapping[str, Any]
 ) -> str:
     """Return the report of a run as HTML, see `write`."""
-    on_the_map, classes = in_mercator(scene.frame), score_colors.classes(layer['score'].to_numpy())
+    on_the_map, score_name = in_mercator(scene.frame), vector.score_name(layer)
+    classes = score_colors.classes(layer[score_name].to_numpy())
     rgba = np.dstack([overview.picture, overview.known * np.uint8(255)])
     picture, bounds = (
         _warped(rgba, scene.frame) if on_the_map else (rgba, ((-scene.height, 0), (0, scene.width)))
     )
     data = {
         'on_the_map': on_the_map,
+        'score_name': score_name,
         'area_unit': 'm²' if scene.crs is not None else 'px²',
         'picture': _data_url(picture),
         'bounds': bounds,
@@ -85,6 +87,7 @@ def page(
         title=scene.name,
         facts=facts(layer, scene, record),
         detections=len(layer),
+        score_name=score_name,
         classes=[*zip(score_colors.COLORS, score_colors.LABELS, counts, strict=True)][::-1],
         shown=overview.title,
         record=json.dumps(record, indent=1, default=str),
@@ -104,6 +107,7 @@ def facts(
     unit = 'm²' if scene.crs is not None else 'px²'
     found = {
         'found': f'{len(layer)}',
+        'probability': record.get('probability') or '',
         'area of their boxes': f'{layer["area_m2"].sum():,.0f} {unit}',
         'scene': f'{scene.width} x {scene.height} px'
         + (f' of {scene.gsd_m:.1f} m' if scene.crs is not None else ''),

@@ -49,7 +49,7 @@ def _write_layer(result: Result, path: Path) -> None:
 
 
 def _write_style(result: Result, path: Path) -> None:
-    files.write_atomic(path, qgis_style.qml())
+    files.write_atomic(path, qgis_style.qml(vector.score_name(result.layer)))
 
 
 def _write_quicklook(result: Result, path: Path) -> None:

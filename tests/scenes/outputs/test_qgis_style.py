@@ -3,8 +3,8 @@ from defusedxml import ElementTree
 from mmlandslide.scenes.outputs.qgis_style import qml
 
 
-def renderer():
-    return ElementTree.fromstring(qml()).find('renderer-v2')
+def renderer(column='score'):
+    return ElementTree.fromstring(qml(column)).find('renderer-v2')
 
 
 def test_five_classes_of_the_score_have_a_symbol_each():
@@ -35,3 +35,9 @@ def test_symbols_are_outlines_in_the_colours_of_the_classes():
 def test_the_best_are_drawn_last():
     order = renderer().find('orderby/orderByClause')
     assert (renderer().get('enableorderby'), order.text, order.get('asc')) == ('1', '"score"', '1')
+
+
+def test_probabilities_are_coloured_where_the_layer_has_them():
+    found = renderer('probability')
+    order = found.find('orderby/orderByClause')
+    assert (found.get('attr'), order.text) == ('probability', '"probability"')

@@ -10,7 +10,7 @@ const number = (value, digits) => value.toLocaleString('en', { maximumFractionDi
 
 function facts(properties, center) {
   return [
-    ['score', properties.score.toFixed(3)],
+    [data.score_name, properties[data.score_name].toFixed(3)],
     ['area', `${number(properties.area_m2, 0)} ${data.area_unit}`],
     ...(properties.slope_deg === null ? [] : [['slope', `${number(properties.slope_deg, 1)}°`]]),
     ...(properties.elevation_min_m === null ? []
@@ -39,7 +39,7 @@ all.forEach((layer) => layer.bindPopup(popup));
 
 function show(least) {
   boxes.clearLayers();
-  const kept = all.filter((layer) => layer.feature.properties.score >= least);
+  const kept = all.filter((layer) => layer.feature.properties[data.score_name] >= least);
   kept.forEach((layer) => boxes.addLayer(layer));
   document.getElementById('least').textContent = least.toFixed(2);
   document.getElementById('shown').textContent = kept.length;
@@ -48,7 +48,7 @@ function show(least) {
 document.getElementById('slider').addEventListener('input', (event) => show(Number(event.target.value)));
 document.getElementById('picture').addEventListener('change', (event) => picture.setOpacity(event.target.checked ? 1 : 0));
 for (const layer of all.slice(-data.num_best).reverse()) {
-  const { score, area_m2 } = layer.feature.properties;
+  const { [data.score_name]: score, area_m2 } = layer.feature.properties;
   const button = document.createElement('button');
   button.textContent = `${score.toFixed(2)}, ${number(area_m2, 0)} ${data.area_unit}`;
   button.addEventListener('click', () => {
