@@ -124,6 +124,11 @@ def small(cfg):
     return ['small'] if narrow else []
 
 
+def augmented(cfg):
+    kinds = {step.type for step in cfg.train_dataloader.dataset.pipeline}
+    return ['augmented'] if 'mmlandslide.Mosaic' in kinds else []
+
+
 def teacher_of(cfg):
     """Return the config of a student's teacher."""
     return CONFIGS.parent / cfg.model.teacher.config
@@ -140,7 +145,7 @@ def name_of(path):
         else BANDS_BY_NAME[views(cfg)['train_dataloader'].bands]
     )
     protocol = [cfg.protocol] if cfg.protocol else []
-    return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands, *protocol])
+    return '_'.join([*MODELS_BY_NAME[cfg.model.type](cfg), *bands, *augmented(cfg), *protocol])
 
 
 def pretrained_by(path):
