@@ -121,6 +121,9 @@ VISBACKENDS = _mmengine.Registry(
     scope=SCOPE,
     locations=['mmlandslide.engine.visual.csv_backend'],
 )
+LOOPS = _mmengine.Registry(
+    'loop', parent=_mmengine.LOOPS, scope=SCOPE, locations=['mmlandslide.engine.loops']
+)
 RUNNERS = _mmengine.Registry(
     'runner', parent=_mmengine.RUNNERS, scope=SCOPE, locations=['mmlandslide.engine.runner']
 )

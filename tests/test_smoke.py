@@ -107,6 +107,22 @@ def test_the_demo_detector_is_tested_from_its_checkpoint(place):
     assert 0 <= kept['AP50'] <= 1
 
 
+def test_tta_of_the_host_s_script_sees_every_tile_in_eight_views(place, monkeypatch):
+    cfg = small(CONFIGS / 'det' / 'faster_rcnn_demo.py')
+    cfg.model.backbone.pretrained = None
+    trained(cfg)
+    cfg.update(load_from='work_dirs/faster_rcnn_demo/epoch_1.pth', experiment_name=f'{place}_test')
+    # What MMDetection's tools/test.py makes of a config with --tta.
+    nms = {'type': 'nms', 'iou_threshold': 0.5}
+    cfg.model = {'type': 'DetTTAModel', 'tta_cfg': {'nms': nms}, 'module': cfg.model}
+    cfg.test_dataloader.dataset.pipeline[-1] = {'type': 'TestTimeAug', 'transforms': []}
+    runner = LandslideRunner.from_cfg(cfg)
+    seen, step = [], runner.model.test_step
+    monkeypatch.setattr(runner.model, 'test_step', lambda data: seen.append(data) or step(data))
+    assert 0 <= runner.test()['AP50'] <= 1
+    assert len(seen) == 8
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('path', leaves('pretrain'))
 @pytest.mark.usefixtures('place')

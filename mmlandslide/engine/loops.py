@@ -1,19 +1,23 @@
 """mmengine's training loops, resumed at exactly the batch or validation after a checkpoint.
 
 mmengine's own epoch loop begins the checkpoint's epoch anew and leaves its validation out; its
-iteration loop reads all data since the first iteration again.
+iteration loop reads all data since the first iteration again. And its test loop, with views of each
+tile that are fused.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from mmengine.registry import LOOPS
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
+import torch
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop
+from mmengine.runner.amp import autocast
 from torch.utils.data import BatchSampler, DataLoader
 
 from mmlandslide.engine.sampler import TileSampler
 from mmlandslide.errors import ConfigError
+from mmlandslide.models.test_time_augmentation import predict_views, views_named
+from mmlandslide.registry import LOOPS
 
 
 class ResumableLoop(BaseLoop):
@@ -172,3 +176,54 @@ def batches_after(dataloader: DataLoader[Any], done: int) -> Iterable[Any]:
         batches.sampler.skip_once(done * batches.batch_size)
         return dataloader
     return itertools.islice(dataloader, done, None)
+
+
+@LOOPS.register_module()
+class TTATestLoop(TestLoop):
+    """mmengine's test loop; the model may see each tile in several symmetries, which are fused.
+
+    Args:
+        runner: a `LandslideRunner`.
+        tta: views of each tile: `none`, `flips` (4) or `all` (8), as in `mmlandslide detect --tta`.
+        kwargs: what mmengine's class takes.
+
+    Raises:
+        ConfigError: no such views.
+    """
+
+    def __init__(self, runner: Any, *, tta: str = 'none', **kwargs: Any) -> None:
+        self.views = views_named(tta)
+        super().__init__(runner, **kwargs)
+
+    @torch.no_grad()
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Test one batch."""
+        if len(self.views) == 1:
+            super().run_iter(idx, data_batch)
+            return
+        self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
+        with autocast(enabled=self.fp16):
+            found = predict_views(self.runner.model, data_batch, self.views)
+        self.evaluator.process(data_samples=found, data_batch=data_batch)
+        self.runner.call_hook(
+            'after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=found
+        )
+
+
+def settle_tta(cfg: MutableMapping[str, Any]) -> None:
+    """Have `mim test --tta` test in all views, in the place of MMDetection's own augmentation.
+
+    MMDetection's script wraps the model and appends a flip of its own, which cannot read tiles of
+    many bands.
+
+    Args:
+        cfg: of the script, changed in place.
+    """
+    model = cfg.get('model')
+    if not isinstance(model, Mapping) or model.get('type') != 'DetTTAModel':
+        return
+    data = cfg['test_dataloader']['dataset']
+    if data['pipeline'][-1]['type'] == 'TestTimeAug':
+        data['pipeline'] = [*data['pipeline'][:-1], {'type': 'mmlandslide.PackDetection'}]
+        cfg['model'] = model['module']
+        cfg['test_cfg'] = {'type': 'mmlandslide.TTATestLoop', 'tta': 'all'}

@@ -17,7 +17,7 @@ from mmlandslide.engine import agreement, checkpoints, distributed, process
 from mmlandslide.engine.checkpoints import CheckpointContentHook
 from mmlandslide.engine.divergence import DivergenceHook
 from mmlandslide.engine.loading import admitted, fill_model
-from mmlandslide.engine.loops import ResumableLoop, resumable
+from mmlandslide.engine.loops import ResumableLoop, resumable, settle_tta
 from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import remove_leftovers, replacing
@@ -56,6 +56,7 @@ class LandslideRunner(Runner):
         """
         process.install()
         apply_protocol(cfg)
+        settle_tta(cfg)
         work_dir = Path(cfg['work_dir'])
         with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
             return super().from_cfg(cfg)

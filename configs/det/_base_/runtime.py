@@ -10,5 +10,5 @@ default_hooks = dict(
     visualization=dict(type='mmlandslide.DetectionPanelsHook'),
 )
 val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+test_cfg = dict(type='mmlandslide.TTATestLoop', tta='none')
 allow_overlap = False
