@@ -8,6 +8,9 @@ WORKDIR /mmlandslide
 COPY pyproject.toml constraints.txt hatch_build.py README.md LICENSE ./
 COPY mmcv_ext mmcv_ext
 COPY mmlandslide mmlandslide
+COPY configs configs
+COPY studies studies
+COPY model-index.yml .
 
 FROM source AS light
 RUN pip install --no-cache-dir -c constraints.txt .
@@ -18,8 +21,6 @@ ENTRYPOINT ["mmlandslide"]
 CMD ["--help"]
 
 FROM source AS training
-COPY configs configs
-COPY studies studies
 COPY tools tools
 RUN pip install --no-cache-dir -c constraints.txt -e '.[openmmlab,weights]'
 RUN useradd --create-home trainer && chown trainer /mmlandslide

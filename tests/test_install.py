@@ -47,6 +47,17 @@ def test_the_stand_in_imports_nothing_of_ours():
     )
 
 
+def test_a_mappers_install_asks_for_nothing_that_trains():
+    project = WheelBuilder(str(ROOT)).metadata.core
+    base = {Requirement(line).name for line in project.dependencies}
+    train = {Requirement(line).name for line in project.optional_dependencies['train']}
+    assert not base & train
+    assert {'torch', 'torchvision', 'scipy'} <= train
+    for stack in ('openmmlab', 'onedl'):
+        hosts = {Requirement(line).name for line in project.optional_dependencies[stack]}
+        assert train < hosts
+
+
 @pytest.mark.parametrize('name', ['constraints.txt', 'constraints-onedl.txt'])
 @pytest.mark.parametrize('python', ['3.10', '3.11', '3.12'])
 def test_constraints_pin_torch_and_torchvision_once_for_each_python(name, python):

@@ -13,7 +13,10 @@ from mmlandslide.scenes.inference.export import export
 
 BLOCKED = """
 import sys
-for name in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'fcntl'):
+for name in (
+    *('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'fcntl'),
+    *('faster_coco_eval', 'h5py', 'matplotlib', 'pydantic', 'safetensors', 'sklearn', 'scipy'),
+):
     sys.modules[name] = None
 """
 IMPORTS = """
@@ -96,3 +99,21 @@ def test_an_exported_detector_searches_a_scene(tmp_path):
     assert (record['windows'], record['settings']['overlap_px']) == (4, 8)
     assert record['detections'] > 10
     assert record['model']['onnx'] == str(model)
+
+
+def test_a_verb_of_training_names_the_install_that_has_it(tmp_path):
+    done = run(CLI, 'study', tmp_path / 'study.yaml')
+    assert done.returncode == 1
+    assert 'environment must have the packages for training, got no pydantic' in done.stderr
+    assert '[openmmlab]' in done.stderr
+
+
+def test_an_hdf5_tile_without_h5py_is_one_clear_error(tmp_path):
+    model = export(
+        *tiny_detector.write(tmp_path), tmp_path / 'model.onnx', window_px=32, num_tiles=4
+    )
+    (tmp_path / 'tile.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+    out = ['--out', tmp_path / 'out.gpkg', '--band-order', ','.join(tiny_detector.BANDS)]
+    done = run(CLI, 'detect', tmp_path / 'tile.h5', '--model', model.path, *out)
+    assert done.returncode == 1
+    assert 'must have h5py for HDF5' in done.stderr

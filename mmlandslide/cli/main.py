@@ -5,6 +5,7 @@ One group whose verbs are imported when they run, so that `--help` costs no torc
 
 import errno
 import importlib
+import sys
 from typing import IO, Any
 
 import click
@@ -71,6 +72,10 @@ class VerbGroup(click.Group):
                 return super().invoke(ctx)
         except LandslideError as error:
             raise _OneLine(str(error)) from error
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition('.')[0] == 'mmlandslide':
+                raise
+            raise _OneLine(str(_not_for_training(error.name))) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output has gone; click ends quietly
                 raise
@@ -79,6 +84,16 @@ class VerbGroup(click.Group):
             raise _OneLine(
                 str(LandslideError.mismatch('path', 'be usable', reason, where, remedy))
             ) from error
+
+
+def _not_for_training(module: str) -> LandslideError:
+    """Return the error of a light install that was given a verb of training."""
+    from mmlandslide.hosts import INSTALL
+
+    remedy = f'Run `{INSTALL["openmmlab"]}`; `mmlandslide doctor` says what is installed'
+    return LandslideError.mismatch(
+        'environment', 'have the packages for training', f'no {module}', sys.prefix, remedy
+    )
 
 
 @click.command(cls=VerbGroup)

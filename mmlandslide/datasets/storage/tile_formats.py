@@ -11,16 +11,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import rasterio
 from PIL import Image
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 
-from mmlandslide.datasets.storage import hdf5
 from mmlandslide.datasets.storage.tile_errors import (
     HDF5,
     TileDtypeError,
@@ -31,6 +29,9 @@ from mmlandslide.datasets.storage.tile_errors import (
 )
 from mmlandslide.datasets.storage.tile_statement import Statement
 from mmlandslide.errors import LandslideError, MissingPathError
+
+if TYPE_CHECKING:
+    import h5py
 
 #: Values of a tile, of a chunk and of a block; 4096 x 4096 px in four bands.
 MAX_ELEMENTS = 2**26
@@ -94,6 +95,14 @@ def _require_file(path: Path) -> None:
 
 
 def _read_hdf5(path: Path, key: str) -> np.ndarray:
+    try:
+        import h5py  # a light install has none
+    except ImportError as error:
+        raise UnreadableTileError.mismatch(
+            'environment', 'have h5py for HDF5', repr(str(error)), path, 'Run `pip install h5py`'
+        ) from error
+    from mmlandslide.datasets.storage import hdf5
+
     with _reading(path, 'HDF5'):
         if hdf5.is_virtual(path):
             raise _elsewhere(key, path)
@@ -114,8 +123,10 @@ def _read_hdf5(path: Path, key: str) -> np.ndarray:
         return np.asarray(dataset[()])
 
 
-def _own_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+def _own_dataset(file: 'h5py.File', key: str, path: Path) -> 'h5py.Dataset':
     """Return a dataset whose values lie in this very file."""
+    import h5py
+
     if key not in file.keys():  # noqa: SIM118 (`in file` would follow a link)
         raise TileKeyError.mismatch(
             'tile file',

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from mmlandslide import __version__, rng
 from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
-from mmlandslide.datasets.simulation.synthetic import simulate_tile
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.inference.agreement import Agreement, compare
@@ -152,6 +151,8 @@ def probes(
 
 def _ground(predictor: ModelPredictor, window_px: int, seed: int) -> NDArray[np.float32]:
     """Return a simulated tile (bands, window_px, window_px)."""
+    from mmlandslide.datasets.simulation.synthetic import simulate_tile  # needs SciPy and h5py
+
     image = simulate_tile(seed, 'export', max(window_px, 16))[0].transpose(2, 0, 1)
     bands = positions(predictor.bands, LANDSLIDE4SENSE)
     return image[bands, :window_px, :window_px].astype(np.float32)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inference.detections import Detections
@@ -139,16 +137,36 @@ def stitch_cut_objects(found: Detections, grid: Grid) -> Detections:
         grid: that the windows are of.
     """
     first, second = _cut_apart(found, grid)
-    ones = np.ones(len(first), bool)
-    _, group = connected_components(
-        coo_array((ones, (first, second)), shape=(len(found), len(found))), directed=False
-    )
+    group = _connected(first, second, len(found))
     kept = np.full(group.max(initial=-1) + 1, len(found))
     np.minimum.at(kept, group, np.arange(len(found)))  # the best of each
     whole = _best_of_groups(found, kept, group, found.pixels)
     for side, gather in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         gather.at(whole.boxes_xyxy[:, side], group, found.boxes_xyxy[:, side])
     return whole
+
+
+def _connected(
+    first: NDArray[np.int64], second: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Return the connected component of each of `count` nodes, numbered by their first nodes.
+
+    A light install has no SciPy: each pass gives both ends of an edge the lower of their labels.
+
+    Args:
+        first: one end of each edge.
+        second: the other.
+        count: number of nodes.
+    """
+    label = np.arange(count)
+    while True:
+        low, lower = np.minimum(label[first], label[second]), label.copy()
+        np.minimum.at(lower, first, low)
+        np.minimum.at(lower, second, low)
+        lower = lower[lower]
+        if np.array_equal(lower, label):
+            return np.unique(label, return_inverse=True)[1].astype(np.int64)
+        label = lower
 
 
 def nms_suppressors(boxes_xyxy: NDArray[np.float64], iou_thr: float) -> NDArray[np.int64]:
