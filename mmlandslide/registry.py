@@ -68,6 +68,7 @@ MODELS = _mmengine.Registry(
         'mmlandslide.models.backbones.satmae',
         'mmlandslide.models.backbones.vision_transformer',
         'mmlandslide.models.simple_fpn',
+        'mmlandslide.models.rpn_head',
         'mmlandslide.models.self_supervision.swin_mae',
         'mmlandslide.models.classifier',
         'mmlandslide.models.distillation',

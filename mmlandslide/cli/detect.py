@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmlandslide.allocator import keep_freed_memory
 from mmlandslide.cli import scene_options
 from mmlandslide.errors import LandslideError, SceneError
 
@@ -138,6 +139,7 @@ def command(
     from mmlandslide.scenes.detector import LandslideDetector
     from mmlandslide.scenes.inference.ranks import init_process_group
 
+    keep_freed_memory()
     with init_process_group() as worker, _one_voice(worker):
         chosen, weights = _model(config_path, checkpoint, model)
         detector = LandslideDetector(chosen, weights, _device(device, worker, weights), amp)

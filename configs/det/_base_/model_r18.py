@@ -26,6 +26,7 @@ model = dict(
     ),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
     rpn_head=dict(
+        type='mmlandslide.RPNHead',
         in_channels=128,
         feat_channels=128,
         anchor_generator=dict(

