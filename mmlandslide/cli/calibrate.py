@@ -10,7 +10,7 @@ from mmlandslide import files
 from mmlandslide.errors import DatasetError
 
 if TYPE_CHECKING:
-    from mmlandslide.evaluation.results import Rules, TileResult
+    from mmlandslide.evaluation.results import TileResult
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -74,6 +74,7 @@ def command(
     """
     from mmlandslide.evaluation.bootstrap import grouping_of
     from mmlandslide.evaluation.calibration.fitting import fit_calibration, require_unseen
+    from mmlandslide.evaluation.results import rules_beside
     from mmlandslide.weights.checkpoint_file import read_checkpoint
     from mmlandslide.weights.lineage import add_to_record, stated, tiles_seen
     from mmlandslide.weights.references import resolve
@@ -109,17 +110,6 @@ def read_predictions(path: Path) -> list['TileResult']:
         raise DatasetError.mismatch(
             'predictions', 'be those of LandslideMetric', repr(error), path, remedy
         ) from error
-
-
-def rules_beside(predictions_path: Path) -> 'Rules':
-    """Return the rules in `evaluation.json` beside the predictions, the usual ones without it."""
-    from mmlandslide.evaluation.results import Rules
-
-    path = predictions_path.with_name('evaluation.json')
-    if not path.is_file():
-        return Rules()
-    stated = json.loads(path.read_text())['rules']
-    return Rules(native_scale=stated['native_scale'], gsd_m=stated['gsd_m'])
 
 
 def show(found: dict[str, Any]) -> None:

@@ -96,7 +96,19 @@ def compared(
     true = np.concatenate([none, *(tile.true_boxes_xyxy for tile in tiles)])
     kept = [tile.boxes_xyxy[tile.scores >= score_thr] for tile in tiles]
     found = {'truth': true, 'prediction': np.concatenate([none, *kept])}
-    areas = {name: areas_m2(boxes, rules) for name, boxes in found.items()}
-    together = np.concatenate(list(areas.values()))
+    return compared_areas(*(areas_m2(boxes, rules) for boxes in found.values()))
+
+
+def compared_areas(
+    true: NDArray[np.floating], predicted: NDArray[np.floating]
+) -> dict[str, FrequencyArea]:
+    """Return the curves of `truth` and `prediction` in the same bins.
+
+    Args:
+        true: (N,) m^2.
+        predicted: (M,) m^2.
+    """
+    areas = {'truth': true, 'prediction': predicted}
+    together = np.concatenate([true, predicted])
     edges = bin_edges(together[together > 0])
     return {name: frequency_area(values, edges) for name, values in areas.items()}

@@ -1,9 +1,11 @@
 """Detections and truth of one tile, and the rules by which they are scored."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,18 @@ class Rules:
         starts = [0.0, *(float(edge) ** 2 for edge in edges)]
         ends = [*(float(np.nextafter(start, 0)) for start in starts[1:]), float('inf')]
         return dict(zip(names, zip(starts, ends, strict=True), strict=True))
+
+
+def rules_beside(predictions_path: Path) -> Rules:
+    """Return the rules by which a test has scored: the size of a pixel on the ground.
+
+    Args:
+        predictions_path: `predictions.json` of the test, with `evaluation.json` beside it; without
+            that, or where it states no rules (written before 2026-11-28), the usual ones.
+    """
+    path = predictions_path.with_name('evaluation.json')
+    stated = json.loads(path.read_text('utf-8')).get('rules', {}) if path.is_file() else {}
+    return Rules(**{name: stated[name] for name in ('native_scale', 'gsd_m') if name in stated})
 
 
 def check_set(tiles: Sequence[TileResult], num_classes: int, rules: Rules | None = None) -> None:

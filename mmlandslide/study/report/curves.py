@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmlandslide.evaluation.average_precision import RECALL_POINTS
 from mmlandslide.evaluation.matching import ScoreCurve, best_index, hits, score_curve
-from mmlandslide.evaluation.results import TileResult, tile_result
+from mmlandslide.evaluation.results import Rules, TileResult, rules_beside, tile_result
 from mmlandslide.evaluation.tile_metric import auroc
 
 
@@ -53,15 +53,23 @@ class RunOutcome:
     Attributes:
         seed: of the detector.
         tiles: predictions and truth of each.
+        rules: by which they were scored.
     """
 
     seed: int
     tiles: tuple[TileResult, ...]
+    rules: Rules = field(default_factory=Rules)
 
     @cached_property
     def curve(self) -> ScoreCurve:
         """Precision, recall and F1 at IoU .5 over the score threshold."""
         return score_curve(self.tiles)
+
+    @cached_property
+    def scores_and_hits(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Scores (N,) of all predictions, and whether each hits a true box at IoU .5."""
+        scores = np.concatenate([np.zeros(0), *(tile.scores for tile in self.tiles)])
+        return scores, np.concatenate([np.zeros(0, np.bool_), *map(hits, self.tiles)])
 
     @property
     def score_thr(self) -> float | None:
@@ -83,9 +91,8 @@ def read_outcome(seed: int, predictions_path: Path) -> RunOutcome:
         seed: of the detector.
         predictions_path: of the file.
     """
-    return RunOutcome(
-        seed, tuple(map(tile_result, json.loads(predictions_path.read_text(encoding='utf-8'))))
-    )
+    tiles = map(tile_result, json.loads(predictions_path.read_text(encoding='utf-8')))
+    return RunOutcome(seed, tuple(tiles), rules_beside(predictions_path))
 
 
 def outcome(tile: TileResult, score_thr: float) -> TileOutcome:

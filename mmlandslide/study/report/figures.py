@@ -47,6 +47,7 @@ class Line:
         thin: more of (N,), drawn thin beneath it.
         low: (N,), lower ends of intervals.
         high: (N,), upper ends.
+        note: number of the line, for the legend.
     """
 
     group: str
@@ -56,11 +57,12 @@ class Line:
     thin: Sequence[NDArray[np.float64]] = ()
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
+    note: str = ''
 
     @property
     def label(self) -> str:
         """The line's name."""
-        return f'{self.group}, {self.kind}'
+        return ', '.join(filter(None, (self.group, self.kind, self.note)))
 
 
 @dataclass(frozen=True)

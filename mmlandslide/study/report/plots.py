@@ -7,6 +7,8 @@ import numpy as np
 from markupsafe import Markup
 
 from mmlandslide.evaluation.average_precision import RECALL_POINTS
+from mmlandslide.evaluation.calibration.reliability import reliability as binned
+from mmlandslide.evaluation.frequency_area import FrequencyArea, areas_m2, compared_areas
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.report.curves import (
     RunOutcome,
@@ -93,6 +95,75 @@ def f1(name: str, runs: Runs) -> Markup:
     ]
     alt = f'F1 at IoU .5 over the score threshold of {len(drawn)} conditions'
     return lines(name, alt, drawn, 'score threshold', 'F1', ylim=(0, 1), xlim=(grid[0], grid[-1]))
+
+
+def reliability(name: str, runs: Runs) -> Markup | None:
+    """Draw the share of boxes that hit against their score, one line per condition.
+
+    `None` where no scores in [0, 1] were predicted.
+
+    Args:
+        name: of the figure.
+        runs: of conditions that differ in backbone and strategy alone.
+    """
+    drawn = []
+    for condition, found in runs.items():
+        scores, hit = (np.concatenate(all_runs) for all_runs in _pooled(found))
+        bins = binned(scores, hit)
+        if bins.counts.any():
+            curve = bins.confidence, bins.precision
+            note = f'D-ECE {bins.d_ece:.3f}'
+            drawn.append(Line(condition.backbone, condition.strategy, *curve, note=note))
+    if not drawn:
+        return None
+    ends = np.array([0.0, 1.0])
+    drawn.append(Line('calibrated', 'score = share', ends, ends))
+    alt = f'Share of boxes that hit over their score of {len(drawn) - 1} conditions'
+    return lines(name, alt, drawn, 'score', 'share that hits', **_UNIT)
+
+
+def frequency_area(name: str, runs: Runs) -> Markup | None:
+    """Draw the frequency density of areas, truth once and predictions of each condition.
+
+    `None` where there are no true boxes.
+
+    Args:
+        name: of the figure.
+        runs: of conditions that differ in backbone and strategy alone, on the same tiles.
+    """
+    drawn: list[Line] = []
+    for condition, found in runs.items():
+        both = _areas(found)
+        if not drawn and both['truth'].num:
+            drawn.append(_density('labels', 'truth', both['truth']))
+        if both['prediction'].num:
+            drawn.append(_density(condition.backbone, condition.strategy, both['prediction']))
+    if not any(line.group == 'labels' for line in drawn):
+        return None
+    alt = f'Frequency density of areas of true boxes and of {len(drawn) - 1} conditions'
+    scales = {'xscale': 'log', 'yscale': 'log'}
+    return lines(name, alt, drawn, 'area of a box, m²', 'density, 1/m²', **scales)
+
+
+def _areas(runs: Sequence[RunOutcome]) -> dict[str, FrequencyArea]:
+    """Return the curves of the boxes of all seeds, each at its own threshold of the best F1."""
+    kept, none = [], np.zeros((0, 4))
+    for run in runs:
+        score_thr = np.inf if run.score_thr is None else run.score_thr
+        kept += [tile.boxes_xyxy[tile.scores >= score_thr] for tile in run.tiles]
+    rules = runs[0].rules
+    true = np.concatenate([none, *(tile.true_boxes_xyxy for tile in runs[0].tiles)])
+    return compared_areas(areas_m2(true, rules), areas_m2(np.concatenate([none, *kept]), rules))
+
+
+def _density(group: str, kind: str, found: FrequencyArea) -> Line:
+    middle = np.sqrt(found.edges_m2[1:] * found.edges_m2[:-1])
+    density = np.where(found.density_per_m2 > 0, found.density_per_m2, np.nan)
+    return Line(group, kind, middle, density, note=f'roll-over {found.rollover_m2:,.0f} m²')
+
+
+def _pooled(runs: Sequence[RunOutcome]) -> Any:
+    return zip(*(run.scores_and_hits for run in runs), strict=True)
 
 
 def _line(condition: Condition, x: Any, values: Sequence[Any]) -> Line:

@@ -149,11 +149,13 @@ def _protocol(
     figures = []
     for index, fraction in enumerate(dict.fromkeys(each.label_fraction for each in own)):
         same = {each: found for each, found in own.items() if each.label_fraction == fraction}
-        pair = (
-            plots.precision_recall(f'pr{place}-{index}', same),
-            plots.f1(f'f1-{place}-{index}', same),
-        )
-        figures.append((fraction, *pair))
+        drawn = {
+            'recall': plots.precision_recall(f'pr{place}-{index}', same),
+            'f1': plots.f1(f'f1-{place}-{index}', same),
+            'reliability': plots.reliability(f'rel{place}-{index}', same),
+            'areas': plots.frequency_area(f'area{place}-{index}', same),
+        }
+        figures.append((fraction, drawn))
     return {
         'place': place,
         'name': name,

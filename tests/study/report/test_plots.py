@@ -1,5 +1,6 @@
 import re
 
+from mmlandslide.evaluation.results import Rules
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report import plots
 from mmlandslide.study.report.curves import RunOutcome
@@ -83,3 +84,33 @@ def test_losses_are_of_what_has_logged_any(place):
     ((what, figure),) = plots.losses(planned)
     assert what == 'detectors of protocol study'
     assert re.findall(r'>([^<]*, 100 %)<', figure) == ['Swin-Tiny, MAE, 100 %']
+
+
+def test_reliability_pools_the_seeds_and_names_its_error(tile):
+    # Scores .9 hit in one of two runs: precision .5, confidence .9, D-ECE .4.
+    found = [RunOutcome(0, (tile('a', [BOX], [0.9], [BOX]),))]
+    found.append(RunOutcome(1, (tile('a', [FAR], [0.9], [BOX]),)))
+    figure = str(plots.reliability('f', {Condition('R18', 'MAE', 'c', 1): found}))
+    assert ('>R18, MAE, D-ECE 0.400<' in figure, '>calibrated, score = share<' in figure) == (
+        True,
+        True,
+    )
+
+
+def test_scores_that_are_no_shares_have_no_reliability(tile):
+    found = [RunOutcome(0, (tile('a', [BOX], [7.0], [BOX]),))]
+    assert plots.reliability('f', {Condition('R18', 'MAE', 'c', 1): found}) is None
+
+
+def test_areas_of_labels_and_predictions_stand_in_one_figure_in_square_metres(tile):
+    # 10 x 10 px of 5 m are 2500 m2: in the bin of 10^3.2 to 10^3.4 m2, its middle 10^3.3 = 1995.
+    rules = Rules(native_scale=0.5)
+    found = [RunOutcome(0, (tile('a', [BOX, FAR], [0.9, 0.1], [BOX]),), rules)]
+    figure = str(plots.frequency_area('f', {Condition('R18', 'MAE', 'c', 1): found}))
+    assert '>labels, truth, roll-over 1,995 m²<' in figure
+    assert '>R18, MAE, roll-over 1,995 m²<' in figure
+
+
+def test_without_labels_there_is_no_figure_of_areas(tile):
+    found = [RunOutcome(0, (tile('a', [BOX], [0.9]),))]
+    assert plots.frequency_area('f', {Condition('R18', 'MAE', 'c', 1): found}) is None

@@ -79,7 +79,7 @@ def test_a_finished_study_has_all_parts_in_order(whole):
         'reconstructions',
         'tiles',
     ]
-    assert [name for name in ids if not re.match(r'(ap|pr|f1|loss)[-\d]', name)] == [
+    assert [name for name in ids if not re.match(r'(ap|pr|f1|rel|area|loss)[-\d]', name)] == [
         *parts,
         'troubles',
         'origin',
@@ -89,8 +89,8 @@ def test_a_finished_study_has_all_parts_in_order(whole):
         value[1:] for name, value in whole.attributes if name == 'href' and value.startswith('#')
     } <= {*ids}
     assert (
-        whole.tags.count('svg') == 3 + 2
-    )  # dots, precision over recall, F1; losses of pre-trainings and of detectors
+        whole.tags.count('svg') == 5 + 2
+    )  # dots, precision over recall, F1, reliability, areas; losses of pre-trainings and of detectors
 
 
 def test_a_page_needs_nothing_but_itself(whole):
