@@ -109,6 +109,7 @@ def test_areas_of_labels_and_predictions_stand_in_one_figure_in_square_metres(ti
     figure = str(plots.frequency_area('f', {Condition('R18', 'MAE', 'c', 1): found}))
     assert '>labels, truth, roll-over 1,995 m²<' in figure
     assert '>R18, MAE, roll-over 1,995 m²<' in figure
+    assert '$' not in figure
 
 
 def test_without_labels_there_is_no_figure_of_areas(tile):
