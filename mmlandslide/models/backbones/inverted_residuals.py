@@ -6,10 +6,14 @@ or not; ours have a stem over their bands and end at the last of `out_indices`: 
 would get no gradient, and so stop a training in several processes.
 """
 
+from itertools import groupby
+from math import ceil
 from typing import Any, cast
 
 from mmpretrain.models import backbones as host
+from mmpretrain.models.utils import make_divisible
 
+from mmlandslide.errors import ConfigError
 from mmlandslide.models.backbones.band_backbone import BandBackbone
 from mmlandslide.registry import MODELS
 
@@ -57,33 +61,67 @@ class EfficientNet(InvertedResiduals, host.EfficientNet):
         self.layers = self.layers[: max(self.out_indices) + 1]
 
 
-@MODELS.register_module()
-class EfficientNetLite(EfficientNet):
-    """EfficientNet-Lite0 over named bands.
+#: Size of EfficientNet-Lite -> factors of its width and depth, and the px of its ImageNet training.
+_LITE = {'lite0': (1.0, 1.0, 224), 'lite1': (1.0, 1.1, 240), 'lite2': (1.1, 1.2, 260)}
 
-    EfficientNet-B0 without squeeze-and-excitation and with ReLU6. As its authors publish it in
-    tensorflow/tpu, `models/official/efficientnet/lite`. Lite1 and larger keep the depth of the
-    first and the last stage, which MMPretrain's `model_scaling` does not, so there are none here.
+
+def lite_layers(arch: str) -> list[list[list[int]]]:
+    """Return the blocks of an EfficientNet-Lite, layer by layer, as MMPretrain's tables hold them.
+
+    Stem and head keep their width, the first and the last stage their depth, which MMPretrain's
+    own scaling does not know; the third number of a block, its ratio of squeeze-and-excitation, is
+    zero.
 
     Args:
-        arch: `lite0`.
+        arch: `lite0`, `lite1` or `lite2`.
+    """
+    width, depth, _ = _LITE[arch]
+    stem, *layers, head = host.EfficientNet.layer_settings['b']
+    stages = [[list(run) for _, run in groupby(layer, lambda block: block[1])] for layer in layers]
+    first, last = stages[0][0], stages[-1][-1]
+    scaled = []
+    for layer in stages:
+        blocks = []
+        for run in layer:
+            count = len(run) if run in (first, last) else ceil(depth * len(run))
+            blocks += [*run, *[run[-1]] * (count - len(run))]
+        scaled.append(
+            [[size, make_divisible(wide * width, 8), 0, *rest] for size, wide, _, *rest in blocks]
+        )
+    return [stem, *scaled, head]
+
+
+@MODELS.register_module()
+class EfficientNetLite(EfficientNet):
+    """EfficientNet-Lite0, -Lite1 or -Lite2 over named bands.
+
+    EfficientNet without squeeze-and-excitation and with ReLU6. As its authors publish it in
+    tensorflow/tpu, `models/official/efficientnet/lite`.
+
+    Args:
+        arch: `lite0`, `lite1` or `lite2`.
         act_cfg: of stem, blocks and head; ReLU6 where `None`.
         kwargs: what `EfficientNet` takes.
+
+    Raises:
+        ConfigError: no such size.
     """
 
-    # MMPretrain's `b` with the third number of each block, the ratio of squeeze-and-excitation,
-    # zero.
-    layer_settings = {  # noqa: RUF012 (the host's own spelling)
-        'l': [
-            [[*block[:2], 0, *block[3:]] for block in layer]
-            for layer in host.EfficientNet.layer_settings['b']
-        ]
-    }
-    arch_settings = {'lite0': (1.0, 1.0, 224)}  # noqa: RUF012
+    # The blocks are scaled already: MMPretrain is to leave width and depth alone.
+    arch_settings = {arch: (1.0, 1.0, px) for arch, (_, _, px) in _LITE.items()}  # noqa: RUF012
 
     def __init__(
         self, *, arch: str = 'lite0', act_cfg: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
+        if arch not in _LITE:
+            raise ConfigError.mismatch(
+                'arch',
+                f'be one of {list(_LITE)}',
+                repr(arch),
+                'EfficientNetLite',
+                'Name one of those',
+            )
+        self.layer_settings = {'l': lite_layers(arch)}
         super().__init__(arch=arch, act_cfg=act_cfg or {'type': 'ReLU6'}, **kwargs)
 
 

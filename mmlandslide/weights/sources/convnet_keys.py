@@ -3,28 +3,28 @@
 No torch here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mmlandslide.weights.sources.keymap import KeyMap, Rule
 
-# MMPretrain joins stages 4 + 5 and 6 + 7 of B0 and Lite0 in one layer each: stage -> our layer, its
-# first block there, its blocks.
-_B0 = {
-    1: (1, 0, 1),
-    2: (2, 0, 2),
-    3: (3, 0, 2),
-    4: (4, 0, 3),
-    5: (4, 3, 3),
-    6: (5, 0, 4),
-    7: (5, 4, 1),
-}
+#: Blocks of stages 1 to 7.
+_B0 = (1, 2, 2, 3, 3, 4, 1)
+_LITE1 = (1, 3, 3, 4, 4, 5, 1)
+#: MMPretrain joins stages 4 + 5 and 6 + 7 in one layer each: stage -> our layer.
+_LAYERS = (1, 2, 3, 4, 4, 5, 5)
 
 
-def _b0_blocks() -> Iterable[tuple[int, int, str]]:
-    """Yield stage (1-7), block and our name prefix of every block of EfficientNet-B0 and -Lite0."""
-    for stage, (layer, first, count) in _B0.items():
+def _blocks(counts: Sequence[int]) -> Iterable[tuple[int, int, str]]:
+    """Yield stage (1-7), block and our name prefix of every block of an EfficientNet.
+
+    Args:
+        counts: blocks of stages 1 to 7.
+    """
+    placed = dict.fromkeys(_LAYERS, 0)
+    for stage, (layer, count) in enumerate(zip(_LAYERS, counts, strict=True), 1):
         for block in range(count):
-            yield stage, block, f'layers.{layer}.{first + block}.'
+            yield stage, block, f'layers.{layer}.{placed[layer] + block}.'
+        placed[layer] += count
 
 
 def _torchvision_efficientnet() -> Iterable[Rule]:
@@ -32,7 +32,7 @@ def _torchvision_efficientnet() -> Iterable[Rule]:
     yield r'features\.0\.1\.', 'layers.0.bn.'
     yield r'features\.8\.0\.', 'layers.6.conv.'
     yield r'features\.8\.1\.', 'layers.6.bn.'
-    for stage, block, ours in _b0_blocks():
+    for stage, block, ours in _blocks(_B0):
         parts = ['expand_conv', 'depthwise_conv', 'se', 'linear_conv'][1 if stage == 1 else 0 :]
         for position, part in enumerate(parts):
             here = rf'features\.{stage}\.{block}\.block\.{position}\.'
@@ -43,14 +43,14 @@ def _torchvision_efficientnet() -> Iterable[Rule]:
                 yield here + r'1\.', f'{ours}{part}.bn.'
 
 
-def _timm_efficientnet() -> Iterable[Rule]:
+def _timm_efficientnet(counts: Sequence[int] = _B0) -> Iterable[Rule]:
     yield r'conv_stem\.', 'layers.0.conv.'
     yield r'bn1\.', 'layers.0.bn.'
     yield r'conv_head\.', 'layers.6.conv.'
     yield r'bn2\.', 'layers.6.bn.'
     expanding = {'expand_conv': 'conv_pw', 'depthwise_conv': 'conv_dw', 'linear_conv': 'conv_pwl'}
     first = {'depthwise_conv': 'conv_dw', 'linear_conv': 'conv_pw'}
-    for stage, block, ours in _b0_blocks():
+    for stage, block, ours in _blocks(counts):
         here = rf'blocks\.{stage - 1}\.{block}\.'
         yield here + r'se\.conv_reduce\.', ours + 'se.conv1.conv.'
         yield here + r'se\.conv_expand\.', ours + 'se.conv2.conv.'
@@ -59,13 +59,13 @@ def _timm_efficientnet() -> Iterable[Rule]:
             yield rf'{here}bn{position}\.', f'{ours}{part}.bn.'
 
 
-def _tensorflow_efficientnet() -> Iterable[Rule]:
+def _tensorflow_efficientnet(counts: Sequence[int] = _B0) -> Iterable[Rule]:
     """Yield the rules of TensorFlow's ported weights (Luke Melas's EfficientNet-PyTorch)."""
     yield r'_conv_stem\.', 'layers.0.conv.'
     yield r'_bn0\.', 'layers.0.bn.'
     yield r'_conv_head\.', 'layers.6.conv.'
     yield r'_bn1\.', 'layers.6.bn.'
-    for position, (_, _, ours) in enumerate(_b0_blocks()):
+    for position, (_, _, ours) in enumerate(_blocks(counts)):
         here = rf'_blocks\.{position}\.'
         yield here + r'_se_reduce\.', ours + 'se.conv1.conv.'
         yield here + r'_se_expand\.', ours + 'se.conv2.conv.'
@@ -168,6 +168,13 @@ CONVNETS: tuple[KeyMap, ...] = (
         _CLASSIFIER,
         _B0_HEAD,
     ),
+    KeyMap(
+        'timm EfficientNet-Lite1 or -Lite2',
+        (r'conv_stem\.weight$', r'blocks\.0\.0\.conv_dw\.', r'blocks\.5\.4\.conv_pwl\.'),
+        tuple(_timm_efficientnet(_LITE1)),
+        _CLASSIFIER,
+        _B0_HEAD,
+    ),
     # Its stage 6 has four blocks, MobileNetV2's three, and MobileNetV2's stage 4 has four blocks
     # where this one has three.
     KeyMap(
@@ -183,6 +190,13 @@ CONVNETS: tuple[KeyMap, ...] = (
         tuple(_timm_mobilenet_v2()),
         _CLASSIFIER,
         _MOBILENET_V2_HEAD,
+    ),
+    KeyMap(
+        'EfficientNet-Lite1 or -Lite2 ported from TensorFlow',
+        (r'_conv_stem\.weight$', r'_blocks\.20\._project_conv\.'),
+        tuple(_tensorflow_efficientnet(_LITE1)),
+        (r'_fc\.',),
+        _B0_HEAD,
     ),
     KeyMap(
         'EfficientNet ported from TensorFlow',

@@ -12,10 +12,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from mmlandslide.bands import LANDSLIDE4SENSE
+from mmlandslide.errors import ConfigError
 from mmlandslide.models.backbones.inverted_residuals import (
     EfficientNet,
     EfficientNetLite,
     MobileNetV2,
+    lite_layers,
 )
 from mmlandslide.models.preprocessors import TilePreprocessor
 from mmlandslide.recipes import imagenet_from_pip
@@ -86,6 +88,22 @@ def test_lite0_is_b0_without_squeeze_and_excitation_and_with_relu6():
     assert not names & {'Swish', 'SiLU', 'SELayer', 'Sigmoid'}
 
 
+def test_the_larger_lites_keep_stem_head_first_and_last_stage():
+    # ceil(1.2 x [2, 2, 3, 3, 4]) = [3, 3, 4, 4, 5] blocks between one of the first and of the last;
+    # widths 1.1 x [16, 24, 40, 80, 112, 192, 320] to multiples of 8.
+    stem, *layers, head = lite_layers('lite2')
+    assert [len(layer) for layer in layers] == [1, 3, 3, 4 + 4, 5 + 1]
+    widths = [block[1] for layer in layers for block in layer]
+    assert sorted(set(widths)) == [16, 24, 48, 88, 120, 208, 352]
+    assert (stem[0][1], head[0][1]) == (32, 1280)
+    assert len(lite_layers('lite1')[-2]) == 6
+
+
+def test_a_lite_that_is_not_here_is_refused():
+    with pytest.raises(ConfigError, match=r"arch must be one of \['lite0', .*\], got 'lite9'"):
+        EfficientNetLite(arch='lite9', bands='rgb')
+
+
 @torch.no_grad()
 def test_installed_mobilenet_v2_gives_the_features_of_its_own_model():
     theirs = evaluated(MobileNetV2_bottle())
@@ -102,14 +120,15 @@ def test_installed_mobilenet_v2_gives_the_features_of_its_own_model():
 
 
 @torch.no_grad()
-def test_installed_lite0_gives_the_features_of_timms_with_the_same_weights():
-    published = read_checkpoint(resolve(imagenet_from_pip('efficientnet_lite0')['checkpoint']))
-    theirs = evaluated(timm.create_model('tf_efficientnet_lite0'))
+@pytest.mark.parametrize('arch', ['lite0', 'lite1', 'lite2'])
+def test_an_installed_lite_gives_the_features_of_timms_with_the_same_weights(arch):
+    published = read_checkpoint(resolve(imagenet_from_pip(f'efficientnet_{arch}')['checkpoint']))
+    theirs = evaluated(timm.create_model(f'tf_efficientnet_{arch}'))
     theirs.load_state_dict(
         dict(zip(theirs.state_dict(), published.values(), strict=True))
     )  # the same order, other names
     x = (photograph('china.jpg') - 127) / 128
-    ours = pretrained(EfficientNetLite, 'efficientnet_lite0', bands='photograph')
+    ours = pretrained(EfficientNetLite, f'efficientnet_{arch}', arch=arch, bands='photograph')
     torch.testing.assert_close(ours(x)[0], theirs.forward_features(x), rtol=1e-4, atol=1e-4)
 
 
