@@ -50,6 +50,13 @@ _SETTINGS = {
     help='Checkpoint of its training: a file, a work dir (its latest one) or a URL.',
 )
 @click.option(
+    '--accept',
+    multiple=True,
+    metavar='TERM',
+    help='Take a checkpoint although it states others than the config: bands, units, statistics, '
+    'input_zoom or classes; repeat.',
+)
+@click.option(
     '--model', type=_FILE, help='Instead of both: a .onnx file of `mmlandslide export`; no PyTorch.'
 )
 @click.option(
@@ -118,6 +125,7 @@ def command(
     config_path: Path | None,
     checkpoint: str | None,
     model: Path | None,
+    accept: tuple[str, ...],
     out: Path,
     device: str,
     amp: bool,
@@ -142,7 +150,7 @@ def command(
     keep_freed_memory()
     with init_process_group() as worker, _one_voice(worker):
         chosen, weights = _model(config_path, checkpoint, model)
-        detector = LandslideDetector(chosen, weights, _device(device, worker, weights), amp)
+        detector = LandslideDetector(chosen, weights, _device(device, worker, weights), amp, accept)
         settings = detector.settings(_settings(options))
         read = scene_options.input_options(options)
         for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):

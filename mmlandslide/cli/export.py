@@ -16,6 +16,13 @@ from mmlandslide.errors import ConfigError
     required=True,
     help='The detection config.',
 )
+@click.option(
+    '--accept',
+    multiple=True,
+    metavar='TERM',
+    help='Take a checkpoint although it states others than the config: bands, units, statistics, '
+    'input_zoom or classes; repeat.',
+)
 @click.option('--format', 'format_', default='onnx', show_default=True, help='Of the file: onnx.')
 @click.option(
     '--out',
@@ -34,6 +41,7 @@ from mmlandslide.errors import ConfigError
 def command(
     checkpoint: str,
     config_path: Path,
+    accept: tuple[str, ...],
     format_: str,
     out: Path | None,
     window_px: int,
@@ -66,7 +74,7 @@ def command(
             out.parent,
             'Name another, or replace it with --overwrite',
         )
-    made = export(config_path, path, out, format_, window_px)
+    made = export(config_path, path, out, format_, window_px, accept=accept)
     bands_hw = ', '.join(map(str, made.input_shape))
     click.echo(f'input   tiles (batch, {bands_hw}) float32, stored units')
     click.echo('output  boxes (count, 4) xyxy in px of their tile, scores (count), tile (count)')

@@ -1,6 +1,6 @@
 """A trained detector for whole scenes: from files or arrays to a layer of the map."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ class LandslideDetector:
             none with a `.onnx`.
         device: such as `cpu` or `cuda:0`; `auto` takes a GPU where there is one.
         amp: automatic mixed precision, in PyTorch only.
+        accept: what the checkpoint may state otherwise than the config, see `gate.TERMS`; in
+            PyTorch only.
 
     Raises:
         MissingPathError: there is no such file.
@@ -49,9 +51,11 @@ class LandslideDetector:
         checkpoint: str | Path | None = None,
         device: str = 'auto',
         amp: bool = False,
+        accept: Sequence[str] = (),
     ) -> None:
         path = Path(model)
         _require_pair(path, checkpoint, amp)
+        _require_own_terms(path, accept)
         self.predictor: OnnxPredictor | ModelPredictor
         if checkpoint is None:
             self.predictor = OnnxPredictor(path, device)
@@ -59,7 +63,7 @@ class LandslideDetector:
             self.model = {'onnx': str(path), 'sha256': self.predictor.sha256}
             self.defaults = _defaults(self.predictor.window_px)
         else:
-            self.predictor, self.model = _in_pytorch(path, checkpoint, device, amp)
+            self.predictor, self.model = _in_pytorch(path, checkpoint, device, amp, accept)
             self.device, self.defaults = str(self.predictor.device), Settings()
 
     @property
@@ -209,8 +213,15 @@ def _require_pair(model: Path, checkpoint: str | Path | None, amp: bool) -> None
         raise ConfigError.mismatch('amp', 'be off for a .onnx', 'on', model, remedy)
 
 
+def _require_own_terms(model: Path, accept: Sequence[str]) -> None:
+    """Refuse to accept terms of an exported detector, which goes without a config."""
+    if accept and model.suffix == '.onnx':
+        remedy = 'Leave --accept away: the file brings its own bands and statistics'
+        raise ConfigError.mismatch('accept', 'be none for a .onnx', [*accept], model, remedy)
+
+
 def _in_pytorch(
-    config: Path, checkpoint: str | Path, device: str, amp: bool
+    config: Path, checkpoint: str | Path, device: str, amp: bool, accept: Sequence[str]
 ) -> tuple[ModelPredictor, dict[str, Any]]:
     """Return a predictor in PyTorch and its identity for the run record."""
     from mmlandslide.devices import device_named  # these load PyTorch: seconds
@@ -218,7 +229,7 @@ def _in_pytorch(
     from mmlandslide.weights.references import resolve
 
     path = resolve(str(checkpoint))
-    predictor = ModelPredictor(config, path, device_named(device), amp)
+    predictor = ModelPredictor(config, path, device_named(device), amp, accept)
     return predictor, {
         'config': str(config),
         'config_text': predictor.config.pretty_text,

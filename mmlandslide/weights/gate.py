@@ -109,7 +109,7 @@ def admit(
         CheckpointMismatchError: the record states other terms than the model's.
         ConfigError: `accept` names something else than terms.
     """
-    accept = _accepted(accept)
+    accept = accepted(accept)
     content = read_checkpoint(path)
     require_finite(trained_tensors(content), path, _weights_of(subject))
     record = stated(content, path)
@@ -124,8 +124,8 @@ def admit(
             f'have {TERMS[name]} {terms[name]}',
             record[name],
             path,
-            f'Use the config and data that it was trained with, or accept it with '
-            f"{OPTION}=['{name}']",
+            f'Use the config and data that it was trained with, or accept it: --accept {name} of '
+            f"detect and export, {OPTION}=['{name}'] of a config",
         )
     return content, record, notes
 
@@ -136,7 +136,12 @@ def _weights_of(subject: str) -> str:
     )
 
 
-def _accepted(accept: Collection[str]) -> Collection[str]:
+def accepted(accept: Collection[str]) -> Collection[str]:
+    """Return the names of terms that a config or an option accepts.
+
+    Raises:
+        ConfigError: one is none of `TERMS`.
+    """
     names = (accept,) if isinstance(accept, str) else tuple(accept)
     unknown = [name for name in names if name not in TERMS]
     if unknown:

@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import tiny_detector
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -68,6 +69,17 @@ def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
         True,
         'none',
     )
+
+
+def test_a_checkpoint_of_other_bands_is_taken_where_that_is_accepted(model, tmp_path):
+    checkpoint = torch.load(model[3], weights_only=True)
+    checkpoint['meta']['mmlandslide']['bands'] = ['B4', 'DEM', 'slope']
+    torch.save(checkpoint, tmp_path / 'other.pth')
+    other = [*model[:3], tmp_path / 'other.pth']
+    command = [scene(tmp_path), *other, *OPTIONS, *ORDER, '--out', tmp_path / 'out.gpkg']
+    refused = detect(*command)
+    assert (refused.exit_code, '--accept bands of detect' in refused.stderr) == (1, True)
+    assert detect(*command, '--accept', 'bands').exit_code == 0
 
 
 def test_output_that_is_there_needs_overwrite(model, tmp_path):

@@ -63,6 +63,11 @@ def test_a_test_of_a_wrong_checkpoint_is_refused_and_passes_by_option(
     assert evaluate(data, tmp_path, own, 'b.pth', accept_checkpoint=[message]) == {'tiles': 2}
 
 
+def test_without_the_comparison_other_bands_are_tested(data_root, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmlandslide.weights.gate._differing', lambda record, terms: ())
+    assert evaluate(dataset(data_root, 'test'), tmp_path, {'bands': ['B3']}) == {'tiles': 2}
+
+
 def few(data_root, count):
     data = {**dataset(data_root), 'indices': count}
     return {**loader(data, batch_size=2), 'collate_fn': {'type': 'default_collate'}}
@@ -98,13 +103,26 @@ def test_without_the_union_a_seen_tile_is_tested(trained, data_root, tmp_path, m
     assert seen_tiles_tested(data_root, tmp_path / 'test', last) == {'tiles': 2}
 
 
-def test_a_learning_rate_changed_on_resume_is_told(trained, data_root, tmp_path):
-    cfg = config(data_root, begun(trained, tmp_path), resume=True)
+def told_on_resume_with_another_rate(trained, data_root, work_dir):
+    """Return the warnings and the rate in force."""
+    cfg = config(data_root, begun(trained, work_dir), resume=True)
     cfg.optim_wrapper.optimizer.lr = 0.1
     told = []
     runner = LandslideRunner.from_cfg(cfg)
     runner.logger.warning = told.append
     runner.train()
+    return told, runner.optim_wrapper.optimizer.param_groups[0]['initial_lr']
+
+
+def test_without_the_comparison_another_learning_rate_is_ignored_in_silence(
+    trained, data_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmlandslide.engine.loading.changed_on_resume', lambda before, now: [])
+    assert told_on_resume_with_another_rate(trained, data_root, tmp_path) == ([], 0.001)
+
+
+def test_a_learning_rate_changed_on_resume_is_told(trained, data_root, tmp_path):
+    told, _ = told_on_resume_with_another_rate(trained, data_root, tmp_path)
     assert told == [
         'optim_wrapper.optimizer.lr = 0.1 has no effect on a resumed training: '
         'the 0.001 of its checkpoint stays'

@@ -10,7 +10,7 @@ import inspect
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ def export(
     format_: str = 'onnx',
     window_px: int = 128,
     num_tiles: int = NUM_TILES,
+    accept: Sequence[str] = (),
 ) -> Exported:
     """Write a detector for programs without PyTorch, such as `OnnxPredictor`.
 
@@ -79,6 +80,7 @@ def export(
         format_: one of `FORMATS`.
         window_px: height and width of the tiles.
         num_tiles: number of tiles on which ONNX and PyTorch are compared.
+        accept: what the checkpoint may state otherwise than the config, see `gate.TERMS`.
 
     Raises:
         ConfigError: an unknown format, a package is missing, or the graph and PyTorch disagree;
@@ -89,7 +91,7 @@ def export(
     require_format(format_)
     import torch
 
-    predictor = ModelPredictor(config_path, checkpoint_path, torch.device('cpu'))
+    predictor = ModelPredictor(config_path, checkpoint_path, torch.device('cpu'), accept=accept)
     tiles = [*probes(predictor, window_px, num_tiles)]
     content = described(
         traced(predictor, tiles[0], config_path),

@@ -31,6 +31,7 @@ class ModelPredictor:
         checkpoint_path: of its training.
         device: such as `cpu` or `cuda:0`.
         amp: compute in half precision where that is safe: float16 on GPUs, bfloat16 on CPUs.
+        accept: what the checkpoint may state otherwise than the config, see `gate.TERMS`.
 
     Attributes:
         config: the config.
@@ -51,7 +52,12 @@ class ModelPredictor:
     """
 
     def __init__(
-        self, config_path: Path, checkpoint_path: Path, device: 'torch.device', amp: bool = False
+        self,
+        config_path: Path,
+        checkpoint_path: Path,
+        device: 'torch.device',
+        amp: bool = False,
+        accept: Sequence[str] = (),
     ) -> None:
         from mmlandslide.configs import read_config  # this loads the hosts and PyTorch: seconds
         from mmlandslide.weights import gate
@@ -66,7 +72,7 @@ class ModelPredictor:
         self.model = _built(self.config, config_path)
         self.bands: tuple[str, ...] = tuple(self.model.backbone.bands)
         terms = gate.terms_of(self.model, self.zoom, _classes(self.config))
-        accept = self.config.get(gate.OPTION, ())
+        accept = [*accept, *gate.accepted(self.config.get(gate.OPTION, ()))]
         checkpoint, self.record, self.notes = gate.admit(checkpoint_path, terms, gate.TEST, accept)
         for note in self.notes:
             logger.warning(note)

@@ -186,3 +186,14 @@ def test_a_batch_that_does_not_fit_says_what_to_lower(predictor, monkeypatch):
         ConfigError, match=r'memory of the GPU, got \(2, 3, 32, 32\) in cpu. Lower --batch'
     ):
         predictor.predict(np.zeros((2, 3, 32, 32), np.float32))
+
+
+def test_a_term_that_differs_is_accepted_by_name(files, tmp_path, caplog):
+    checkpoint = torch.load(files[1], weights_only=True)
+    checkpoint['meta']['mmlandslide']['bands'] = ['B4', 'DEM', 'slope']
+    torch.save(checkpoint, tmp_path / 'other.pth')
+    predictor = ModelPredictor(
+        files[0], tmp_path / 'other.pth', torch.device('cpu'), accept=('bands',)
+    )
+    assert predictor.bands == ('B4', 'slope', 'DEM')
+    assert 'states other bands' in predictor.notes[-1]
