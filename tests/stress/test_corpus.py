@@ -95,4 +95,6 @@ def test_a_message_that_floods_or_commands_a_terminal_is_a_defect(
 
 def test_a_promise_that_is_not_kept_is_a_defect_that_says_which(tmp_path, monkeypatch):
     outcome = planted(monkeypatch, lambda path: promise(False, 'finite values'))(tmp_path)
-    assert outcome == Outcome('defect', "BrokenPromiseError in readers.py:promise: 'finite values'")
+    assert outcome == Outcome(
+        'defect', "BrokenPromiseError in promises.py:promise: 'finite values'"
+    )

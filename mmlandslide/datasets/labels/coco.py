@@ -28,13 +28,13 @@ def read_file(ann_file: Path, images: Path, root: Path) -> LabelSet:
         DatasetError: no image.
     """
     content, found = _content(ann_file), LabelSet(root)
-    names = {row.get('id'): str(row.get('name')) for row in _rows(content, 'categories')}
+    names = {_id(row, 'id'): str(row.get('name')) for row in _rows(content, 'categories')}
     by_image: dict[Any, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
     for number, row in enumerate(_rows(content, 'annotations'), 1):
-        by_image[row.get('image_id')].append((number, row))
+        by_image[_id(row, 'image_id')].append((number, row))
     known, listed = set(), set()
     for row in _rows(content, 'images'):
-        key, name = row.get('id'), str(row.get('file_name'))
+        key, name = _id(row, 'id'), str(row.get('file_name'))
         if key in known or name in listed:
             expected = 'have an id and a file_name of its own'
             found.note('broken-label', ann_file, f'image {name!r}', expected, f'id {key} again')
@@ -86,6 +86,19 @@ def _rows(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [row if isinstance(row, Mapping) else {} for row in content[name]]
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _id(row: Mapping[str, Any], name: str) -> Any:
+    """Return an id, or the text of what can be none."""
+    value = row.get(name)
+    return repr(value) if isinstance(value, list | dict) else value
+
+
 def _add_image(
     found: LabelSet,
     ann_file: Path,
@@ -96,7 +109,7 @@ def _add_image(
 ) -> None:
     """Add one image with its boxes, or note what is wrong."""
     name = str(row.get('file_name'))
-    if '..' in Path(name).parts or Path(name).is_absolute() or not path.is_file():
+    if '..' in Path(name).parts or Path(name).is_absolute() or not _is_file(path):
         got = f'file_name {name!r}'
         found.note('label-without-image', ann_file, 'image', f'lie in {path.parent}', got)
         return
@@ -118,7 +131,7 @@ def _add_image(
 
 def _add_box(boxes: Boxes, row: Mapping[str, Any], subject: str, names: Mapping[Any, str]) -> None:
     """Add the box of one annotation, from `bbox` or from around its polygons."""
-    category = row.get('category_id')
+    category = _id(row, 'category_id')
     if category not in names or row.get('iscrowd'):
         expected = f'be one object of the categories {dict(list(names.items())[:9])}'
         got = f'category_id {category!r}, iscrowd {row.get("iscrowd")!r}'
@@ -126,7 +139,7 @@ def _add_box(boxes: Boxes, row: Mapping[str, Any], subject: str, names: Mapping[
         return
     try:
         boxes.add(_corners(row), names[category], subject)
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         expected = 'have a bbox [x, y, width, height] or polygons'
         boxes.problems.append(Problem('broken-label', subject, expected, repr(error)))
 

@@ -121,7 +121,7 @@ def _named(folder: Path, image_set: str) -> list[str]:
             folder / IMAGE_SETS,
             'Name one of those',
         )
-    lines = files[0].read_text(encoding='utf-8-sig').splitlines()
+    lines = label_text(files[0]).decode('utf-8-sig', 'replace').splitlines()
     return [line.split()[0] for line in lines if line.split()]
 
 

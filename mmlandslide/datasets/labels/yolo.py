@@ -11,7 +11,7 @@ import yaml
 
 from mmlandslide.datasets.labels.label_set import Boxes, LabelSet, files_of, images_of, label_text
 from mmlandslide.datasets.storage.faults import Problem
-from mmlandslide.errors import DatasetError, TileError
+from mmlandslide.errors import DatasetError, LandslideError, TileError
 
 _LISTS = ('classes.txt', 'obj.names', 'labels.txt')
 
@@ -85,11 +85,14 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
         for path in sorted(place.glob('*.y*ml')):
             try:
                 content = yaml.safe_load(label_text(path))
-            except (yaml.YAMLError, ValueError) as error:
+            except (yaml.YAMLError, ValueError, RecursionError) as error:
                 raise _no_names(path, repr(error)) from error
             names = content.get('names') if isinstance(content, dict) else None
+            if isinstance(names, dict) and all(isinstance(number, int) for number in names):
+                return {number: str(name) for number, name in names.items()}
             if isinstance(names, dict):
-                return {int(number): str(name) for number, name in names.items()}
+                got = f'keys {list(names)[:9]}'
+                raise _no_names(path, got, 'number each of `names` from 0')
             if isinstance(names, list):
                 return {number: str(name) for number, name in enumerate(names)}
         for path in (place / name for name in _LISTS):
@@ -99,10 +102,8 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
     return {}
 
 
-def _no_names(path: Path, got: str) -> TileError:
-    return TileError(
-        str(TileError.mismatch('class file', 'list `names`', got, path, 'Correct the file'))
-    )
+def _no_names(path: Path, got: str, expected: str = 'list `names`') -> LandslideError:
+    return TileError.mismatch('class file', expected, got, path, 'Correct the file')
 
 
 def parse(path: Path, image_hw: tuple[int, int] | None, names: dict[int, str]) -> Boxes:

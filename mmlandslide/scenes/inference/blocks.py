@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from mmlandslide.scenes.inference.detections import COLUMNS, Detections
 
 _NAMES, _COMMITTING = 'block-*.npy', 'placing'
 _DIGEST_BYTES = 16
+#: What NumPy raises on a file that is no array.
+_NO_ARRAY = (ValueError, EOFError, TypeError, SyntaxError, TokenError)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class BlockFolder:
 
     def read(self, index: int) -> BlockResult | None:
         """Return the result of a block, `None` where it is not finished."""
-        with suppress(OSError, ValueError, EOFError):
+        with suppress(OSError, MemoryError, *_NO_ARRAY):
             return _decoded(self._file(index).read_bytes())
         return None
 
@@ -154,10 +157,14 @@ def _decoded(content: bytes) -> BlockResult | None:
         return None
     with io.BytesIO(arrays) as file:
         table, counts = (np.load(file, allow_pickle=False) for _ in range(2))
+    found = Detections(table)
     if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != COLUMNS:
         return None
-    windows, valid_px = (int(each) for each in counts)
-    return BlockResult(Detections(table), windows, valid_px)
+    if counts.dtype != np.int64 or counts.shape != (2,) or (counts < 0).any():
+        return None
+    if not (np.isfinite(found.boxes_xyxy).all() and np.isfinite(found.scores).all()):
+        return None
+    return BlockResult(found, int(counts[0]), int(counts[1]))
 
 
 def _digest(content: bytes) -> bytes:

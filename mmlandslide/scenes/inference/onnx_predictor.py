@@ -90,8 +90,12 @@ class OnnxPredictor:
         try:
             found: list[NDArray[Any]] = self._session.run(list(OUTPUTS), {INPUT: images})
         except Exception as error:  # onnxruntime's errors come as classes of a private module
-            got = f'{_reason(error)} for {len(images)} tiles'
-            raise _refused('model', 'run in onnxruntime', got, self.path) from error
+            failed = f'{_reason(error)} for {len(images)} tiles'
+            raise _refused('model', 'run in onnxruntime', failed, self.path) from error
+        got = [(each.dtype.kind, each.shape) for each in map(np.asarray, found)]
+        num = np.size(found[-1])
+        if got != [('f', (num, 4)), ('f', (num,)), ('i', (num,))]:
+            raise _refused('outputs', 'have N boxes, scores and tiles', got, self.path)
         return found
 
 
@@ -233,7 +237,9 @@ def _session(content: bytes, provider: Any, path: Path) -> Any:
     if threads.isdecimal():
         options.intra_op_num_threads = int(threads)
     try:
-        return onnxruntime.InferenceSession(content, options, providers=[provider])
+        return onnxruntime.InferenceSession(
+            content, options, providers=[provider], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's errors come as classes of a private module
         raise _refused('model', 'run in onnxruntime', _reason(error), path) from error
 

@@ -10,7 +10,7 @@ from rasterio.windows import Window as RasterWindow
 
 from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.frame import GeoBox
-from mmlandslide.scenes.inputs.checks.coverage import covered, require_cover
+from mmlandslide.scenes.inputs.checks.coverage import covered, no_map, require_cover
 from mmlandslide.scenes.inputs.formats import derived_raster
 from mmlandslide.scenes.inputs.formats.band_names import canonical
 from mmlandslide.scenes.inputs.formats.gdal import reading
@@ -137,9 +137,11 @@ def voids_of(file: RasterFile, index: int, frame: GeoBox, metres: float) -> tupl
     Warping would blend them with the elevation beside them.
 
     Raises:
-        SceneError: so many that the unit must be another.
+        SceneError: so many that the unit must be another, or the file has no place on a map.
     """
     dataset = file.dataset
+    if file.own_frame.crs is None:
+        raise no_map('DEM', file.path)
     scales, offsets = file.scales((index,))
     low, high = sorted((np.array(LAND_M) / metres - offsets[0]) / scales[0])
     top, left, height, width = covered(frame, file.own_frame, _MARGIN_PX)

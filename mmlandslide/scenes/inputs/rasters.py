@@ -32,6 +32,7 @@ from mmlandslide.scenes.inputs.formats.openable import Openable, openable
 from mmlandslide.scenes.inputs.formats.side_files import (
     SideFacts,
     agree,
+    alpha_indexes,
     is_masked,
     side_facts,
     side_mask,
@@ -113,6 +114,7 @@ class RasterFile:
                     'Write it anew with `gdal_translate -nomd`',
                 )
         require_small_blocks(dataset, self.path)
+        alpha_indexes(dataset)  # what GDAL finds wrong with its keys comes out here, or later on
         mask = side_mask(self.path)
         if mask is None:
             return dataset

@@ -26,7 +26,14 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         results = json.loads(path.read_text(encoding='utf-8'))
         return upgraded(results)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         got = f'{type(error).__name__} {str(error)!r}'
         expected = f'be those of a study, schema 1 to {SCHEMA}'
         remedy = 'Name a results.json that `mmlandslide study` wrote'

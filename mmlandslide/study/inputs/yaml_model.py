@@ -63,7 +63,11 @@ def existing_file(path: object) -> str:
     """
     if not isinstance(path, str):
         raise FaultError('', 'be the path of a file', repr(path), 'Write one')
-    if not Path(path).is_file():
+    try:
+        found = Path(path).is_file()
+    except OSError:  # a name that no file can have
+        found = False
+    if not found:
         raise FaultError('', f'name the file {path}', 'nothing', _PATHS, MissingPathError)
     return path
 

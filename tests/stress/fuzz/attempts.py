@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from stress.fuzz.readers import READERS, BrokenPromiseError
+from stress.fuzz.promises import BrokenPromiseError
+from stress.fuzz.readers import READERS
 
 from mmlandslide.datasets.checks.isolation import Died, Readers
 from mmlandslide.errors import LandslideError

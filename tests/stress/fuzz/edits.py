@@ -14,6 +14,8 @@ import zlib
 from random import Random
 from typing import Any
 
+import onnx
+import yaml
 from stress.fuzz.mutations import BLIND, Edit, number
 
 from mmlandslide.datasets.storage.store_index import MAGIC, TRAILER
@@ -199,7 +201,7 @@ def edit_zip(data: bytes, rng: Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
     pickles = [index for index, (name, _) in enumerate(members) if name.endswith('.pkl')]
-    place = rng.choice(pickles if rng.random() < 0.6 else range(len(members)))
+    place = rng.choice(pickles if pickles and rng.random() < 0.6 else range(len(members)))
     name, content = members[place]
     drawn = rng.random()
     if drawn < 0.8:
@@ -327,6 +329,98 @@ def edit_jpeg(data: bytes, rng: Random) -> bytes:
     return data[:place] + field + data[place + len(field) :]
 
 
+def edit_block(data: bytes, rng: Random) -> bytes:
+    """Change the header or the values of a finished block, and sign it anew."""
+    arrays = rng.choice((edit_npy, *BLIND))(data[:-DIGEST_BYTES], rng)
+    return arrays + hashlib.blake2b(arrays, digest_size=DIGEST_BYTES).digest()
+
+
+DIGEST_BYTES = 16
+
+
+def edit_yaml(data: bytes, rng: Random) -> bytes:
+    """Change one value or key of a YAML text, or lay a bomb of aliases beside it."""
+    if rng.random() < 0.05:
+        levels = ''.join(f'- &a{n} [{", ".join([f"*a{n - 1}"] * 9)}]\n' for n in range(1, 9))
+        return data + f'\nbomb:\n- &a0 [x]\n{levels}'.encode()
+    changed = _changed(yaml.safe_load(data), rng)
+    return yaml.safe_dump(changed, allow_unicode=rng.random() < 0.5).encode('utf-8', 'replace')
+
+
+def edit_onnx(data: bytes, rng: Random) -> bytes:
+    """Change a node, a weight, a shape, a name or the metadata of a model."""
+    model = onnx.load_model_from_string(data)
+    rng.choice(_ONNX_EDITS)(model, rng)
+    return model.SerializeToString()
+
+
+def _edit_operator(model: onnx.ModelProto, rng: Random) -> None:
+    node = rng.choice(model.graph.node)
+    node.op_type = rng.choice(OPERATORS)
+    node.domain = rng.choice(('', '', 'ai.onnx', 'com.microsoft'))
+
+
+def _edit_weight(model: onnx.ModelProto, rng: Random) -> None:
+    tensor = rng.choice(model.graph.initializer)
+    if rng.random() < 0.5:
+        tensor.raw_data = rng.choice(BLIND)(tensor.raw_data, rng)
+        tensor.data_type = rng.choice((tensor.data_type, rng.randrange(24)))
+    else:
+        del tensor.dims[:]
+        tensor.dims.extend(rng.choice(DIMS))
+
+
+def _edit_wire(model: onnx.ModelProto, rng: Random) -> None:
+    node = rng.choice(model.graph.node)
+    names = node.input if rng.random() < 0.6 else node.output
+    names[rng.randrange(len(names))] = rng.choice(('', 'tiles', 'boxes', *WORDS))[:99]
+
+
+def _edit_metadata(model: onnx.ModelProto, rng: Random) -> None:
+    prop = rng.choice(model.metadata_props)
+    prop.value = rng.choice((json.dumps(rng.choice(VALUES)), rng.choice(WORDS)))
+
+
+def _edit_shape(model: onnx.ModelProto, rng: Random) -> None:
+    for value in rng.choice((model.graph.input, model.graph.output)):
+        for side in value.type.tensor_type.shape.dim:
+            side.dim_value = rng.choice((0, 1, 2, 8, 2**20, 2**62))
+
+
+def _edit_attribute(model: onnx.ModelProto, rng: Random) -> None:
+    for attribute in rng.choice(model.graph.node).attribute:
+        attribute.i, attribute.type = rng.choice((-1, 2**40)), rng.randrange(9)
+        del attribute.ints[:]
+        attribute.ints.extend(rng.choice(DIMS))
+
+
+_ONNX_EDITS = (
+    _edit_operator,
+    _edit_weight,
+    _edit_weight,
+    _edit_wire,
+    _edit_metadata,
+    _edit_shape,
+    _edit_attribute,
+)
+OPERATORS = (
+    'Identity',
+    'ConstantOfShape',
+    'NonZero',
+    'Tile',
+    'Resize',
+    'Range',
+    'Gather',
+    'Loop',
+    'Reshape',
+    'EyeLike',
+    'RandomNormal',
+    'x' * 300,
+    '\x1b[31m',
+)
+DIMS = ((), (0,), (1,), (-1,), (2**40,), (2**31, 4), (1, 1), (3, 3, 3, 3), (2**62, 2**62))
+
+
 EDITS: dict[str, Edit] = {
     'h5': edit_hdf5,
     'tif': edit_tiff,
@@ -340,4 +434,7 @@ EDITS: dict[str, Edit] = {
     'store': edit_store,
     'json': edit_json,
     'lines': edit_lines,
+    'yaml': edit_yaml,
+    'onnx': edit_onnx,
+    'block': edit_block,
 }

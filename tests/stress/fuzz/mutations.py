@@ -11,6 +11,9 @@ from contextlib import suppress
 from random import Random
 from typing import Literal
 
+import yaml
+from google.protobuf.message import DecodeError
+
 MAX_BYTES = 2**19
 NUMBERS = tuple(
     base + step
@@ -31,6 +34,8 @@ LOST = (
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
+    yaml.YAMLError,
+    DecodeError,
 )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import torch
-from stress.fuzz import seeds
+from stress.fuzz import label_readers, scene_readers, seeds
 from stress.fuzz.edits import EDITS
 from stress.fuzz.mutations import Edit
+from stress.fuzz.promises import promise
 
 from mmlandslide.datasets.boxes import RULES
 from mmlandslide.datasets.storage import index, quarantine, split_file, tiles
@@ -118,11 +119,29 @@ TOKENS |= {
     'safetensors': TOKENS['json'],
     'store': TOKENS['json'],
     'npy': (),
+    'block': (),
+    'onnx': (b'ConstantOfShape', b'ai.onnx', b'Loop', b'window_px', b'\xff' * 9 + b'\x01', b'..'),
+    'yaml': (
+        b'&a [*a, *a]',
+        b'*a',
+        b'!!python/object/apply:os.system [ls]',
+        b'!!binary x',
+        b'!!timestamp 2026-99-99',
+        b'2026-99-99',
+        b'1:99:99',
+        b'<<: ',
+        b'- ',
+        b'{',
+        b'[',
+        b'? ',
+        b'%YAML 9.9',
+        b'---\n',
+        b'9' * 5000,
+        b'.nan',
+        b'.inf',
+        b'"\\x1b"',
+    ),
 }
-
-
-class BrokenPromiseError(Exception):
-    """A reader accepted something that it promises to refuse, or refused without saying where."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +172,6 @@ class Reader:
     def tokens(self) -> tuple[bytes, ...]:
         """Return words of the format."""
         return TOKENS[self.form]
-
-
-def promise(kept: object, what: str) -> None:
-    """Raise `BrokenPromiseError` unless what was promised holds."""
-    if not kept:
-        raise BrokenPromiseError(what)
 
 
 def read_image(path: Path) -> None:
@@ -365,4 +378,24 @@ READERS: tuple[Reader, ...] = (
     Reader('quarantine', quarantine.FILE_NAME, read_quarantine, 'json'),
     Reader('index', 'listing', read_index, 'lines'),
     Reader('pointer', 'pointer', read_pointer, 'lines'),
+    *(
+        Reader(name, file_name, read, form, share)
+        for name, file_name, read, form, share in (
+            ('scene.tif', 'scene.tif', scene_readers.read_scene, 'tif', 12),
+            ('dem.tif', 'dem.tif', scene_readers.read_dem, 'tif', 8),
+            ('cloud.tif', 'cloud.tif', scene_readers.read_cloud_mask, 'tif', 8),
+            ('safe.xml', 'MTD.xml', scene_readers.read_product_metadata, 'xml', 6),
+            ('safe.zip', 'product.zip', scene_readers.read_package, 'pth', 6),
+            ('model.onnx', 'detector.onnx', scene_readers.read_model, 'onnx', 12),
+            ('coco', 'coco.json', label_readers.read_coco, 'json', 6),
+            ('labelme', 'labels.json', label_readers.read_labelme, 'json', 6),
+            ('yolo', 'labels', label_readers.read_yolo, 'lines', 6),
+            ('yolo.names', 'names', label_readers.read_yolo_names, 'yaml', 4),
+            ('voc.layout', 'labels.xml', label_readers.read_voc_layout, 'xml', 6),
+            ('voc.set', 'list', label_readers.read_image_set, 'lines', 4),
+            ('study', 'study.yaml', label_readers.read_study, 'yaml', 8),
+            ('results', 'results.json', label_readers.read_study_results, 'json', 4),
+            ('block', 'block', label_readers.read_block, 'block', 4),
+        )
+    ),
 )

@@ -18,6 +18,7 @@ from mmengine.logging import HistoryBuffer
 from PIL import Image
 from rasterio.io import MemoryFile
 from safetensors.torch import save
+from stress.fuzz import label_readers, scene_readers
 
 from mmlandslide.datasets.storage.index import TileRef
 from mmlandslide.datasets.storage.packed_tile import pack
@@ -293,4 +294,19 @@ _MAKERS: dict[str, Callable[[], list[bytes]]] = {
     'quarantine': _quarantine,
     'index': _index,
     'pointer': _pointer,
+    'scene.tif': scene_readers.scene_seeds,
+    'dem.tif': scene_readers.dem_seeds,
+    'cloud.tif': scene_readers.cloud_mask_seeds,
+    'safe.xml': scene_readers.metadata_seeds,
+    'safe.zip': scene_readers.package_seeds,
+    'model.onnx': scene_readers.model_seeds,
+    'coco': label_readers.coco_seeds,
+    'labelme': label_readers.labelme_seeds,
+    'yolo': label_readers.yolo_seeds,
+    'yolo.names': label_readers.yolo_name_seeds,
+    'voc.layout': label_readers.voc_seeds,
+    'voc.set': label_readers.image_set_seeds,
+    'study': label_readers.study_seeds,
+    'results': label_readers.results_seeds,
+    'block': label_readers.block_seeds,
 }

@@ -34,10 +34,12 @@ def covered(frame: GeoBox, other: GeoBox, margin_px: int) -> Window:
 
     Args:
         frame: of the scene.
-        other: of the raster; it covers the scene, see `require_cover`.
+        other: of the raster, on a map; nothing is returned where none of its places is known.
         margin_px: by which the part is larger on each side, where the raster goes on.
     """
     cols, rows = _outline(frame, other)
+    if not (np.isfinite(cols).all() and np.isfinite(rows).all()):
+        return 0, 0, 0, 0
     left, top = (int(np.floor(each.min())) - margin_px for each in (cols, rows))
     right, bottom = (int(np.ceil(each.max())) + margin_px for each in (cols, rows))
     return other.inside((top, left, bottom - top, right - left))

@@ -25,7 +25,7 @@ def require_gsd(frame: GeoBox, where: Path, of_scale: bool = True) -> None:
         SceneError: a ground sampling distance far from 10 m, or pixels far from square.
     """
     across, along = (float(sizes[0]) for sizes in frame.pixel_size_m(np.array([frame.height // 2])))
-    if max(across / along, along / across) > _MOST_OBLONG:
+    if max(across, along) > _MOST_OBLONG * min(across, along):
         side = 10 if of_scale else f'{min(across, along):.3g}'
         remedy = (
             f'Warp it with `gdalwarp -t_srs {_utm(frame)} -tr {side} {side} -r bilinear`, or say '
