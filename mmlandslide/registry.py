@@ -85,7 +85,7 @@ TASK_UTILS = _mmengine.Registry(
     'task util',
     parent=_mmengine.TASK_UTILS,
     scope=SCOPE,
-    locations=['mmlandslide.models.roi_sampler'],
+    locations=['mmlandslide.models.roi_sampler', 'mmlandslide.models.assigners'],
 )
 METRICS = _mmengine.Registry(
     'metric',

@@ -29,7 +29,13 @@ KINDS = {
     **dict.fromkeys(('default_hooks', 'custom_hooks'), host.HOOKS),
     **dict.fromkeys(('model.train_cfg', 'model.test_cfg'), host.TASK_UTILS),
     **dict.fromkeys(
-        ('model.anchor_generator', 'model.bbox_coder', 'model.assigner', 'model.sampler'),
+        (
+            'model.anchor_generator',
+            'model.bbox_coder',
+            'model.assigner',
+            'model.iou_calculator',
+            'model.sampler',
+        ),
         host.TASK_UTILS,
     ),
     **dict.fromkeys(('model.roi_layer', 'model.nms'), mmcv.ops),

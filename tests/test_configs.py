@@ -56,9 +56,18 @@ DATA_BY_NAME = {
     'mmlandslide.ImageFolderDataset': ['imagenet'],
 }
 SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
+ASSIGNERS_BY_NAME = {
+    'mmlandslide.NormalizedWasserstein': 'nwd',
+    'mmlandslide.ReceptiveFieldAssigner': 'rfla',
+}
 #: Type of a model -> the words before those of its bands.
 MODELS_BY_NAME = {
-    'FasterRCNN': lambda cfg: ['faster_rcnn', backbone_word(cfg), *small(cfg)],
+    'FasterRCNN': lambda cfg: [
+        'faster_rcnn',
+        backbone_word(cfg),
+        *small(cfg),
+        *assigner(cfg),
+    ],
     'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
     'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
     'mmlandslide.ImageClassifier': lambda cfg: ['supervised', *data_words(cfg), backbone_word(cfg)],
@@ -122,6 +131,12 @@ def data_words(cfg):
 def small(cfg):
     narrow = cfg.model.neck.get('out_channels') == 64 and backbone_word(cfg) != 'demo'
     return ['small'] if narrow else []
+
+
+def assigner(cfg):
+    rpn = cfg.model.train_cfg.rpn.assigner
+    kinds = [rpn.type, rpn.get('iou_calculator', {}).get('type')]
+    return [word for kind, word in ASSIGNERS_BY_NAME.items() if kind in kinds]
 
 
 def augmented(cfg):
