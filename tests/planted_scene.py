@@ -59,12 +59,14 @@ def predictor():
     return ComponentPredictor(BANDS, 'B4', 1.5)
 
 
-def calibrated_job(of_scene=None):
-    """Return a job whose scores are probabilities."""
+def calibrated_job(of_scene=None, settings=SETTINGS):
+    """Return a job whose scores are probabilities, with 2 unseen landslides a km2."""
+    model = {'per_km2': 2.0, 'slope': 1.0, 'low': -1.0, 'high': 2.0}
     fitted = {'method': 'isotonic', 'iou_thr': 0.5, 'tile_ids': ['image_1', 'image_2']}
+    fitted['blocks'] = {'count': model, 'area_m2': {**model, 'per_km2': 0.0}}
     by = predictor()
     by.calibration = fitted
-    return InferenceJob(of_scene or scene(), by, SETTINGS, {'name': 'calibrated'})
+    return InferenceJob(of_scene or scene(), by, settings, {'name': 'calibrated'})
 
 
 def job(of_scene=None, settings=SETTINGS):

@@ -111,6 +111,12 @@ _SETTINGS = {
     show_default=True,
     help='IoU above which two boxes show one object.',
 )
+@click.option(
+    '--expected',
+    is_flag=True,
+    help='Write OUT.expected.gpkg too: expected landslides per km2 with 90 % intervals, by a '
+    'calibrated detector.',
+)
 @click.option('--join', is_flag=True, help='Stitch the parts of objects that windows have cut.')
 @click.option(
     '--device',

@@ -11,11 +11,12 @@ from typing import Any
 
 import geopandas as gpd
 
+from mmlandslide.evaluation.calibration.block_expectation import blocks_model_of
 from mmlandslide.scenes.inference.blocks import BlockFolder, Blocks, BlocksInMemory
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.job import InferenceJob
 from mmlandslide.scenes.inference.ranks import WorkerRank
-from mmlandslide.scenes.inference.tiled_inference import finished
+from mmlandslide.scenes.inference.tiled_inference import finished, merged
 from mmlandslide.scenes.inference.tiled_inference import predict as predict_tiled
 from mmlandslide.scenes.outputs import commit, run_record, writer
 from mmlandslide.scenes.outputs.vector import PROBABILITY, SCORE, to_geodataframe
@@ -72,7 +73,7 @@ def write(
         StorageError: the disk is full, or nobody may write there; nothing half-written stays.
         LandslideError: as `tiled_inference.predict`.
     """
-    writers, started = writer.writers_for(job.scene, report), time.monotonic()
+    writers, started = _writers(job, report), time.monotonic()
     blocks = BlockFolder(out, job.block_key)
     free = overwrite or blocks.committing
     writer.require_free(out, writers, free, job.scene.inputs)
@@ -93,7 +94,13 @@ def write(
             **_facts(job, blocks, found),
         }
         writer.require_free(out, writers, free, job.scene.inputs)  # hours have passed
-        result = writer.Result(_layer(found, job), job.scene, record)
+        result = writer.Result(
+            _layer(found, job),
+            job.scene,
+            record,
+            merged(job, blocks, 0.0) if job.settings.expected else None,
+            blocks_model_of(job.calibration or {}) or {},
+        )
         paths = writer.write(result, out, writers, blocks.while_committing())
         blocks.remove()
     return paths
@@ -104,9 +111,11 @@ def has_written(job: InferenceJob, out: Path, report: bool = False) -> bool:
     recorded = None
     with suppress(OSError, ValueError, TypeError, KeyError):
         recorded = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['digest']
-    return writer.complete(out, writer.writers_for(job.scene, report)) and (
-        recorded == job.result_key
-    )
+    return writer.complete(out, _writers(job, report)) and (recorded == job.result_key)
+
+
+def _writers(job: InferenceJob, report: bool) -> dict[str, writer.Writer]:
+    return writer.writers_for(job.scene, report, job.settings.expected)
 
 
 def _layer(found: Detections, job: InferenceJob) -> gpd.GeoDataFrame:

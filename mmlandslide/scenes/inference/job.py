@@ -7,6 +7,7 @@ from typing import Any
 
 from mmlandslide import __version__
 from mmlandslide.errors import ConfigError
+from mmlandslide.evaluation.calibration.block_expectation import blocks_model_of
 from mmlandslide.scenes.inference.grid import Grid
 from mmlandslide.scenes.inference.predictor import Predictor
 from mmlandslide.scenes.inference.run_key import digest
@@ -33,6 +34,8 @@ class Settings:
         iou_thr: IoU above which two boxes show one object.
         join: stitch the parts of objects that windows have cut.
         batch_size: windows per forward pass; it does not decide what is detected.
+        expected: keep detections of every probability while windows are searched, so that they
+            add up to expected numbers.
     """
 
     window_px: int = 128
@@ -44,6 +47,7 @@ class Settings:
     iou_thr: float = 0.5
     join: bool = False
     batch_size: int = 8
+    expected: bool = False
 
     def grid(self, scene: Scene) -> Grid:
         """Return the windows over a scene, fewer of them per block the larger they are.
@@ -69,6 +73,11 @@ class Settings:
             self.origin_rc,
             block_windows,
         )
+
+    @property
+    def window_score_thr(self) -> float:
+        """Threshold while windows are searched."""
+        return 0.0 if self.expected else self.score_thr
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -103,6 +112,28 @@ class InferenceJob:
         """What made the predictor's scores probabilities; `None` where they are its own."""
         found: Mapping[str, Any] | None = getattr(self.predictor, 'calibration', None)
         return found
+
+    def require_expectable(self) -> None:
+        """Refuse expected numbers where they cannot be known.
+
+        Raises:
+            ConfigError: the detector has no calibration of them, or the settings change what its
+                probabilities add up to.
+        """
+        if not self.settings.expected:
+            return
+        plain = self.settings.method == 'nms' and self.settings.tta == 'none'
+        lacking = {
+            'a detector that is calibrated': blocks_model_of(self.calibration or {}) is None,
+            'a scene on the map': self.scene.crs is None,
+            'merging by nms, without --tta and --join': not plain or self.settings.join,
+        }
+        found = [name for name, lacks in lacking.items() if lacks]
+        if found:
+            remedy = 'Fit one with `mmlandslide calibrate`, or leave --expected away'
+            raise ConfigError.mismatch(
+                'expected numbers', f'have {found[0]}', 'none', self.scene.name, remedy
+            )
 
     @cached_property
     def grid(self) -> Grid:

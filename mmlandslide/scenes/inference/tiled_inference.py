@@ -34,9 +34,10 @@ def predict(
 
     Raises:
         StorageError: a finished block cannot be written, or another process's cannot be seen.
-        LandslideError: as `predict_blocks` and `merge`.
+        LandslideError: as `predict_blocks`, `merge` and `InferenceJob.require_expectable`.
     """
     settings, grid = job.settings, job.grid
+    job.require_expectable()
     # Settings that cannot be are refused here, not after hours.
     merge(Detections.none(), grid, settings.method, settings.iou_thr, settings.join)
     viewed = SymmetricPredictor(job.predictor, settings.tta, settings.iou_thr)
@@ -47,14 +48,30 @@ def predict(
         else:
             advance(len(block))
     for block, result in predict_blocks(
-        job.scene, viewed, grid, todo, settings.score_thr, settings.batch_size, advance
+        job.scene, viewed, grid, todo, settings.window_score_thr, settings.batch_size, advance
     ):
         blocks.write(block.index, result)
     worker.wait()
     if not worker.writes:
         return None
+    return merged(job, blocks, settings.score_thr)
+
+
+def merged(job: InferenceJob, blocks: Blocks, score_thr: float) -> Detections:
+    """Return the merged detections of finished blocks, from a score on.
+
+    Args:
+        job: scene, predictor and settings.
+        blocks: storage of all blocks of the job.
+        score_thr: detections with a lower score are dropped before merging.
+
+    Raises:
+        StorageError: a block is not there.
+    """
+    settings, grid = job.settings, job.grid
     everything = Detections.concatenate([each.detections for each in finished(blocks, grid)])
-    return merge(everything, grid, settings.method, settings.iou_thr, settings.join)
+    kept = everything[everything.scores >= score_thr]
+    return merge(kept, grid, settings.method, settings.iou_thr, settings.join)
 
 
 def finished(blocks: Blocks, grid: Grid) -> list[BlockResult]:

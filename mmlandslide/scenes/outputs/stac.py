@@ -38,6 +38,9 @@ _KINDS = {
     '.html': _Kind(
         'report', 'text/html', 'overview', 'Map and record of the run, to be read without a network'
     ),
+    '.expected.gpkg': _Kind(
+        'expected', 'application/geopackage+sqlite3', 'data', 'Expected landslides per km2'
+    ),
     '.qml': _Kind('style', 'application/xml', 'style', 'Style for QGIS'),
     '.run.json': _Kind('run', 'application/json', 'metadata', 'Record of the run'),
 }

@@ -48,14 +48,19 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
     )
     columns = {
         score_name: found.scores,
-        'area_m2': _areas_m2(found, scene),
+        'area_m2': areas_m2(found, scene),
         'slope_deg': found.slope * slope,
         'elevation_min_m': found.lowest * elevation,
         'elevation_max_m': found.highest * elevation,
         'acquired': pd.Series([acquired] * len(found), dtype='datetime64[ms, UTC]'),
     }
-    crs = None if scene.crs is None else scene.crs.to_wkt()
-    return gpd.GeoDataFrame(columns, geometry=_polygons(found.boxes_xyxy, scene), crs=crs)
+    polygons = _polygons(found.boxes_xyxy, scene)
+    return gpd.GeoDataFrame(columns, geometry=polygons, crs=map_of(scene))
+
+
+def map_of(scene: Scene) -> str | None:
+    """Return the reference system of a scene's layers, as WKT; `None` where it has no map."""
+    return None if scene.crs is None else scene.crs.to_wkt()
 
 
 def score_name(layer: gpd.GeoDataFrame) -> str:
@@ -63,13 +68,14 @@ def score_name(layer: gpd.GeoDataFrame) -> str:
     return PROBABILITY if PROBABILITY in layer else SCORE
 
 
-def write(layer: gpd.GeoDataFrame, path: Path) -> None:
+def write(layer: gpd.GeoDataFrame, path: Path, name: str = LAYER) -> None:
     """Write a layer and read its size back.
 
     Args:
         layer: as `to_geodataframe` returns it.
         path: `.gpkg` in the layer's own reference system, or `.geojson` by RFC 7946: longitude and
             latitude on WGS 84.
+        name: of the layer within the file.
 
     Raises:
         SceneError: GeoJSON is asked for, and the layer has no place on the map.
@@ -84,7 +90,7 @@ def write(layer: gpd.GeoDataFrame, path: Path) -> None:
     try:
         with _configured(_WRITTEN):
             pyogrio.write_dataframe(
-                layer, path, layer=LAYER, driver=driver, geometry_type='Polygon', **options
+                layer, path, layer=name, driver=driver, geometry_type='Polygon', **options
             )
         written = pyogrio.read_info(path, force_feature_count=True)['features']
     except (RuntimeError, OSError) as error:  # pyogrio's own are of the first kind
@@ -118,8 +124,8 @@ def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.objec
     return np.asarray(shapely.polygons(np.stack([east, north], axis=-1).transpose(1, 0, 2)), object)
 
 
-def _areas_m2(found: Detections, scene: Scene) -> NDArray[np.float64]:
-    """Return the ground that each box covers, by the size of the pixels in its middle row."""
+def areas_m2(found: Detections, scene: Scene) -> NDArray[np.float64]:
+    """Return the ground (N,) that each box covers, by the size of the pixels in its middle row."""
     middle = (found.boxes_xyxy[:, 1] + found.boxes_xyxy[:, 3]) / 2
     width_m, height_m = (
         scene.frame.pixel_size_m(middle - 0.5) if len(found) else (np.ones(0), np.ones(0))

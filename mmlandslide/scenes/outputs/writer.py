@@ -6,7 +6,7 @@ A kill while they get their names leaves no GeoPackage.
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ import geopandas as gpd
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError, LandslideError, SceneError, StorageError
-from mmlandslide.scenes.outputs import commit, qgis_style, quicklook, stac, vector, webmap
+from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.outputs import (
+    commit,
+    expectation,
+    qgis_style,
+    quicklook,
+    stac,
+    vector,
+    webmap,
+)
 from mmlandslide.scenes.outputs.overview import Overview, overview_of
 from mmlandslide.scenes.scene import InputFile, Scene
 
@@ -28,11 +37,15 @@ class Result:
         layer: the detections, see `vector.to_geodataframe`.
         scene: that was searched.
         record: of the run, of types that JSON has.
+        everything: the detections of every probability, where expected numbers are asked for.
+        models: `blocks` of the detector's calibration, for them.
     """
 
     layer: gpd.GeoDataFrame
     scene: Scene
     record: Mapping[str, Any]
+    everything: Detections | None = None
+    models: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def overview(self) -> Overview:
@@ -66,6 +79,13 @@ def _write_item(result: Result, path: Path) -> None:
     )
 
 
+def _write_expected(result: Result, path: Path) -> None:
+    assert result.everything is not None, 'asked for with the detections of every probability'
+    known = result.overview.known
+    squares = expectation.expected_squares(result.everything, result.scene, known, result.models)
+    expectation.write(squares, path)
+
+
 def _write_record(result: Result, path: Path) -> None:
     files.write_json(path, result.record)
 
@@ -80,7 +100,7 @@ WITHOUT_MAP: dict[str, Writer] = {
 ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer, stac.SUFFIX: _write_item}
 
 
-def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
+def writers_for(scene: Scene, report: bool = False, expected: bool = False) -> dict[str, Writer]:
     """Return what writes the files of a scene, in this order.
 
     The STAC item, last, names those that are there.
@@ -88,9 +108,12 @@ def writers_for(scene: Scene, report: bool = False) -> dict[str, Writer]:
     Args:
         scene: without a place on the map there is neither GeoJSON nor STAC item.
         report: whether to write a page with a map.
+        expected: whether to write expected numbers per km^2.
     """
     chosen = ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
-    return {'.html': _write_report, **chosen} if report else chosen
+    more: dict[str, Writer] = {'.html': _write_report} if report else {}
+    more |= {expectation.SUFFIX: _write_expected} if expected else {}
+    return {**more, **chosen}
 
 
 def require_free(

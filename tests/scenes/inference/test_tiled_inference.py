@@ -106,6 +106,7 @@ def test_the_batch_and_the_merge_do_not_decide_what_a_block_holds():
         'origin_rc',
         'score_thr',
         'tta',
+        'expected',
         'iou_thr',
     }
 

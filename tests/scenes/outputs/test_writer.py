@@ -104,7 +104,7 @@ def test_a_plain_tile_has_no_geojson(tmp_path):
     tile = replace(one.scene, frame=planted_scene.scene(crs=None).frame)
     write(replace(one, scene=tile), tmp_path / 'b.gpkg', writers_for(tile))
     assert names(tmp_path) == ['b.gpkg', 'b.png', 'b.qml', 'b.run.json']
-    assert writers_for(one.scene) is writer.ON_THE_MAP
+    assert writers_for(one.scene) == writer.ON_THE_MAP
 
 
 def test_a_report_is_written_where_it_is_asked_for_and_the_item_names_it(tmp_path):
