@@ -2,7 +2,7 @@
 
 An operation on tensors of both devices is refused as CUDA refuses it, so that a tensor left on the
 CPU is found on a machine without a GPU. It changes PyTorch for good: a process of its own,
-`python pretend_cuda.py train|detect CONFIG`, in a folder with data (see `one_step.write_data`).
+`python pretend_cuda.py train|detect|plant CONFIG`, in a folder with data (see `one_step.write_data`).
 
 What it does not cover: autocast (which sees the CPU), and tensors that C++ makes of another's
 options (`one_hot`), which count as tensors of the CPU.
@@ -219,6 +219,8 @@ def train(config: Path) -> None:
 
     cfg = one_step.small(config)
     cfg.default_hooks.checkpoint.update(save_best=None)
+    if cfg.model.backbone.get('pretrained'):
+        cfg.model.backbone.pretrained = None  # its weights are of no matter here
     with PretendCuda():
         runner = LandslideRunner.from_cfg(cfg)
         move(runner.model)
@@ -247,6 +249,15 @@ def detect(config: Path) -> None:
     assert np.isfinite(found.score).all()
 
 
+def plant(_: Path) -> None:
+    """Multiply what lies on the device by what does not."""
+    with PretendCuda():
+        layer = move(torch.nn.Linear(3, 3))
+        layer(torch.ones(2, 3).to('cuda')).sum().backward()
+        assert layer.weight.grad.is_cuda
+        layer(torch.ones(2, 3))
+
+
 if __name__ == '__main__':
     install()
-    {'train': train, 'detect': detect}[sys.argv[1]](Path(sys.argv[2]))
+    {'train': train, 'detect': detect, 'plant': plant}[sys.argv[1]](Path(sys.argv[2]))

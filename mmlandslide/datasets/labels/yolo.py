@@ -85,7 +85,7 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
         for path in sorted(place.glob('*.y*ml')):
             try:
                 content = yaml.safe_load(label_text(path))
-            except (yaml.YAMLError, ValueError, RecursionError) as error:
+            except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
                 raise _no_names(path, repr(error)) from error
             names = content.get('names') if isinstance(content, dict) else None
             if isinstance(names, dict) and all(isinstance(number, int) for number in names):

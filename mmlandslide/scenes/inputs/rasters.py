@@ -32,14 +32,11 @@ from mmlandslide.scenes.inputs.formats.openable import Openable, openable
 from mmlandslide.scenes.inputs.formats.side_files import (
     SideFacts,
     agree,
-    alpha_indexes,
     is_masked,
+    require_plain_words,
     side_facts,
     side_mask,
 )
-
-#: Metadata that lead GDAL from a file of any format to another file or URL.
-_LEADS_AWAY = {'OVERVIEWS': 'OVERVIEW_FILE', 'GEOLOCATION': 'X_DATASET'}
 
 
 def driver_of(path: Path) -> str:
@@ -104,17 +101,8 @@ class RasterFile:
 
     def _open(self, source: Openable) -> DatasetReader:
         dataset, self._opened.name = _opened(source), source.name
-        for domain, item in _LEADS_AWAY.items():
-            if item in dataset.tags(ns=domain):
-                raise SceneError.mismatch(
-                    'raster file',
-                    'say nothing of other files',
-                    f'{item} in its metadata',
-                    self.path,
-                    'Write it anew with `gdal_translate -nomd`',
-                )
+        require_plain_words(dataset, self.path)
         require_small_blocks(dataset, self.path)
-        alpha_indexes(dataset)  # what GDAL finds wrong with its keys comes out here, or later on
         mask = side_mask(self.path)
         if mask is None:
             return dataset

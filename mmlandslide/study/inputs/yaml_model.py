@@ -100,7 +100,8 @@ def read_yaml(path: Path, kind: type[Model], subject: str, defaults: Mapping[str
     except RecursionError as error:
         got, remedy = 'lists within lists without end', 'Take them apart'
         raise ConfigError.mismatch(subject, 'be plain YAML', got, path, remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A date that is none comes out of PyYAML as Python's own errors.
+    except (yaml.YAMLError, ValueError, AttributeError) as error:
         got = repr(' '.join(str(error).split()))
         remedy = 'Correct that line'
         raise ConfigError.mismatch(subject, 'be YAML', got, path, remedy) from error

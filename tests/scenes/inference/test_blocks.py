@@ -132,9 +132,9 @@ def test_a_block_without_the_digest_of_its_writer_counts_as_not_finished(tmp_pat
     assert planted(kept, content) is None
 
 
-def test_without_the_digest_a_negative_count_of_windows_is_taken(tmp_path, monkeypatch):
+def test_it_is_the_digest_that_tells_another_s_block(tmp_path, monkeypatch):
     kept = BlockFolder(tmp_path / 'a.gpkg', 'key')
     kept.write(0, FOUND)
-    content = changed(counts=(-5, 10))
+    content = changed(counts=(5, 10))
     monkeypatch.setattr(blocks_module, '_digest', lambda _: content[-16:])
-    assert planted(kept, content + content[-16:]).windows == -5
+    assert planted(kept, content + content[-16:]).windows == 5

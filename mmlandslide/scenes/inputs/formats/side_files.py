@@ -18,6 +18,8 @@ from rasterio.io import DatasetReader
 from mmlandslide.errors import SceneError
 
 _MAX_BYTES = 2**24
+#: Metadata that lead GDAL from a file of any format to another file or URL.
+_LEADS_AWAY = {'OVERVIEWS': 'OVERVIEW_FILE', 'GEOLOCATION': 'X_DATASET'}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,27 @@ def side_mask(path: Path) -> Path | None:
     """Return the mask beside a raster; `None` where there is none."""
     beside = path.with_name(f'{path.name}.msk')
     return beside if beside.is_file() else None
+
+
+def require_plain_words(dataset: DatasetReader, path: Path) -> None:
+    """Refuse a raster whose metadata lead to other files, or are no text.
+
+    What GDAL finds wrong with its keys comes out here too, and not when a band is looked up.
+
+    Raises:
+        SceneError: they lead to another file.
+        Exception: GDAL's, for `gdal.reading`.
+    """
+    _ = dataset.colorinterp, dataset.descriptions, dataset.units
+    for domain, item in _LEADS_AWAY.items():
+        if item in dataset.tags(ns=domain):
+            raise SceneError.mismatch(
+                'raster file',
+                'say nothing of other files',
+                f'{item} in its metadata',
+                path,
+                'Write it anew with `gdal_translate -nomd`',
+            )
 
 
 def alpha_indexes(dataset: DatasetReader) -> tuple[int, ...]:
