@@ -68,6 +68,7 @@ MODELS = _mmengine.Registry(
         'mmlandslide.models.backbones.satmae',
         'mmlandslide.models.backbones.vision_transformer',
         'mmlandslide.models.simple_fpn',
+        'mmlandslide.models.uncertain_head',
         'mmlandslide.models.rpn_head',
         'mmlandslide.models.self_supervision.swin_mae',
         'mmlandslide.models.classifier',
@@ -85,7 +86,11 @@ TASK_UTILS = _mmengine.Registry(
     'task util',
     parent=_mmengine.TASK_UTILS,
     scope=SCOPE,
-    locations=['mmlandslide.models.roi_sampler', 'mmlandslide.models.assigners'],
+    locations=[
+        'mmlandslide.models.roi_sampler',
+        'mmlandslide.models.assigners',
+        'mmlandslide.models.uncertain_head',
+    ],
 )
 METRICS = _mmengine.Registry(
     'metric',

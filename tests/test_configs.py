@@ -56,9 +56,10 @@ DATA_BY_NAME = {
     'mmlandslide.ImageFolderDataset': ['imagenet'],
 }
 SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
-ASSIGNERS_BY_NAME = {
+DELTAS_BY_NAME = {
     'mmlandslide.NormalizedWasserstein': 'nwd',
     'mmlandslide.ReceptiveFieldAssigner': 'rfla',
+    'mmlandslide.UncertainBBoxHead': 'kl',
 }
 #: Type of a model -> the words before those of its bands.
 MODELS_BY_NAME = {
@@ -66,7 +67,7 @@ MODELS_BY_NAME = {
         'faster_rcnn',
         backbone_word(cfg),
         *small(cfg),
-        *assigner(cfg),
+        *delta(cfg),
     ],
     'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
     'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
@@ -133,10 +134,10 @@ def small(cfg):
     return ['small'] if narrow else []
 
 
-def assigner(cfg):
-    rpn = cfg.model.train_cfg.rpn.assigner
-    kinds = [rpn.type, rpn.get('iou_calculator', {}).get('type')]
-    return [word for kind, word in ASSIGNERS_BY_NAME.items() if kind in kinds]
+def delta(cfg):
+    rpn, head = cfg.model.train_cfg.rpn.assigner, cfg.model.roi_head.bbox_head
+    kinds = [rpn.type, rpn.get('iou_calculator', {}).get('type'), head.type]
+    return [word for kind, word in DELTAS_BY_NAME.items() if kind in kinds]
 
 
 def augmented(cfg):
