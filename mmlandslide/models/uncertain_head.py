@@ -6,7 +6,7 @@ with the inverse of their variances. Where labels are ambiguous the head learns 
 the place of a large loss.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmdet.models.layers import multiclass_nms
@@ -153,7 +153,8 @@ class UncertainBBoxHead(Shared2FCBBoxHead):
                 'Take configs/det/_base_/model_mobilenet_v2_small_kl.py as an example',
             )
         self.sigma_t = sigma_t
-        self.fc_reg = nn.Linear(self.fc_reg.in_features, 8)  # shifts, logarithms of variances
+        width = self.get_submodule('fc_reg').in_features
+        self.fc_reg = nn.Linear(int(cast('int', width)), 8)  # shifts, logarithms of variances
 
     def _predict_by_feat_single(
         self,
