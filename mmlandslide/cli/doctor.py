@@ -11,6 +11,7 @@ from rich.text import Text
 from mmlandslide import installation
 from mmlandslide.datasets.checks.data_folder import dataset_findings
 from mmlandslide.installation import Finding
+from mmlandslide.scenes.outputs import rehearsal
 
 
 def table(findings: Sequence[Finding]) -> Table:
@@ -40,7 +41,7 @@ def command(data: Path) -> None:
 
     Example: mmlandslide doctor
     """
-    findings = [*installation.examine(), *dataset_findings(data)]
+    findings = [*installation.examine(), *rehearsal.findings(), *dataset_findings(data)]
     console = Console()
     console.print(table(findings))
     faults = sum(finding.fault for finding in findings)

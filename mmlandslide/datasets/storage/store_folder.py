@@ -13,11 +13,16 @@ from mmlandslide.errors import DatasetError
 def store_folders(data_root: Path) -> tuple[Path, Path]:
     """Return the folders where a data root's stores may be: inside it, or the user's cache.
 
-    The cache is `MMLANDSLIDE_CACHE`, or `~/.cache/mmlandslide`, with one folder a data root.
+    The cache is `MMLANDSLIDE_CACHE`, or `~/.cache/mmlandslide`, with one folder a data root. A user
+    without a home, as in containers, has the first alone.
     """
-    cache = Path(os.environ.get('MMLANDSLIDE_CACHE') or Path.home() / '.cache' / 'mmlandslide')
+    stated, own = os.environ.get('MMLANDSLIDE_CACHE'), data_root / '.mmlandslide'
+    try:
+        cache = Path(stated) if stated else Path.home() / '.cache' / 'mmlandslide'
+    except RuntimeError:
+        return own, own
     key = hashlib.blake2b(str(data_root.resolve()).encode(), digest_size=8).hexdigest()
-    return data_root / '.mmlandslide', cache / key
+    return own, cache / key
 
 
 def store_folder(data_root: Path) -> Path:

@@ -29,6 +29,7 @@ LOST = (
     ValueError,
     LookupError,
     ArithmeticError,
+    AttributeError,
     RuntimeError,
     EOFError,
     struct.error,
