@@ -12,6 +12,8 @@ from pathlib import Path
 
 #: Variables that tell PROJ where its database lies, the one that wins first.
 VARIABLES = ('PROJ_DATA', 'PROJ_LIB')
+#: Variables that were removed, with what they led to.
+forgotten: dict[str, str] = {}
 
 
 def forget_foreign_databases() -> list[str]:
@@ -29,7 +31,7 @@ def forget_foreign_databases() -> list[str]:
     needed = _layout(own)
     foreign = [name for name in stated if _layout_of(os.environ[name]) < needed]
     for name in foreign:
-        del os.environ[name]
+        forgotten[name] = os.environ.pop(name)
     return foreign
 
 

@@ -4,7 +4,6 @@ It runs in a process of its own, in the folder where the user is; what it writes
 """
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlandslide.installation import Finding, run_probe
-from mmlandslide.proj import VARIABLES
+from mmlandslide.proj import forgotten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,16 +30,16 @@ _REMEDIES = {
 
 def findings() -> list[Finding]:
     """Report what came of each step; a fault where scenes cannot be mapped."""
-    stated = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     probe = run_probe(_CODE)
     if probe.output is None:
         remedy = f'Repair what is named above first: {probe.error}'
         return [Finding('rehearsal', 'did not run', remedy, fault=True)]
-    found = [Finding(*map(str, row[:3]), fault=bool(row[3])) for row in _rows(probe.output)]
-    for name, value in stated.items():
-        remedy = 'A note: it is of another program where mmlandslide leaves it out'
-        found.append(Finding(name, value, remedy))
-    return found
+    found = [
+        Finding(str(name), str(value), str(remedy), bool(fault))
+        for name, value, remedy, fault in _rows(probe.output)
+    ]
+    note = 'Nothing: it leads to the database of another program, and is not used'
+    return [*found, *(Finding(name, value, note) for name, value in forgotten.items())]
 
 
 def _rows(output: Sequence[object]) -> list[list[Any]]:

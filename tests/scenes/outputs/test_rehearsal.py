@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import rasterio
 
+from mmlandslide import proj
 from mmlandslide.cli import doctor
 from mmlandslide.scenes.outputs import rehearsal
 from mmlandslide.scenes.outputs.rehearsal import findings
@@ -41,6 +42,7 @@ def test_another_program_s_projections_do_no_harm_and_are_named(tmp_path, monkey
     (tmp_path / 'proj.db').write_bytes(b'')
     assert not rows(tmp_path, PROJ_DATA=str(tmp_path))['map projection'][2]
     monkeypatch.setenv('PROJ_LIB', str(tmp_path))
+    proj.forget_foreign_databases()
     monkeypatch.chdir(tmp_path)
     found = {finding.name: finding for finding in findings()}
     assert (found['PROJ_LIB'].value, found['PROJ_LIB'].fault) == (str(tmp_path), False)
