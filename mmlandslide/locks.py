@@ -2,7 +2,8 @@
 
 A lock lasts as long as its process; of one that was killed nothing has to be cleaned up. The file
 is never truncated unless its content is a holder's, never followed through a link, and children
-that a process forks do not hold on to it.
+that a process forks do not hold on to it. A number in a file proves nothing: `processes_with` asks
+the system which processes have a lock.
 """
 
 import json
@@ -10,13 +11,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, StorageError
 from mmlandslide.files import lock_now, open_lock
 
 _POLL_S = 0.2
@@ -47,13 +48,12 @@ class Holder:
     since: str
 
     @classmethod
-    def this(cls, doing: str) -> 'Holder':
-        """Return the running process."""
+    def this(cls, doing: str, pid: int | None = None) -> 'Holder':
+        """Return the running process, or another of this machine."""
         boot = _BOOT.read_text().strip() if _BOOT.is_file() else ''
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        return cls(
-            doing, os.getpid(), socket.gethostname(), boot, started_at(os.getpid()), since=now
-        )
+        pid = os.getpid() if pid is None else pid
+        return cls(doing, pid, socket.gethostname(), boot, started_at(pid), since=now)
 
     def is_running_here(self) -> bool:
         """Return whether this very process is proven to run on this machine, since this start."""
@@ -86,6 +86,42 @@ def holder_of(file: IO[bytes]) -> Holder | None:
         return None
 
 
+def processes_with(file: IO[bytes]) -> list[int]:
+    """Return the processes of this machine that the system says have locked an open file.
+
+    That is a proof, also of a child that has a lock from its parent; a process that only reads the
+    file is not among them. Linux tells, of the user's own processes; elsewhere there are none.
+    """
+    return [int(folder.name) for folder in Path('/proc').glob('[0-9]*') if _locks(folder, file)]
+
+
+def _locks(process: Path, file: IO[bytes]) -> bool:
+    with suppress(OSError):
+        for link in (process / 'fd').iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if os.path.samestat(link.stat(), os.fstat(file.fileno())):
+                    return 'FLOCK' in (process / 'fdinfo' / link.name).read_text()
+    return False
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a lock file, which is made where it is missing; its content stays as it is.
+
+    Raises:
+        StorageError: a symbolic link has its name.
+        OSError: the folder cannot be written to.
+    """
+    try:
+        return open_lock(path)
+    except OSError as error:
+        if not path.is_symlink():
+            raise
+        got = f'a link to {path.readlink()}'
+        raise StorageError.mismatch(
+            'lock file', 'be no symbolic link', got, path, 'Remove it'
+        ) from error
+
+
 @contextmanager
 def exclusive(
     path: Path,
@@ -93,6 +129,7 @@ def exclusive(
     where: Path,
     remedy: str = 'Wait until it ends',
     waiting: Callable[[str], None] | None = None,
+    remove: bool = False,
 ) -> Iterator[None]:
     """Hold a lock while a block runs.
 
@@ -102,20 +139,39 @@ def exclusive(
         where: what is locked, for messages.
         remedy: what a user does who finds it locked.
         waiting: is told once for what is waited; where `None`, nobody waits.
+        remove: delete the file when the block ends.
 
     Raises:
         ConfigError: another process holds the lock, and nobody waits.
-        OSError: the path is a symbolic link, or the folder cannot be written to. A file system
-            without locks is no error: nothing is locked there.
+        StorageError: a symbolic link has the file's name.
+        OSError: the folder cannot be written to. A file system without locks is no error: nothing
+            is locked there.
     """
-    with open_lock(path) as file:
-        if _acquired(file, doing, where, remedy, waiting):
-            _sign(file, Holder.this(doing))
+    with ExitStack() as stack:
+        file = stack.enter_context(opened(path))
+        while locked := _acquired(file, doing, where, remedy, waiting):
+            if not remove or _is_at(file, path):
+                break
+            # Whoever had the lock has removed its file after it was opened here.
+            file = stack.enter_context(opened(path))
+        if locked:
+            sign(file, Holder.this(doing))
             _held.add(file.fileno())
+        if remove:
+            stack.callback(_remove, path)
         try:
             yield
         finally:
             _held.discard(file.fileno())
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # Windows removes no file that is open
+        path.unlink()
 
 
 def _acquired(
@@ -148,8 +204,11 @@ def _acquired(
         time.sleep(_POLL_S)
 
 
-def _sign(file: IO[bytes], holder: Holder) -> None:
-    """Write who holds a lock, unless the file holds something that no holder has written."""
+def sign(file: IO[bytes], holder: Holder) -> None:
+    """Write who holds a lock that this process has.
+
+    What no holder has written is left as it is.
+    """
     file.seek(0, os.SEEK_END)
     if file.tell() and holder_of(file) is None:
         return

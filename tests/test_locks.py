@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mmlandslide import locks
-from mmlandslide.errors import ConfigError
-from mmlandslide.locks import Holder, exclusive, holder_of
+from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.locks import Holder, exclusive, holder_of, processes_with
 
 HOLD = """
 import sys, time
@@ -80,7 +80,9 @@ def test_a_link_is_not_followed_and_its_file_stays(tmp_path):
     (tmp_path / 'victim.txt').write_text('precious')
     (tmp_path / 'a.lock').symlink_to('victim.txt')
     with (
-        pytest.raises(OSError, match='symbolic links'),
+        pytest.raises(
+            StorageError, match=r'no symbolic link, got a link to victim\.txt in .*a\.lock'
+        ),
         exclusive(tmp_path / 'a.lock', 'x', tmp_path),
     ):
         pass
@@ -116,3 +118,17 @@ def test_a_forked_child_does_not_hold_on_to_the_lock(tmp_path):
     with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
         gate.set()
     child.join()
+
+
+def test_the_system_proves_who_holds_a_lock_and_a_reader_is_not_among_them(held):
+    path, child = held
+    with path.open('rb') as file:
+        assert processes_with(file) == [child.pid]
+
+
+def test_a_lock_file_that_is_to_go_is_gone_and_one_that_was_removed_is_made_again(held, tmp_path):
+    path, _ = held
+    path.unlink()  # as its owner does at the end, after this process has opened it
+    with exclusive(path, 'detection', tmp_path, remove=True):
+        assert json.loads(path.read_text())['doing'] == 'detection'
+    assert not path.exists()

@@ -1,12 +1,10 @@
 """`mmlandslide study`: backbones and pre-trainings compared by one resumable command."""
 
 import re
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from rich.console import Console
@@ -123,7 +121,7 @@ def command(
     if dry_run:
         _show_plan(planned)
         return
-    with _terminable(), _watching(planned) as watch:
+    with _watching(planned) as watch:
         execution = Execution(planned, budget, watch=watch)
         complete = execution.run()
     root, results = planned.specification.root, collect(planned, execution.records)
@@ -170,22 +168,6 @@ def _renew(
         write_between(page, name, results)
     for protocol in results['protocols']:
         click.echo(f'{protocol}: {split_note(results, protocol)}')
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Turn signals to end into an exception, so that the stage that runs ends with the study."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    numbers = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from mmlandslide import locks
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import lock_now
 from mmlandslide.study.trial import Stage
 
-LOG = 'study.log'
+LOG, LOCK = 'study.log', 'stage.lock'
 #: How a command that begins with `mim` is started: by the running Python, whatever PATH says.
 MIM = (sys.executable, '-m', 'mim')
 #: Grace period between SIGTERM and SIGKILL; a training resumes from its last checkpoint anyway.
@@ -42,12 +43,8 @@ def exclusive(folder: Path) -> Iterator[None]:
         expected, remedy = 'run on Linux or macOS', 'Run it there, or in WSL'
         raise ConfigError.mismatch('study', expected, sys.platform, folder, remedy)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / 'study.lock').open('a') as file:
-        if not lock_now(file):
-            got = 'another that is running'
-            raise ConfigError.mismatch(
-                'study', 'be run once at a time', got, folder, 'Wait until it has ended, or stop it'
-            )
+    remedy = 'Wait until it has ended, or stop it'
+    with locks.exclusive(folder / 'study.lock', 'study', folder, remedy):
         yield
 
 
@@ -57,8 +54,8 @@ def child_process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a stage; when the block ends, however it ends, nothing of the stage runs any more.
 
-    A child that outlived a killed study holds a lock on its work dir: it is ended first. The lock
-    file states its process group, and while the lock is held that number is nobody else's.
+    A child that outlived a killed study holds a lock on its work dir: it is ended first, where the
+    system proves that it is the one (see `locks.processes_with`).
 
     Args:
         stage: whose work dir the process has for itself.
@@ -67,14 +64,16 @@ def child_process(
 
     Yields:
         The process.
+
+    Raises:
+        ConfigError: a process that cannot be proven to be a stage's holds the lock.
     """
     stage.work_dir.mkdir(parents=True, exist_ok=True)
     with (
-        (stage.work_dir / 'stage.lock').open('a+') as lock,
+        locks.opened(stage.work_dir / LOCK) as lock,
         (stage.work_dir / LOG).open('ab') as log,
     ):
-        _end_orphan(lock)
-        lock.truncate(0)  # no number stands there that is not the holder's
+        _end_orphan(lock, stage.work_dir)
         child = subprocess.Popen(
             [*mim, *command[1:]],
             stdin=subprocess.DEVNULL,
@@ -84,8 +83,7 @@ def child_process(
             pass_fds=[lock.fileno()],  # the lock lasts as long as the child
         )
         try:
-            lock.write(str(child.pid))
-            lock.flush()
+            locks.sign(lock, locks.Holder.this('stage of a study', child.pid))
             yield child
         finally:
             _stop(child)
@@ -96,19 +94,33 @@ def end_orphans(root: Path) -> None:
 
     Args:
         root: of the study, which `exclusive` holds, so that no other study can own them.
+
+    Raises:
+        ConfigError: a process that cannot be proven to be a stage's holds a lock.
     """
-    for path in root.rglob('stage.lock'):
-        with path.open('a+') as lock:
-            _end_orphan(lock)
+    for path in root.rglob(LOCK):
+        with locks.opened(path) as lock:
+            _end_orphan(lock, path.parent)
 
 
-def _end_orphan(lock: IO[str]) -> None:
+def _end_orphan(lock: IO[bytes], work_dir: Path) -> None:
+    """Lock a work dir; a stage that has it is ended with its group, nobody else.
+
+    Only a stage gets the lock from its study, and it leads a group of its own; so whoever the
+    system says has it is in a stage's group.
+    """
     while not lock_now(lock):
-        lock.seek(0)
-        group = lock.read().strip()
-        if group.isdecimal():
+        owners = locks.processes_with(lock)
+        for pid in owners:
             with suppress(ProcessLookupError):
-                os.killpg(int(group), signal.SIGKILL)
+                if os.getpgid(pid) != os.getpgrp():
+                    os.killpg(os.getpgid(pid), signal.SIGKILL)
+        if not owners and not lock_now(lock):
+            got = str(locks.holder_of(lock) or 'one that the system does not name')
+            remedy = 'Stop it, then start the study again'
+            raise ConfigError.mismatch(
+                'work dir', 'be used by no other process', got, work_dir, remedy
+            )
         time.sleep(_POLL_S)
 
 

@@ -1,9 +1,13 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
+from mmlandslide import locks
 from mmlandslide.errors import ConfigError
-from mmlandslide.study.process import LOG, exclusive, reason
+from mmlandslide.study.process import LOCK, LOG, end_orphans, exclusive, reason
 from mmlandslide.study.trial import Stage
 
 
@@ -51,3 +55,50 @@ def test_a_system_without_process_groups_is_named(tmp_path, monkeypatch):
         exclusive(tmp_path),
     ):
         pass
+
+
+OWN_GROUP = """
+import fcntl, sys, time
+file = open(sys.argv[1], 'r+')
+fcntl.flock(file, fcntl.LOCK_EX)
+print('held', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Yield a process, in a group of its own, that holds the lock of a stage."""
+    (tmp_path / LOCK).touch()
+    with subprocess.Popen(
+        [sys.executable, '-c', OWN_GROUP, str(tmp_path / LOCK)],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        child.stdout.readline()
+        yield child
+        child.kill()
+
+
+def test_an_orphan_is_ended_though_the_file_names_another_process(tmp_path, holder):
+    with subprocess.Popen(['sleep', '60'], start_new_session=True) as innocent:
+        (tmp_path / LOCK).write_text(str(innocent.pid))
+        end_orphans(tmp_path)
+        assert (holder.wait(), innocent.poll()) == (-signal.SIGKILL, None)
+        innocent.kill()
+
+
+def test_who_cannot_be_proven_to_be_a_stage_is_named_and_lives(tmp_path, holder, monkeypatch):
+    monkeypatch.setattr(locks, 'processes_with', lambda file: [])
+    with pytest.raises(ConfigError, match='work dir must be used by no other process, got one'):
+        end_orphans(tmp_path)
+    assert holder.poll() is None
+
+
+def test_without_the_proof_an_innocent_process_is_ended(tmp_path, holder, monkeypatch):
+    with subprocess.Popen(['sleep', '60'], start_new_session=True) as innocent:
+        (tmp_path / LOCK).write_text(str(innocent.pid))
+        said = lambda file: [int((tmp_path / LOCK).read_text()), holder.pid]  # noqa: E731
+        monkeypatch.setattr(locks, 'processes_with', said)
+        end_orphans(tmp_path)
+        assert innocent.wait() == -signal.SIGKILL

@@ -1,11 +1,12 @@
 """Where the packed stores of a data root lie: inside it, or in the user's cache."""
 
 import hashlib
+import logging
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock
-
+from mmlandslide import locks
 from mmlandslide.datasets.storage.index import require_inside
 from mmlandslide.errors import DatasetError
 
@@ -44,11 +45,14 @@ def store_folder(data_root: Path) -> Path:
     )
 
 
-def locked(folder: Path) -> FileLock:
-    """Return the lock under which stores are written in a folder, which is made first.
+def locked(folder: Path) -> AbstractContextManager[None]:
+    """Return the context in which a process alone writes stores in a folder, which is made first.
+
+    Entering waits until no other does, and says once for which process it waits.
 
     Raises:
         DatasetError: the folder cannot be made or written.
+        StorageError: on entering, a symbolic link has the lock file's name.
     """
     if not writable(folder):
         raise DatasetError.mismatch(
@@ -58,7 +62,8 @@ def locked(folder: Path) -> FileLock:
             folder,
             'Name another in MMLANDSLIDE_CACHE',
         )
-    return FileLock(folder / 'store.lock')
+    tell = logging.getLogger('mmlandslide').warning
+    return locks.exclusive(folder / 'store.lock', 'packing of tiles', folder, waiting=tell)
 
 
 def writable(folder: Path) -> bool:

@@ -1,15 +1,13 @@
 """Commit of one output's files: one run at a time writes them, and all get their names or none."""
 
 import glob
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
-from mmlandslide import files
-from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide import files, locks
+from mmlandslide.errors import StorageError
 
 
 @contextmanager
@@ -25,55 +23,18 @@ def exclusive_lock(out: Path) -> Iterator[None]:
         ConfigError: another run writes this output now.
         StorageError: nobody may write there, or a link has the lock file's name.
     """
+    remedy = 'Wait until it ends, or name another output'
     path = out.with_name(f'{out.name}.lock')
-    with ExitStack() as opened:
+    with ExitStack() as held:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            _refuse_link(path)
-            file = opened.enter_context(files.open_lock(path))
-            # The owner of a lock may have removed its file after it was opened here.
-            while _locked(file, out) and not _is_at(file, path):
-                file = opened.enter_context(files.open_lock(path))
+            lock = locks.exclusive(path, 'detection', out, remedy, remove=True)
+            held.enter_context(lock)
         except OSError as error:
             if isinstance(error, StorageError):
                 raise
             raise not_whole(out, error) from error
-        opened.callback(_remove, path)
         yield
-
-
-def _refuse_link(path: Path) -> None:
-    if path.is_symlink():
-        raise StorageError.mismatch(
-            'lock file', 'be no symbolic link', f'a link to {path.readlink()}', path, 'Remove it'
-        )
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # Windows removes no file that is open
-        path.unlink()
-
-
-def _locked(file: IO[bytes], out: Path) -> bool:
-    """Lock a file; return whether that is possible: some network file systems have no locks.
-
-    Raises:
-        ConfigError: another process has locked it.
-    """
-    try:
-        free = files.lock_now(file)
-    except OSError:
-        return False
-    if not free:
-        remedy = 'Wait until it ends, or name another output'
-        raise ConfigError.mismatch(
-            'output', 'be written by one run at a time', 'another run', out, remedy
-        )
-    return True
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def clear_leftovers(out: Path) -> None:

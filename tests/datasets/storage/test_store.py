@@ -3,21 +3,23 @@
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import factories
 import numpy as np
 import pytest
 
+from mmlandslide import locks
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.storage import index, packed_tile
 from mmlandslide.datasets.storage import store_file as packed_room
 from mmlandslide.datasets.storage.index import find_tiles
 from mmlandslide.datasets.storage.store import ensure, ensure_store
-from mmlandslide.datasets.storage.store_folder import store_folders
+from mmlandslide.datasets.storage.store_folder import locked, store_folders
 from mmlandslide.datasets.storage.store_writer import StoreWriter
 from mmlandslide.datasets.storage.tile_errors import UnreadableTileError
-from mmlandslide.errors import DatasetError
+from mmlandslide.errors import DatasetError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -233,3 +235,20 @@ def test_any_folder_of_tiles_with_any_bands_has_a_store(tmp_path):
     assert store.path == tmp_path / 'packed/mine.tiles'
     assert store.divisors == (1, 1, 1, 1, 1)
     np.testing.assert_array_equal(store.read('x/2', [4]), np.full((1, 4, 6), 2 / 7, np.float32))
+
+
+def test_a_process_that_waits_for_a_store_says_for_whom(tmp_path, monkeypatch, caplog):
+    with ExitStack() as other:
+        other.enter_context(locked(tmp_path))
+        monkeypatch.setattr(locks.time, 'sleep', lambda seconds: other.close())
+        with locked(tmp_path):
+            pass
+    [line] = caplog.messages
+    assert line.startswith(f'waiting for {tmp_path}: packing of tiles by process {os.getpid()} on')
+
+
+def test_a_stranger_s_lock_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / 'store.lock').symlink_to('victim')
+    with pytest.raises(StorageError, match='no symbolic link, got a link to victim'):
+        ExitStack().enter_context(locked(tmp_path))
+    assert not (tmp_path / 'victim').exists()

@@ -121,7 +121,8 @@ def test_only_what_killed_runs_left_of_this_output_goes(tmp_path):
 
 def test_one_run_at_a_time_writes_an_output(tmp_path):
     refused = pytest.raises(
-        ConfigError, match=r'written by one run at a time, got another run in .*out\.gpkg'
+        ConfigError,
+        match=r'used by one process at a time for detection, got detection by process \d+ on .*out\.gpkg',
     )
     with exclusive_lock(tmp_path / 'out.gpkg'), exclusive_lock(tmp_path / 'other.gpkg'), refused:
         written(tmp_path / 'out.gpkg')
