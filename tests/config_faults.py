@@ -9,6 +9,9 @@ import inspect
 from functools import reduce
 
 import mmcv.ops
+from mmcv.cnn.bricks.transformer import FFN
+from mmcv.ops import MultiScaleDeformableAttention
+from mmdet.models import layers
 from mmengine import registry as host
 from mmengine.hub import get_config
 from mmengine.runner import LogProcessor, Runner
@@ -39,6 +42,7 @@ KINDS = {
         host.TASK_UTILS,
     ),
     **dict.fromkeys(('model.roi_layer', 'model.nms'), mmcv.ops),
+    'model.match_costs': host.TASK_UTILS,
     'model': host.MODELS,
     'optim_wrapper': host.OPTIM_WRAPPERS,
     'init_cfg': host.WEIGHT_INITIALIZERS,
@@ -112,6 +116,16 @@ OWNERS = {
     'randomness': parameters(Runner.set_randomness),
     'clip_grad': parameters(clip_grad_norm_) - {'parameters'} | {'type'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
+    'encoder': parameters(layers.DeformableDetrTransformerEncoder),
+    'decoder': parameters(layers.DinoTransformerDecoder),
+    'encoder.layer_cfg': parameters(layers.DeformableDetrTransformerEncoderLayer),
+    'decoder.layer_cfg': parameters(layers.DetrTransformerDecoderLayer),
+    'self_attn_cfg': parameters(MultiScaleDeformableAttention),
+    'cross_attn_cfg': parameters(MultiScaleDeformableAttention),
+    'ffn_cfg': parameters(FFN),
+    'positional_encoding': parameters(layers.SinePositionalEncoding),
+    'dn_cfg': parameters(layers.CdnQueryGenerator),
+    'group_cfg': {'dynamic', 'num_groups', 'num_dn_queries'},
     'env_cfg': {'mp_cfg', 'dist_cfg', 'cudnn_benchmark', 'resource_limit'},
     'mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'dist_cfg': {'backend', 'timeout', 'init_backend'},
@@ -125,9 +139,16 @@ OWNERS = {
     },
     'custom_keys.': {'lr_mult', 'decay_mult'},
 }
-#: What MMDetection's detectors read of their `train_cfg` and `test_cfg` is what its own config says
+#: What MMDetection's detectors read of their `train_cfg` and `test_cfg` is what its own configs say
 #: there.
-DETECTOR = get_config('mmdet::_base_/models/faster-rcnn_r50_fpn.py')
+DETECTORS = [
+    get_config(f'mmdet::{name}.py').model
+    for name in (
+        '_base_/models/faster-rcnn_r50_fpn',
+        'rtmdet/rtmdet_tiny_8xb32-300e_coco',
+        'dino/dino-4scale_r50_8xb2-12e_coco',
+    )
+]
 
 
 def faults(cfg):
@@ -185,6 +206,7 @@ def _read_untyped(path):
     if path[-1] in FREE:
         return set()
     if path[0] == 'model' and path[1] in ('train_cfg', 'test_cfg'):
-        return set(reduce(lambda cfg, key: cfg.get(key, {}), path, DETECTOR))
+        inner = [reduce(lambda cfg, key: cfg.get(key, {}), path[1:], each) for each in DETECTORS]
+        return {key for each in inner for key in each}
     parent = f'{path[-2]}.' if len(path) > 1 else ''
-    return OWNERS.get(path[-1], OWNERS.get(parent))
+    return OWNERS.get(path[-1], OWNERS.get(parent + path[-1], OWNERS.get(parent)))

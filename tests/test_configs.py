@@ -63,6 +63,9 @@ DELTAS_BY_NAME = {
 }
 #: Type of a model -> the words before those of its bands.
 MODELS_BY_NAME = {
+    'CascadeRCNN': lambda cfg: ['cascade_rcnn', backbone_word(cfg), *small(cfg)],
+    'RTMDet': lambda cfg: ['rtmdet', backbone_word(cfg)],
+    'DINO': lambda cfg: ['dino', backbone_word(cfg)],
     'FasterRCNN': lambda cfg: [
         'faster_rcnn',
         backbone_word(cfg),
@@ -143,6 +146,13 @@ def delta(cfg):
 def augmented(cfg):
     kinds = {step.type for step in cfg.train_dataloader.dataset.pipeline}
     return ['augmented'] if 'mmlandslide.Mosaic' in kinds else []
+
+
+def strides_of(model):
+    """Return the strides of a detector's levels; DINO has no priors, and names none."""
+    head = getattr(model, 'rpn_head', model.bbox_head if hasattr(model, 'bbox_head') else None)
+    generator = getattr(head, 'prior_generator', None)
+    return [4, 8, 16, 32] if generator is None else [stride for stride, _ in generator.strides]
 
 
 def teacher_of(cfg):
@@ -258,7 +268,7 @@ def test_the_model_builds_and_all_its_parts_see_the_same_bands(path):
         features = model.extract_feat(torch.zeros(1, len(model.backbone.bands), 64, 64))
     assert features[0].isfinite().all()
     if path.parent.name == 'det':
-        strides = [stride for stride, _ in model.rpn_head.prior_generator.strides]
+        strides = strides_of(model)
         assert [level.shape[-1] for level in features] == [-(-64 // stride) for stride in strides]
 
 

@@ -1,0 +1,17 @@
+"""RTMDet-tiny MobileNetV2 on augmented RGB tiles, 24 epochs.
+
+Backbone pre-trained on ImageNet; sized for a CPU: not yet measured.
+"""
+
+_base_ = [
+    './_base_/model_mobilenet_v2_rtmdet.py',
+    './_base_/data_l4s_rgb8_augmented.py',
+    './_base_/optim_long_shared.py',
+    './_base_/runtime.py',
+]
+from mmlandslide.recipes import imagenet_from_pip
+
+model = dict(
+    data_preprocessor=dict(bands='rgb8'),
+    backbone=dict(bands='rgb8', pretrained=imagenet_from_pip('mobilenet_v2')),
+)
