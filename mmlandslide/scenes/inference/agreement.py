@@ -71,7 +71,7 @@ def compare(one: Predictor, other: Predictor, batches: Iterable[NDArray[np.float
 
 def _compared(one: WindowDetections, other: WindowDetections) -> tuple[int, float, float, int]:
     """Return count, differences in px and in score of counterparts, and detections without one."""
-    (boxes, scores), (others, other_scores) = one, other
+    (boxes, scores), (others, other_scores) = one[:2], other[:2]
     if not len(scores) or not len(other_scores):
         return len(scores), 0.0, 0.0, len(scores) + len(other_scores)
     apart = np.abs(boxes[:, None] - others[None]).max(-1)  # (N, M)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Columns of `Detections.table`.
-COLUMNS = 11
+COLUMNS = 15
 _BOX, _SCORE, _WINDOW, _PIXELS, _SLOPE, _LOWEST, _HIGHEST = slice(0, 4), 4, slice(5, 7), 7, 8, 9, 10
+_SIDES = slice(11, 15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,10 +17,11 @@ class Detections:
     """N detections in the pixel frame of a scene.
 
     Attributes:
-        table: (N, 11) float64: x1 y1 x2 y2 (half-open corners, px of the scene), score,
+        table: (N, 15) float64: x1 y1 x2 y2 (half-open corners, px of the scene), score,
             row and column where its window starts (px), number of valid pixels under the box, their
             mean slope, lowest and highest elevation in stored units (NaN where the scene has no
-            such band). float64 because float32 knows no thousandth of a pixel beyond 8192.
+            such band), standard deviations of the four sides (px, NaN where the detector predicts
+            none). float64 because float32 knows no thousandth of a pixel beyond 8192.
     """
 
     table: NDArray[np.float64]
@@ -35,6 +37,7 @@ class Detections:
         boxes_xyxy: NDArray[np.floating],
         scores: NDArray[np.floating],
         window_rc: tuple[int, int],
+        side_stds: NDArray[np.floating] | None = None,
     ) -> 'Detections':
         """Return the detections of one window, without ground values.
 
@@ -42,6 +45,7 @@ class Detections:
             boxes_xyxy: (N, 4) in px of the scene.
             scores: (N,) in [0, 1].
             window_rc: row and column where the window starts, px.
+            side_stds: (N, 4) standard deviations of x1 y1 x2 y2, px; `None` where not predicted.
         """
         table = np.full((len(boxes_xyxy), COLUMNS), np.nan)
         table[:, _BOX], table[:, _SCORE], table[:, _WINDOW], table[:, _PIXELS] = (
@@ -50,6 +54,8 @@ class Detections:
             window_rc,
             0,
         )
+        if side_stds is not None:
+            table[:, _SIDES] = side_stds
         return cls(table)
 
     @classmethod
@@ -99,6 +105,11 @@ class Detections:
     def highest(self) -> NDArray[np.float64]:
         """Highest elevation (N,) in stored units, a view."""
         return self.table[:, _HIGHEST]
+
+    @property
+    def side_stds(self) -> NDArray[np.float64]:
+        """Standard deviations (N, 4) of the sides x1 y1 x2 y2, px, a view."""
+        return self.table[:, _SIDES]
 
     def sorted_by_score(self) -> 'Detections':
         """Return the detections by descending score, ties by top, left, bottom, right, window.

@@ -143,6 +143,7 @@ def stitch_cut_objects(found: Detections, grid: Grid) -> Detections:
     whole = _best_of_groups(found, kept, group, found.pixels)
     for side, gather in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         gather.at(whole.boxes_xyxy[:, side], group, found.boxes_xyxy[:, side])
+    whole.side_stds[np.bincount(group, minlength=len(kept)) > 1] = np.nan  # of several parts
     return whole
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmdet.structures import DetDataSample
 
 logger = logging.getLogger(__name__)
+_PREDICTED = ('bboxes', 'scores', 'side_stds')
 
 
 class ModelPredictor:
@@ -86,10 +87,15 @@ class ModelPredictor:
         self.fill: NDArray[np.float32] = self.model.data_preprocessor.mean.flatten().cpu().numpy()
 
     def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
-        """Return boxes (N, 4) and scores (N,), float32, of each of (B, C, h, w) windows."""
+        """Return what was detected in each of (B, C, h, w) windows, float32.
+
+        Boxes (N, 4) and scores (N,), and the standard deviations (N, 4) of the boxes' sides from a
+        head that predicts them.
+        """
         found = [sample.pred_instances for sample in self.samples(images)]
         return [
-            (each.bboxes.float().cpu().numpy(), each.scores.float().cpu().numpy()) for each in found
+            tuple(each[key].float().cpu().numpy() for key in _PREDICTED if key in each)
+            for each in found
         ]
 
     def samples(self, images: NDArray[np.float32]) -> 'list[DetDataSample]':

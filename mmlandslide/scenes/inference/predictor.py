@@ -12,8 +12,9 @@ from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.merge import wbf
 
-#: Boxes (N, 4) xyxy in px of a window and scores (N,) in [0, 1].
-WindowDetections: TypeAlias = tuple[NDArray[np.floating], NDArray[np.floating]]
+#: Boxes (N, 4) xyxy in px of a window and scores (N,) in [0, 1]; a detector that predicts them adds
+#: the standard deviations (N, 4) of the sides, px.
+WindowDetections: TypeAlias = tuple[NDArray[np.floating], ...]
 
 
 class Predictor(Protocol):
@@ -108,12 +109,16 @@ class SymmetricPredictor:
     def _predict_view(self, images: NDArray[np.float32], view: Symmetry) -> list[Detections]:
         undo = partial(view.undo, side_px=images.shape[-1])
         return [
-            Detections.of(undo(boxes), scores, (0, 0))
-            for boxes, scores in self._predictor.predict(view.apply(images))
+            Detections.of(
+                undo(boxes), scores, (0, 0), *(np.abs(undo(s) - undo(0 * s)) for s in stds)
+            )
+            for boxes, scores, *stds in self._predictor.predict(view.apply(images))
         ]
 
     def _fused(self, found: Sequence[Detections]) -> WindowDetections:
         fused = wbf(
             Detections.concatenate(found).sorted_by_score(), self._iou_thr, len(self._views)
         ).sorted_by_score()
-        return fused.boxes_xyxy, fused.scores
+        stds = fused.side_stds
+        known = np.isfinite(stds).any()
+        return (fused.boxes_xyxy, fused.scores, *([stds] if known else []))

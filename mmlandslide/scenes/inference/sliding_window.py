@@ -127,9 +127,12 @@ def _predict_block(
         images = np.stack(
             [pixels.values[(slice(None), *_part(pixels, grid, *window))] for window in batch]
         )  # (B, C, h, w)
-        for (row, col), (boxes, scores) in zip(batch, predictor.predict(images), strict=True):
+        for (row, col), (boxes, scores, *stds) in zip(
+            batch, predictor.predict(images), strict=True
+        ):
             kept = scores >= score_thr
-            found.append(_owned(boxes[kept], scores[kept], grid, row, col))
+            each = [array[kept] for array in (boxes, scores, *stds)]
+            found.append(_owned(each, grid, row, col))
         advance(len(batch))
     rows, cols = grid.own(block)
     on_ground = with_ground_values(Detections.concatenate(found), pixels, predictor.bands)
@@ -142,17 +145,16 @@ def _part(pixels: BlockPixels, grid: Grid, row: int, col: int) -> tuple[slice, s
     return slice(top, top + grid.window_px), slice(left, left + grid.window_px)
 
 
-def _owned(
-    boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating], grid: Grid, row: int, col: int
-) -> Detections:
+def _owned(predicted: Sequence[NDArray[np.floating]], grid: Grid, row: int, col: int) -> Detections:
     """Return the detections that a window owns, or nearly, in px of the scene, clipped to it."""
     top, left = int(grid.row_starts[row]), int(grid.col_starts[col])
+    boxes_xyxy, scores, *stds = predicted
     boxes = boxes_xyxy.reshape(-1, 4).astype(np.float64) + np.array((left, top, left, top))
     boxes = np.clip(boxes, 0, (grid.width, grid.height, grid.width, grid.height))
     kept = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & grid.owned(
         boxes, np.array((top, left)), SLACK_PX
     )
-    return Detections.of(boxes[kept], scores[kept], (top, left))
+    return Detections.of(boxes[kept], scores[kept], (top, left), *(each[kept] for each in stds))
 
 
 def with_ground_values(found: Detections, pixels: BlockPixels, bands: Sequence[str]) -> Detections:

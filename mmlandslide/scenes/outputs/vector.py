@@ -37,7 +37,9 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
         One row each: `score` or `probability` in [0, 1], `area_m2` of the box on the ellipsoid of
         WGS 84, `slope_deg` (mean under the box), `elevation_min_m`, `elevation_max_m` (NaN where
         the detector looks at no such band), `acquired` (UTC, NaT where nobody knows) and the box as
-        polygon. Without a map: pixel coordinates, no CRS, and the area is in px^2.
+        polygon. From a detector that predicts them, `std_left_m`, `std_top_m`, `std_right_m` and
+        `std_bottom_m`: standard deviations of the box's sides, as the image shows them. Without a
+        map: pixel coordinates, no CRS, and the area is in px^2.
     """
     slope, elevation = BANDS['slope'].divisor, BANDS['DEM'].divisor
     acquired = pd.Timestamp(scene.acquired) if scene.acquired is not None else pd.NaT
@@ -54,6 +56,8 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
         'elevation_max_m': found.highest * elevation,
         'acquired': pd.Series([acquired] * len(found), dtype='datetime64[ms, UTC]'),
     }
+    if np.isfinite(found.side_stds).any():
+        columns |= _side_stds_m(found, scene)
     polygons = _polygons(found.boxes_xyxy, scene)
     return gpd.GeoDataFrame(columns, geometry=polygons, crs=map_of(scene))
 
@@ -126,9 +130,25 @@ def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.objec
 
 def areas_m2(found: Detections, scene: Scene) -> NDArray[np.float64]:
     """Return the ground (N,) that each box covers, by the size of the pixels in its middle row."""
-    middle = (found.boxes_xyxy[:, 1] + found.boxes_xyxy[:, 3]) / 2
-    width_m, height_m = (
-        scene.frame.pixel_size_m(middle - 0.5) if len(found) else (np.ones(0), np.ones(0))
-    )
+    width_m, height_m = _pixel_size_m(found, scene)
     sides = found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]
     return np.asarray(sides.prod(axis=1) * width_m * height_m)
+
+
+def _side_stds_m(found: Detections, scene: Scene) -> dict[str, NDArray[np.float64]]:
+    """Return column -> standard deviation of a side, on the ground (px without a map)."""
+    sizes, sides = 2 * _pixel_size_m(found, scene), ('left', 'top', 'right', 'bottom')
+    return {
+        f'std_{side}_m': std * size
+        for side, std, size in zip(sides, found.side_stds.T, sizes, strict=True)
+    }
+
+
+def _pixel_size_m(
+    found: Detections, scene: Scene
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return width and height (N,) of a pixel in the middle row of each box."""
+    if not len(found):
+        return np.ones(0), np.ones(0)
+    middle = (found.boxes_xyxy[:, 1] + found.boxes_xyxy[:, 3]) / 2
+    return scene.frame.pixel_size_m(middle - 0.5)

@@ -26,7 +26,7 @@ def test_nothing_is_known_of_the_ground_at_first():
 
 
 def test_no_parts_are_no_detections():
-    assert Detections.concatenate([]).table.shape == Detections.none().table.shape == (0, 11)
+    assert Detections.concatenate([]).table.shape == Detections.none().table.shape == (0, 15)
 
 
 def test_a_thousandth_of_a_pixel_survives_in_the_largest_scenes():

@@ -158,12 +158,21 @@ def test_parts_in_four_windows_become_one():
 
 def test_the_ground_of_all_parts_counts():
     found = detections([(5, 5, 40, 20), (30, 5, 55, 20)], windows=[(0, 0), (0, 30)])
-    found.table[:, 7:] = [
+    found.table[:, 7:11] = [
         [300, 1.0, 5.0, 7.0],
         [100, 3.0, 4.0, 6.0],
     ]  # pixels, slope, lowest, highest
     # The mean slope is that of 300 pixels of 1 and 100 of 3.
-    assert stitch_cut_objects(found, GRID).table[:, 7:].tolist() == [[400, 1.5, 4, 7]]
+    assert stitch_cut_objects(found, GRID).table[:, 7:11].tolist() == [[400, 1.5, 4, 7]]
+
+
+def test_deviations_of_a_box_of_one_part_stay_and_those_of_several_are_not_known():
+    found = detections(
+        [(5, 5, 40, 20), (30, 5, 55, 20), (70, 70, 75, 75)], windows=[(0, 0), (0, 30), (60, 60)]
+    )
+    found.side_stds[:] = [1, 2, 3, 4]
+    stitched = stitch_cut_objects(found, GRID).side_stds
+    assert np.isnan(stitched).sum(1).tolist() == [4, 0]
 
 
 def test_unknown_ground_stays_unknown():

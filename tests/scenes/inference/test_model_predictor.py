@@ -91,6 +91,20 @@ def test_boxes_are_in_the_window_s_own_pixels(predictor):
     assert 32 < boxes[:, [1, 3]].max() <= 48
 
 
+def test_a_head_that_is_unsure_of_sides_says_so_in_the_window_s_pixels(tmp_path):
+    head = {
+        'roi_head.bbox_head.type': 'mmlandslide.UncertainBBoxHead',
+        'roi_head.bbox_head.reg_class_agnostic': True,
+        'roi_head.bbox_head.bbox_coder': {'_delete_': True, 'type': 'mmlandslide.SideBBoxCoder'},
+        'roi_head.bbox_head.loss_bbox': {'_delete_': True, 'type': 'mmlandslide.KLLoss'},
+    }
+    unsure = ModelPredictor(*tiny_detector.write(tmp_path, **head), CPU)
+    [(boxes, scores, stds)] = unsure.predict(tiny_detector.image(48, 64)[None])
+    assert stds.shape == boxes.shape == (len(scores), 4)
+    assert len(scores) > 5
+    assert (stds > 0).all()
+
+
 def test_a_window_filled_with_the_fill_values_is_zero_to_the_model(predictor):
     window = torch.from_numpy(np.broadcast_to(predictor.fill[:, None, None], (3, 32, 32)).copy())[
         None

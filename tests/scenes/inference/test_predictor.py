@@ -60,6 +60,28 @@ def test_scores_are_means_over_views():
     assert (boxes.tolist(), round(scores.item(), 9)) == ([list(middle)], 0.6)
 
 
+@pytest.mark.parametrize('view', range(8))
+def test_deviations_of_sides_turn_with_the_box(view):
+    class Unsure:
+        bands, fill = ('B4',), np.zeros(1, np.float32)
+
+        def __init__(self):
+            self.calls = 0
+
+        def predict(self, images):
+            self.calls += 1
+            score = 0.9 if self.calls == view + 1 else 0.1
+            boxes, scores = np.array([(8.0, 8, 16, 16)]), np.array([score])
+            return [(boxes, scores, np.array([[1.0, 2, 3, 4]]))]
+
+    # x1, y1, x2, y2 of the box as it was, from the surest view: a turn counter-clockwise takes the
+    # top to the left, a mirror the left to the right.
+    turns = ([1, 2, 3, 4], [4, 1, 2, 3], [3, 4, 1, 2], [2, 3, 4, 1])
+    x1, y1, x2, y2 = turns[view % 4]
+    [(_, _, stds)] = SymmetricPredictor(Unsure(), 'all').predict(window())
+    assert stds.tolist() == [[x2, y1, x1, y2] if view >= 4 else [x1, y1, x2, y2]]
+
+
 def test_unknown_views_are_refused():
     with pytest.raises(ConfigError, match=r"be one of \['none', 'flips', 'all'\], got 'some'"):
         SymmetricPredictor(planted_scene.predictor(), 'some')

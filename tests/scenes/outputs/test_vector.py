@@ -24,7 +24,7 @@ def found(*boxes):
     detections = Detections.of(
         np.array(boxes, float).reshape(-1, 4), np.linspace(0.9, 0.5, len(boxes)), (0, 0)
     )
-    detections.table[:, 7:] = [100, 1, 2, 3]
+    detections.table[:, 7:11] = [100, 1, 2, 3]
     return detections
 
 
@@ -49,6 +49,15 @@ def test_what_a_user_reads_is_in_plain_units():
     assert (row['score'], row['acquired'].isoformat()) == (0.9, '2015-07-11T10:00:06+00:00')
     # 6 pixels of 100 m2; UTM shrinks lengths by 0.9996 at its central meridian.
     assert row['area_m2'] == pytest.approx(600 / 0.9996**2, rel=1e-4)
+
+
+def test_deviations_of_sides_are_metres_where_the_detector_predicts_them():
+    assert not {name for name in layer((0, 0, 2, 3)) if name.startswith('std_')}
+    stds = np.array([[0.5, 1, 1.5, 2]])
+    boxes = Detections.of(np.array([[0.0, 0, 2, 3]]), np.array([0.9]), (0, 0), stds)
+    row = to_geodataframe(boxes, planted_scene.scene()).iloc[0]  # 10 m pixels, as above
+    sides = [row[f'std_{side}_m'] for side in ('left', 'top', 'right', 'bottom')]
+    assert sides == pytest.approx([5, 10, 15, 20], rel=1e-3)
 
 
 def test_areas_of_geographic_pixels_shrink_towards_the_pole():
