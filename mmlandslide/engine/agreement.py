@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from mmengine.dataset import default_collate as host_collate
 from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader, default_collate
@@ -193,8 +194,10 @@ def settled_dataloader(cfg: Any) -> Any:
 
 def of_one_size(dataloader: DataLoader[Any]) -> DataLoader[Any]:
     """Return a data loader that names two tiles where it cannot stack a batch."""
-    if dataloader.collate_fn is default_collate:
-        dataloader.collate_fn = OneSize(default_collate)
+    collate = dataloader.collate_fn
+    # `collate_fn=dict(type='default_collate')` of a config is mmengine's, bound to no arguments.
+    if getattr(collate, 'func', collate) in (default_collate, host_collate):
+        dataloader.collate_fn = OneSize(collate)
     return dataloader
 
 

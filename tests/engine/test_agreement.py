@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import ConcatDataset, DefaultSampler
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, default_collate
 
@@ -171,3 +171,12 @@ def test_tiles_of_two_sizes_in_a_batch_are_named_with_the_transform_that_helps()
 def test_tiles_of_one_size_are_stacked():
     batch = agreement.OneSize(default_collate)([{'inputs': torch.zeros(3, 4, 5)}] * 2)
     assert batch['inputs'].shape == (2, 3, 4, 5)
+
+
+def test_the_collate_function_of_a_config_names_tiles_of_two_sizes_too():
+    cfg = {'type': 'default_collate'}
+    loader = {'batch_size': 2, 'num_workers': 0, 'collate_fn': cfg, 'dataset': [1, 2]}
+    loader['sampler'] = {'type': 'DefaultSampler', 'shuffle': False}
+    built = agreement.of_one_size(Runner.build_dataloader(loader))
+    with pytest.raises(ConfigError, match='RandomResizedCrop'):
+        built.collate_fn([sample(100, 80, '1.png'), sample(120, 120, '2.png')])

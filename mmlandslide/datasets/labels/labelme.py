@@ -88,7 +88,7 @@ def parse(content: Mapping[str, Any], image_hw: tuple[int, int] | None) -> Boxes
 def _add(boxes: Boxes, shape: Any, subject: str) -> None:
     """Add the box around one shape."""
     try:
-        kind, name = shape.get('shape_type') or 'polygon', str(shape['label']).strip()
+        kind, name = str(shape.get('shape_type') or 'polygon'), str(shape['label']).strip()
         points = [(float(x), float(y)) for x, y in shape['points']]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         expected = 'have a label and points'

@@ -116,7 +116,9 @@ class RasterScene(Scene):
 
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         stored, valid = self.stored(window)
-        found = dict(zip(self.held, self.units.convert(stored), strict=True))
+        converted = self.units.convert(stored)
+        valid &= np.isfinite(converted).all(axis=0)
+        found = dict(zip(self.held, converted, strict=True))
         return np.stack(
             [
                 found[band] if band in found else np.full(valid.shape, self.fill[band])

@@ -38,6 +38,9 @@ from mmlandslide.scenes.inputs.formats.side_files import (
     side_mask,
 )
 
+#: No sensor stores such values: fills that no tag names, as -3.4e38.
+FILL_FROM = 1e30
+
 
 def driver_of(path: Path) -> str:
     """Return GDAL's driver for a file by its first bytes.
@@ -257,7 +260,7 @@ class RasterFile:
         with reading(self.path, opens=self._opened.virtual):
             values = on_frame.read(list(indexes), masked=heeded, **how)
         known = np.asarray(np.ma.filled(values.astype(np.float32), np.nan))
-        known[~np.isfinite(known)] = np.nan
+        known[~(np.abs(known) < FILL_FROM)] = np.nan
         for void in self.voids if nodata is None else (nodata, *self.voids):
             known[known == np.float32(void)] = np.nan
         return known

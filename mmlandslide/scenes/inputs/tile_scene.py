@@ -21,6 +21,7 @@ from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectan
 from mmlandslide.scenes.inputs.formats.product_names import date_in
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.inputs.provenance import nodata_fact, units_facts
+from mmlandslide.scenes.inputs.rasters import FILL_FROM
 from mmlandslide.scenes.inputs.units import Units
 from mmlandslide.scenes.scene import InputFile, Scene
 
@@ -80,7 +81,7 @@ def scene_of(
     chosen = values[positions(direct, held, name)] if direct else values[:0]
     known = ~np.ma.getmaskarray(chosen).any(axis=0)
     chosen = np.ma.getdata(chosen).astype(np.float32)
-    known &= np.isfinite(chosen).all(axis=0)
+    known &= (np.abs(chosen) < FILL_FROM).all(axis=0)
     if options.nodata is not None:
         known &= (chosen != np.float32(options.nodata)).all(axis=0)
     stored = options.scale == LANDSLIDE4SENSE_UNITS or (

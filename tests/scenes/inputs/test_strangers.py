@@ -16,6 +16,7 @@ from mmlandslide.errors import BandError, LandslideError, SceneError
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene, open_scenes
 from mmlandslide.scenes.inputs.slope import slope_deg
+from mmlandslide.scenes.inputs.tile_scene import array_scene
 
 OPTICAL = LANDSLIDE4SENSE[:12]
 SIDE = 128
@@ -441,3 +442,14 @@ def test_control_points_are_warped_first(tmp_path):
         file.gcps = ([corner, other, third], 'EPSG:32633')
     with pytest.raises(SceneError, match=r'grid on the map, got 3 control points .*`gdalwarp`'):
         look(path)
+
+
+def test_a_fill_that_no_tag_names_is_no_data_in_files_and_arrays(tmp_path, plain):
+    share = (light() / 10000).astype(np.float32)
+    share[3, 5, 5], share[4, 6, 6] = -3.4e38, 3.4e38
+    values, valid = look(write(tmp_path / 'fill.tif', share, dtype=np.float32))
+    assert np.argwhere(~valid).tolist() == [[5, 5], [6, 6]]
+    np.testing.assert_allclose(values[:, valid], plain[:, valid], rtol=1e-4)
+    stored = plain.copy()
+    stored[0, 2, 2] = -3.4e38
+    assert np.argwhere(~array_scene(stored, OPTICAL).known).tolist() == [[2, 2]]
