@@ -145,7 +145,8 @@ def _require_one_device(
         values = args[2] if len(args) > 2 and isinstance(args[2], torch.Tensor) else None
         others = [each for each in others if each is values]
     elif name.startswith(_INDEXING):
-        others = [args[0]]
+        # Zeros that the backward pass makes in C++ count as the CPU's.
+        others = [] if torch._C._current_autograd_node() is not None else [args[0]]
     if others:
         shapes = [tuple(each.shape) for each in others]
         raise RuntimeError(
@@ -155,6 +156,7 @@ def _require_one_device(
 
 
 _tensor, _as_tensor, _to = torch.tensor, torch.as_tensor, torch.Tensor.to
+_module_to = torch.nn.Module.to
 
 
 def _made(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,7 +184,14 @@ def _moved(self: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
     if target == here and dtype in (None, self.dtype):
         return self
     wanted = {'device': CUDA if target else CPU, 'dtype': dtype or self.dtype}
-    return aten._to_copy.default(self, **wanted) if here or target else _to(self, *args, **wanted)
+    return aten._to_copy.default(self, **wanted) if here or target else _to(self, **wanted)
+
+
+def _module_moved(self: torch.nn.Module, *args: Any, **options: Any) -> torch.nn.Module:
+    named = [each for each in args if isinstance(each, str | torch.device)]
+    if any(map(_is_cuda, [*named, options.get('device')])):
+        return move(self)
+    return _module_to(self, *args, **options)
 
 
 def install() -> None:
@@ -193,6 +202,7 @@ def install() -> None:
     torch.tensor, torch.as_tensor = _made(_tensor), _made(_as_tensor)
     torch.Tensor.to = _moved
     torch.Tensor.type_as = lambda self, other: _moved(self, other)
+    torch.nn.Module.to = _module_moved
     torch.Tensor.cuda = lambda self, *_args, **_options: _moved(self, CUDA)
 
 
@@ -221,6 +231,11 @@ def train(config: Path) -> None:
     cfg.default_hooks.checkpoint.update(save_best=None)
     if cfg.model.backbone.get('pretrained'):
         cfg.model.backbone.pretrained = None  # its weights are of no matter here
+    if cfg.model.get('teacher'):
+        small = one_step.CONFIGS / 'pretrain/supervised_l4s_r18.py'
+        cfg.model.teacher.update(config=str(small), checkpoint='work_dirs/supervised_l4s_r18')
+        if not one_step.checkpoint_of(small).exists():
+            one_step.train(small)
     with PretendCuda():
         runner = LandslideRunner.from_cfg(cfg)
         move(runner.model)

@@ -180,6 +180,7 @@ def _detect(
     """
     from mmlandslide.scenes import run
     from mmlandslide.scenes.inference.ranks import WorkerRank
+    from mmlandslide.scenes.outputs import run_record
 
     overwrite, report, share = options['overwrite'], options['report'], worker
     if worker.size > 1 and not single and len(job.grid.blocks) == 1:
@@ -194,6 +195,8 @@ def _detect(
         written = run.write(job, out, overwrite, share, advance, sys.argv[1:], report)
     for each in written:
         click.echo(f'wrote {each}')
+    if written:
+        click.echo(run_record.summary(out.with_suffix('.run.json')), err=True)
 
 
 def _model(

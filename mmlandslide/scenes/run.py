@@ -140,6 +140,7 @@ def _facts(job: InferenceJob, blocks: Blocks, found: Detections) -> dict[str, An
         'windows_searched': sum(block.windows for block in results),
         'valid_share': sum(block.valid_px for block in results)
         / (job.scene.height * job.scene.width),
+        'masked_share': job.scene.masked_share,
         'settings': asdict(job.settings),
         'model': job.model,
         'probability': run_record.probability_meaning(job.calibration),

@@ -110,6 +110,11 @@ class Scene(ABC):
         return values, valid
 
     @property
+    def masked_share(self) -> float | None:
+        """Share of the scene that a cloud mask hides; `None` without one."""
+        return None
+
+    @property
     def pictured(self) -> tuple[str, ...]:
         """Names of the bands that `overview` shows."""
         return self.bands

@@ -248,3 +248,16 @@ def test_a_detector_is_named_in_one_way(arguments, got):
     result = CliRunner().invoke(main, ['detect', 'a.tif', '--out', 'a.gpkg', *arguments])
     assert result.exit_code == 2
     assert f'--model alone; got {got}' in result.stderr
+
+
+def test_the_console_says_how_much_was_found_searched_and_masked(model, tmp_path):
+    # 15 of 50 rows lie under the mask.
+    hidden = np.zeros((1, 50, 60), np.float32)
+    hidden[:, :15] = 1
+    mask = factories.write_tiff(tmp_path / 'mask.tif', hidden)
+    out = ['--out', tmp_path / 'out.gpkg', '--mask', mask]
+    result = detect(scene(tmp_path), *model, *OPTIONS, *ORDER, *out)
+    assert result.exit_code == 0, result.output
+    count = len(gpd.read_file(tmp_path / 'out.gpkg'))
+    line = f'{count} landslides found; 70 % of the scene was searched; the mask hides 30 %'
+    assert line in result.stderr

@@ -53,6 +53,7 @@ KINDS: dict[str, _Test] = {
 }
 #: Kind -> the highest value that it can have.
 _HIGHEST = {'scl': 11.0, 'cldprb': 100.0, 'clp': 255.0, 'probability': 1.0}
+_SAMPLE_PX = 512
 _BY_NAME = ('scl', 'qa60', 'fmask', 'msk_classi', 'cldprb', 'clp')
 
 
@@ -72,8 +73,17 @@ class CloudMask:
 
     def read(self, window: Window) -> np.ndarray:
         """Return (h, w) bool, true where cloudy."""
-        indexes = (1, 2) if self.kind == 'msk_classi' else (1,)
-        return KINDS[self.kind](self.file.read(indexes, window), self.threshold)
+        return KINDS[self.kind](self.file.read(self._indexes, window), self.threshold)
+
+    def share(self, frame: GeoBox) -> float:
+        """Return which share of a scene it hides, of a sample of at most 512 px a side."""
+        size_hw = (min(frame.height, _SAMPLE_PX), min(frame.width, _SAMPLE_PX))
+        bands = [self.file.overview(each, size_hw, Resampling.nearest) for each in self._indexes]
+        return float(KINDS[self.kind](np.stack(bands), self.threshold).mean())
+
+    @property
+    def _indexes(self) -> tuple[int, ...]:
+        return (1, 2) if self.kind == 'msk_classi' else (1,)
 
 
 def cloud_kind(name: str, stated: str | None) -> str:

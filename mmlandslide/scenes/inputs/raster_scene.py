@@ -92,6 +92,11 @@ class RasterScene(Scene):
         return np.logical_and.reduce(black)
 
     @property
+    def masked_share(self) -> float | None:
+        """Share of the scene that its cloud mask hides; `None` without one."""
+        return None if self.clouds is None else self.clouds.share(self.frame)
+
+    @property
     def pictured(self) -> tuple[str, ...]:
         """Names of the bands that `overview` shows.
 

@@ -234,7 +234,9 @@ class RasterFile:
             values = (values * scales[:, None, None] + offsets[:, None, None]).astype(np.float32)
         return values
 
-    def overview(self, index: int, size_hw: tuple[int, int]) -> np.ndarray:
+    def overview(
+        self, index: int, size_hw: tuple[int, int], how: Resampling = Resampling.average
+    ) -> np.ndarray:
         """Read a band of the whole frame in few pixels.
 
         Block by block, or from the file's overviews where it has them.
@@ -242,16 +244,16 @@ class RasterFile:
         Args:
             index: of the band, from 1.
             size_hw: height and width of the result.
+            how: pixels become one: by their mean, or by the nearest where values are classes.
 
         Returns:
-            (h, w) float32 means of the values as stored, NaN where there are no data.
+            (h, w) float32 values as stored, NaN where there are no data.
 
         Raises:
             MissingPathError: the file is gone.
             SceneError: it cannot be read.
         """
-        how = {'out_shape': (1, *size_hw), 'resampling': Resampling.average}
-        return np.asarray(self._part((index,), **how)[0])
+        return np.asarray(self._part((index,), out_shape=(1, *size_hw), resampling=how)[0])
 
     def _part(self, indexes: tuple[int, ...], **how: Any) -> np.ndarray:
         """Return float32 values that are read inside the frame, NaN where they are not known."""

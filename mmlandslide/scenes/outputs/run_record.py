@@ -1,10 +1,12 @@
 """The run record: versions, inputs and gaps, so that a run can be repeated and trusted."""
 
+import json
 import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,21 @@ def probability_meaning(calibration: Mapping[str, Any] | None) -> str | None:
     where = f'fitted on {tiles} tuning tiles' if tiles else 'tuning tiles not stated'
     iou = f'{calibration["iou_thr"]:g}' if 'iou_thr' in calibration else 'not stated'
     return f'that a box hits a landslide (IoU {iou}); {calibration["method"]}, {where}'
+
+
+def summary(path: Path) -> str:
+    """Return in one line what a run found, and on how much of its scene.
+
+    Args:
+        path: of the record that the run has written.
+    """
+    record = json.loads(path.read_text('utf-8'))
+    count, hidden = record['detections'], record['masked_share']
+    mask = '' if hidden is None else f'; the mask hides {100 * hidden:.0f} %'
+    return (
+        f'{count} {"landslide" if count == 1 else "landslides"} found; '
+        f'{100 * record["valid_share"]:.0f} % of the scene was searched{mask}'
+    )
 
 
 def scene_facts(scene: Scene) -> dict[str, Any]:
