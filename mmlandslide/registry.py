@@ -74,6 +74,7 @@ MODELS = _mmengine.Registry(
         'mmlandslide.models.classifier',
         'mmlandslide.models.distillation',
         'mmlandslide.models.self_supervision.mae',
+        'mmlandslide.models.self_supervision.spark',
     ],
 )
 MODEL_WRAPPERS = _mmengine.Registry(

@@ -73,6 +73,7 @@ MODELS_BY_NAME = {
         *delta(cfg),
     ],
     'mmlandslide.SwinMAE': lambda cfg: ['swin_mae', *SWIN_MAE_SIZES[backbone_word(cfg)]],
+    'mmlandslide.SparK': lambda cfg: ['spark', backbone_word(cfg)],
     'mmlandslide.MAE': lambda cfg: ['mae', backbone_word(cfg)],
     'mmlandslide.ImageClassifier': lambda cfg: ['supervised', *data_words(cfg), backbone_word(cfg)],
     'mmlandslide.DistilledClassifier': lambda cfg: [
