@@ -53,7 +53,7 @@ TILE_PX = 128
 
 
 def native_scale(config: Mapping[str, Any]) -> float:
-    """Return how many pixels of its own a data set shows per pixel of 10 m, from its evaluator."""
+    """Return how many pixels of 10 m one pixel of a data set shows, from its evaluator."""
     evaluator = config.get('test_evaluator') or config.get('val_evaluator')
     stated = evaluator.get('native_scale', 1.0) if isinstance(evaluator, Mapping) else 1.0
     return float(stated)

@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmlandslide import zoo
 from mmlandslide.allocator import keep_freed_memory
 from mmlandslide.cli import scene_options
 from mmlandslide.errors import LandslideError, SceneError
@@ -57,7 +58,9 @@ _SETTINGS = {
     'input_zoom or classes; repeat.',
 )
 @click.option(
-    '--model', type=_FILE, help='Instead of both: a .onnx file of `mmlandslide export`; no PyTorch.'
+    '--model',
+    help='Instead of both, and without PyTorch: a name that `mmlandslide models` lists, a folder '
+    f'of that form, or a .onnx file of `mmlandslide export`; default: {zoo.DEFAULT}.',
 )
 @click.option(
     '--out', 'out', type=_FILE, required=True, help='A .gpkg; for a folder of tiles a folder.'
@@ -130,7 +133,7 @@ def command(
     scene: str | None,
     config_path: Path | None,
     checkpoint: str | None,
-    model: Path | None,
+    model: str | None,
     accept: tuple[str, ...],
     out: Path,
     device: str,
@@ -146,9 +149,7 @@ def command(
     interrupted resumes where it stopped when the same command is given again. Several processes
     share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
 
-    Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --dem dem.tif
-    --config configs/det/faster_rcnn_r18.py --checkpoint work_dirs/faster_rcnn_r18
-    --out landslides.gpkg
+    Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --out landslides.gpkg
     """
     from mmlandslide.scenes.detector import LandslideDetector
     from mmlandslide.scenes.inference.ranks import init_process_group
@@ -197,22 +198,24 @@ def _detect(
         click.echo(f'wrote {each}')
     if written:
         click.echo(run_record.summary(out.with_suffix('.run.json')), err=True)
+        for line in run.range_lines(job, out):
+            click.echo(line, err=True)
 
 
 def _model(
-    config_path: Path | None, checkpoint: str | None, model: Path | None
-) -> tuple[Path, str | None]:
+    config_path: Path | None, checkpoint: str | None, model: str | None
+) -> tuple[str | Path, str | None]:
     """Return the config and its checkpoint, or the exported detector and none."""
     given = [
         name
         for name, value in (('--config', config_path), ('--checkpoint', checkpoint))
         if value is not None
     ]
-    if model is not None and not given:
-        return model, None
+    if not given:
+        return model or zoo.DEFAULT, None
     if model is None and config_path is not None and checkpoint is not None:
         return config_path, checkpoint
-    got = ' and '.join([*given, *(['--model'] if model is not None else [])]) or 'none of them'
+    got = ' and '.join([*given, *(['--model'] if model is not None else [])])
     raise click.UsageError(f'pass --config and --checkpoint, or --model alone; got {got}')
 
 
@@ -239,14 +242,12 @@ def _scenes(
     source: str | None, out: Path, detector: 'LandslideDetector', options: 'InputOptions'
 ) -> Iterator[tuple[Path, 'Scene']]:
     """Yield each scene with its output: one file for one scene, a folder for a folder of them."""
-    from mmlandslide.scenes.inputs.reader import open_scene, open_scenes
-
     if _is_single(source, out):
-        yield out, open_scene(source, detector.bands, options)
+        yield out, detector.open(source, options)
         return
     if _holds_several(source):
         _require_own_names(Path(str(source)))
-    for scene in open_scenes(source, detector.bands, options):
+    for scene in detector.open_all(source, options):
         yield out / f'{scene.name}.gpkg', scene
 
 

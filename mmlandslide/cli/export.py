@@ -37,6 +37,11 @@ from mmlandslide.errors import ConfigError
     show_default=True,
     help='Side of the tiles, px.',
 )
+@click.option(
+    '--native',
+    is_flag=True,
+    help="The tiles have the pixels of the training's own (224 px RGB tiles), not of 10 m.",
+)
 @click.option('--overwrite', is_flag=True, help='Replace a file that is there.')
 def command(
     checkpoint: str,
@@ -45,6 +50,7 @@ def command(
     format_: str,
     out: Path | None,
     window_px: int,
+    native: bool,
     overwrite: bool,
 ) -> None:
     """Export a whole detector as one ONNX file and check it against PyTorch.
@@ -74,7 +80,7 @@ def command(
             out.parent,
             'Name another, or replace it with --overwrite',
         )
-    made = export(config_path, path, out, format_, window_px, accept=accept)
+    made = export(config_path, path, out, format_, window_px, accept=accept, native=native)
     bands_hw = ', '.join(map(str, made.input_shape))
     click.echo(f'input   tiles (batch, {bands_hw}) float32, stored units')
     click.echo('output  boxes (count, 4) xyxy in px of their tile, scores (count), tile (count)')

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     'convert': 'Convert weights of any known source into an mmlandslide backbone.',
     'probe': 'Score frozen features by linear and nearest-neighbour probes.',
     'detect': 'Find landslides in a whole scene, as layers of the map.',
+    'models': 'List the detectors that come with the package.',
     'calibrate': "Make a detector's scores probabilities.",
     'export': 'Export a whole detector as ONNX, to run without PyTorch.',
     'study': 'Compare backbones and pre-trainings in one resumable run.',

@@ -266,9 +266,12 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
 
 def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
     """Publish finished trainings, and name the conditions without any."""
-    from mmlandslide.study.zoo.publish import publish  # loads torch: seconds
+    from mmlandslide.cli.publishing import published  # these load torch: seconds
+    from mmlandslide.study.zoo.publish import publish
 
     zoo = publish(planned, results, folder)
     for condition in zoo.left_out:
         click.echo(f'left out: {condition}')
     click.echo(f'{folder / "model-index.yml"}: {len(zoo.weights)} files of weights')
+    for model in published(planned, results, zoo, folder):
+        click.echo(f'{model.folder}: `mmlandslide detect SCENE --model {model.folder}`')

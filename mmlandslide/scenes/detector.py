@@ -1,20 +1,29 @@
 """A trained detector for whole scenes: from files or arrays to a layer of the map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
+import numpy as np
 
+from mmlandslide import zoo
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes import run
+from mmlandslide.scenes.inference.domain.rgb8 import (
+    REFLECTANCE,
+    RGB8,
+    Rgb8Predictor,
+    has_pixels_of_tiles,
+)
 from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
 from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
-from mmlandslide.scenes.inputs.formats.arrays import is_array
+from mmlandslide.scenes.inference.predictor import Predictor
+from mmlandslide.scenes.inputs.formats.arrays import is_array, placed_array
 from mmlandslide.scenes.inputs.options import InputOptions
-from mmlandslide.scenes.inputs.reader import open_scene
+from mmlandslide.scenes.inputs.reader import open_scene, open_scenes
 from mmlandslide.scenes.inputs.tile_scene import array_scene
 from mmlandslide.scenes.run import Advance
 from mmlandslide.scenes.scene import Scene
@@ -27,12 +36,13 @@ class LandslideDetector:
     """Detects landslides in scenes with a trained detector.
 
     `LandslideDetector(config, checkpoint)(scene)`, or without PyTorch
-    `LandslideDetector('detector.onnx')(scene)`.
+    `LandslideDetector('mobilenet_v2_rgb')(scene)`.
 
     Args:
-        model: a detection config, or a `.onnx` file that `mmlandslide export` wrote.
+        model: a detection config; or a name of the zoo (see `mmlandslide models`), a folder of that
+            form, or a `.onnx` file that `mmlandslide export` wrote.
         checkpoint: of the config's training: a file, a work dir (its latest checkpoint) or a URL;
-            none with a `.onnx`.
+            none with an exported detector.
         device: such as `cpu` or `cuda:0`; `auto` takes a GPU where there is one.
         amp: automatic mixed precision, in PyTorch only.
         accept: what the checkpoint may state otherwise than the config, see `gate.TERMS`; in
@@ -53,7 +63,7 @@ class LandslideDetector:
         amp: bool = False,
         accept: Sequence[str] = (),
     ) -> None:
-        path = Path(model)
+        path = _named(model)
         _require_pair(path, checkpoint, amp)
         _require_own_terms(path, accept)
         self.predictor: OnnxPredictor | ModelPredictor
@@ -61,7 +71,7 @@ class LandslideDetector:
             self.predictor = OnnxPredictor(path, device)
             self.device = self.predictor.device
             self.model = {'onnx': str(path), 'sha256': self.predictor.sha256}
-            self.defaults = _defaults(self.predictor.window_px)
+            self.defaults = _defaults(round(self.predictor.window_px / self.predictor.pixel_scale))
         else:
             self.predictor, self.model = _in_pytorch(path, checkpoint, device, amp, accept)
             self.device, self.defaults = str(self.predictor.device), Settings()
@@ -144,8 +154,27 @@ class LandslideDetector:
         return run.write(job, Path(out), overwrite, advance=advance, report=report)
 
     def job(self, scene: Scene, settings: Settings) -> InferenceJob:
-        """Return the job of detecting landslides in an open scene."""
-        return InferenceJob(scene, self.predictor, settings, self.model, self.device)
+        """Return the job of detecting landslides in an open scene.
+
+        Raises:
+            SceneError: a picture whose pixels are neither of 10 m nor of the detector's tiles.
+        """
+        predictor, window_px = self._predictor_for(scene)
+        if settings.window_px == self.defaults.window_px != window_px:
+            settings = replace(settings, window_px=window_px, overlap_px=window_px // 4)
+        return InferenceJob(scene, predictor, settings, self.model, self.device)
+
+    def _predictor_for(self, scene: Scene) -> tuple[Predictor, int]:
+        """Return the predictor of a scene's bands and pixels, and the side of its windows."""
+        own, side_px = self.predictor, self.defaults.window_px
+        scale = own.pixel_scale if isinstance(own, OnnxPredictor) else 1.0
+        if scene.bands == REFLECTANCE and own.bands == RGB8:
+            return Rgb8Predictor(own, scale), side_px
+        if scale == 1.0:
+            return own, side_px
+        if has_pixels_of_tiles(scene, scale):
+            return own, round(side_px * scale)
+        return Rgb8Predictor(own, scale, stretched=False), side_px
 
     def open(
         self,
@@ -160,8 +189,28 @@ class LandslideDetector:
         if isinstance(source, Scene):
             return source
         if is_array(source):
-            return array_scene(source, self.bands, options)
-        return open_scene(source, self.bands, options)
+            return array_scene(source, self._bands_of_array(source), options)
+        bands, otherwise = self._openings
+        return open_scene(source, bands, options, otherwise)
+
+    def open_all(self, source: str | Path | None, options: InputOptions) -> Iterator[Scene]:
+        """Open one scene, or each product or tile of a folder, with the bands of the detector.
+
+        Raises:
+            LandslideError: as `open_scenes`.
+        """
+        bands, otherwise = self._openings
+        return open_scenes(source, bands, options, otherwise)
+
+    @property
+    def _openings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the bands to open a scene with, and those to open it with otherwise."""
+        return (REFLECTANCE, RGB8) if self.bands == RGB8 else (self.bands, ())
+
+    def _bands_of_array(self, source: Any) -> tuple[str, ...]:
+        """Return the bands of an array: what has 8 bits is a picture, the rest reflectance."""
+        first, otherwise = self._openings
+        return otherwise if otherwise and placed_array(source).values.dtype == np.uint8 else first
 
     def settings(self, given: Mapping[str, Any]) -> Settings:
         """Return the detector's default settings with some replaced.
@@ -199,6 +248,14 @@ class LandslideDetector:
         [sample] = self.predictor.samples(values[None])
         sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= score_thr]
         return sample.cpu()
+
+
+def _named(model: str | Path) -> Path:
+    """Return the file that a model's name, its folder or its own path means."""
+    path = Path(model)
+    if path.suffix in ('.onnx', '.py') or path.is_file():
+        return path
+    return zoo.find(str(model)).onnx
 
 
 def _require_pair(model: Path, checkpoint: str | Path | None, amp: bool) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 
 from mmlandslide.evaluation.calibration.block_expectation import blocks_model_of
 from mmlandslide.scenes.inference.blocks import BlockFolder, Blocks, BlocksInMemory
 from mmlandslide.scenes.inference.detections import Detections
+from mmlandslide.scenes.inference.domain import training_range
 from mmlandslide.scenes.inference.job import InferenceJob
 from mmlandslide.scenes.inference.ranks import WorkerRank
 from mmlandslide.scenes.inference.tiled_inference import finished, merged
@@ -36,7 +38,7 @@ def predict(job: InferenceJob, advance: Advance = lambda windows: None) -> gpd.G
     """
     found = predict_tiled(job, BlocksInMemory(), advance=advance)
     assert found is not None, 'a process that is alone is the one that returns'
-    return _layer(found, job)
+    return _layer(found, job, training_range.measure(job))
 
 
 def write(
@@ -83,6 +85,7 @@ def write(
         found = predict_tiled(job, blocks, worker, advance)
         if found is None:
             return []
+        off = training_range.measure(job)
         record = {
             'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
             'seconds': round(time.monotonic() - started, 1),
@@ -92,10 +95,11 @@ def write(
             'digest': job.result_key,
             'optical_without_dem_fraction': gap,
             **_facts(job, blocks, found),
+            'training_range': off,
         }
         writer.require_free(out, writers, free, job.scene.inputs)  # hours have passed
         result = writer.Result(
-            _layer(found, job),
+            _layer(found, job, off),
             job.scene,
             record,
             merged(job, blocks, 0.0) if job.settings.expected else None,
@@ -118,8 +122,30 @@ def _writers(job: InferenceJob, report: bool) -> dict[str, writer.Writer]:
     return writer.writers_for(job.scene, report, job.settings.expected)
 
 
-def _layer(found: Detections, job: InferenceJob) -> gpd.GeoDataFrame:
-    return to_geodataframe(found, job.scene, PROBABILITY if job.calibration else SCORE)
+def summary(job: InferenceJob, out: Path) -> tuple[str, list[str]]:
+    """Return what a run found in one line, and what to beware of, from its record.
+
+    Args:
+        job: that was written.
+        out: its GeoPackage.
+    """
+    record = json.loads(out.with_suffix('.run.json').read_text('utf-8'))
+    name, off = PROBABILITY if job.calibration else SCORE, record['training_range']
+    parts = [
+        f'{record["detections"]} landslides of {name} {job.settings.score_thr:g} or more',
+        f'{record["valid_share"]:.0%} of the scene has data',
+    ]
+    if off is not None:
+        parts.append(f'distance from the training range {off["distance"]:.2f} (its edge is 1)')
+    warning = training_range.warning(job, off)
+    return f'{job.scene.name}: {"; ".join(parts)}', [] if warning is None else [warning]
+
+
+def _layer(found: Detections, job: InferenceJob, off: Mapping[str, Any] | None) -> gpd.GeoDataFrame:
+    """Return the layer of detections, with how far their scene is off from the training."""
+    layer = to_geodataframe(found, job.scene, PROBABILITY if job.calibration else SCORE)
+    layer.insert(len(layer.columns) - 1, 'range_distance', off['distance'] if off else np.nan)
+    return layer
 
 
 def _begin(job: InferenceJob, out: Path, blocks: BlockFolder) -> float | None:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import torch
 
+from mmlandslide import zoo
 from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.weights import lineage
 from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
@@ -27,8 +28,9 @@ def resolve(
     """Return the file that a reference names.
 
     Args:
-        checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder)
-            or `package://<import name>/<path in it>`, a file of an installed package, which is not
+        checkpoint: a file, a work dir (its latest checkpoint), a URL (kept in torch's hub folder),
+            `zoo://<name>`, a detector that comes with the package, or
+            `package://<import name>/<path in it>`, a file of an installed package, which is not
             imported.
         made_by: config whose training makes the checkpoint, for the error; it counts while
             `checkpoint` has the name of that config's work dir, wherever that lies.
@@ -37,12 +39,15 @@ def resolve(
 
     Raises:
         MissingPathError: nothing is there, or the URL cannot be fetched.
-        ConfigError: the path within a package leads out of it.
+        ConfigError: the path within a package leads out of it, or the zoo has no such model.
+        CheckpointError: a file of the zoo does not fit its card.
     """
     if checkpoint.startswith(_URLS):
         return _fetch(checkpoint)
     if checkpoint.startswith(_PACKAGE):
         return _packaged(checkpoint)
+    if checkpoint.startswith(zoo.SCHEME):
+        return zoo.find(checkpoint).safetensors
     path = Path(checkpoint)
     found = path if path.is_file() else latest_checkpoint(path)
     if found is not None:
@@ -75,7 +80,7 @@ def load_for_hosts(checkpoint: str, map_location: Any = None) -> dict[str, Any]:
     Raises:
         LandslideError: as `resolve`; or the file cannot be read safely.
     """
-    named = checkpoint.startswith((*_URLS, _PACKAGE))
+    named = checkpoint.startswith((*_URLS, _PACKAGE, zoo.SCHEME))
     path = resolve(checkpoint if named else str(Path(checkpoint).expanduser()))
     content = read_checkpoint(path)
     if path.suffix == '.safetensors':

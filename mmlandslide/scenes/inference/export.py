@@ -10,9 +10,10 @@ import inspect
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 
 from mmlandslide import __version__, rng
 from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
-from mmlandslide.errors import ConfigError
+from mmlandslide.configs import native_scale
+from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.inference.agreement import Agreement, compare
+from mmlandslide.scenes.inference.domain.training_range import FEWEST, KEY, describe, fit
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
 from mmlandslide.scenes.inference.onnx_predictor import (
     CONTENT,
@@ -65,6 +68,8 @@ def export(
     window_px: int = 128,
     num_tiles: int = NUM_TILES,
     accept: Sequence[str] = (),
+    native: bool = False,
+    known: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Exported:
     """Write a detector for programs without PyTorch, such as `OnnxPredictor`.
 
@@ -81,6 +86,9 @@ def export(
         window_px: height and width of the tiles.
         num_tiles: number of tiles on which ONNX and PyTorch are compared.
         accept: what the checkpoint may state otherwise than the config, see `gate.TERMS`.
+        native: the tiles have the pixels of the training's own, not of 10 m; RGB tiles do.
+        known: scenes whose distance from the training range and score are known, see
+            `TrainingRange`.
 
     Raises:
         ConfigError: an unknown format, a package is missing, or the graph and PyTorch disagree;
@@ -92,10 +100,16 @@ def export(
     import torch
 
     predictor = ModelPredictor(config_path, checkpoint_path, torch.device('cpu'), accept=accept)
+    pixel_scale = 1 / native_scale(predictor.config) if native else 1.0
+    predictor.zoom /= pixel_scale
     tiles = [*probes(predictor, window_px, num_tiles)]
     content = described(
         traced(predictor, tiles[0], config_path),
-        facts(predictor, config_path, checkpoint_path, window_px),
+        {
+            **facts(predictor, config_path, checkpoint_path, window_px),
+            'pixel_scale': pixel_scale,
+            **training_range(predictor, known),
+        },
     )
     agreement = compare(predictor, _runnable(content, config_path), tiles)
     if not agreement.close:
@@ -103,6 +117,33 @@ def export(
     write_atomic(out, described(content, {'agreement': str(agreement)}))
     shape = (len(predictor.bands), window_px, window_px)
     return Exported(out, shape, agreement, sum(map(len, tiles)))
+
+
+def training_range(
+    predictor: ModelPredictor, known: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Return where the config's training tiles lie; nothing where they are not there.
+
+    Args:
+        predictor: the detector, whose tiles are described as they are read.
+        known: see `TrainingRange`.
+
+    Raises:
+        LandslideError: they are there and cannot be read.
+    """
+    from mmlandslide.registry import DATASETS
+
+    stated = predictor.config.get('train_dataloader', {}).get('dataset')
+    try:
+        tiles = DATASETS.build({**stated, 'pipeline': []})
+    except (TypeError, MissingPathError):  # no training in the config, or elsewhere
+        return {}
+    scale = predictor.fill.astype(float)
+    images = (tiles.load_image(tiles.get_data_info(index)) for index in range(len(tiles)))
+    described = [describe(image[None], np.isfinite(image).all(0)[None], scale) for image in images]
+    if len(described) < FEWEST:
+        return {}
+    return {KEY: {**fit(np.concatenate(described), scale).as_dict(), 'known': dict(known)}}
 
 
 def require_format(format_: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
 from mmlandslide.evaluation.calibration import calibrated, calibration_of
+from mmlandslide.scenes.inference.domain.training_range import range_of
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 #: Names of the graph's input and outputs, and the word that its metadata begin with.
@@ -31,10 +32,12 @@ class OnnxPredictor:
         bands: names of the model's input bands.
         fill: (C,) float32, the mean of each band, which normalisation makes zero.
         window_px: height and width of the windows that it takes.
+        pixel_scale: how many of its pixels show one of 10 m.
         metadata: of the file, see `export.facts`.
         sha256: of the file.
         device: that it computes on.
         calibration: what makes scores probabilities, where the exported checkpoint carried it.
+        training_range: where its training tiles lie, where the file states it.
 
     Raises:
         MissingPathError: there is no such file.
@@ -53,9 +56,11 @@ class OnnxPredictor:
         self.bands: tuple[str, ...] = tuple(self.metadata['bands'])
         self.fill: NDArray[np.float32] = np.asarray(self.metadata['mean'], np.float32)
         self.window_px: int = self.metadata['window_px']
+        self.pixel_scale = float(self.metadata.get('pixel_scale', 1.0))
         _require_signature(model, len(self.bands), self.window_px, path)
         training = self.metadata.get('training')
         self.calibration = calibration_of(training if isinstance(training, Mapping) else {})
+        self.training_range = range_of(self.metadata)
         self.device, provider = _provider(device)
         self._session = _session(content, provider, path)
 
@@ -182,6 +187,8 @@ def _plausible(found: Mapping[str, Any]) -> bool:
         and all(isinstance(value, float) and np.isfinite(value) for value in mean)
         and isinstance(window_px, int)
         and 0 < window_px <= 4096
+        and isinstance(found.get('pixel_scale', 1.0), float)
+        and 0.1 <= found.get('pixel_scale', 1.0) <= 10
     )
 
 

@@ -61,6 +61,15 @@ class RasterScene(Scene):
         """Names of the bands that files hold, in the order of the layers."""
         return tuple(band for layer in self.layers for band in layer.bands)
 
+    @property
+    def is_8_bit(self) -> bool:
+        """Whether files store every band that they hold in 8 bits."""
+        return all(
+            isinstance(layer, BandLayer)
+            and {layer.file.dataset.dtypes[index - 1] for index in layer.indexes} == {'uint8'}
+            for layer in self.layers
+        )
+
     def stored(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the bands of `held` as files store them, and where all have data and no cloud.
 

@@ -9,12 +9,13 @@ from mmlandslide import bands as band_table
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.storage import tiles
 from mmlandslide.datasets.storage.index import require_inside
-from mmlandslide.errors import MissingPathError, SceneError
+from mmlandslide.errors import BandError, MissingPathError, SceneError
 from mmlandslide.scenes.inputs.assembly import assemble
 from mmlandslide.scenes.inputs.band_files import find_bands
 from mmlandslide.scenes.inputs.formats.packages import archive_of, is_package, local_path
 from mmlandslide.scenes.inputs.formats.sentinel2 import METADATA, PARTS, product_roots
 from mmlandslide.scenes.inputs.options import InputOptions
+from mmlandslide.scenes.inputs.raster_scene import RasterScene
 from mmlandslide.scenes.inputs.rasters import RasterFile
 from mmlandslide.scenes.inputs.tile_scene import open_tile
 from mmlandslide.scenes.scene import Scene
@@ -26,6 +27,7 @@ def open_scene(
     source: str | Path | None,
     bands: str | Sequence[str] = LANDSLIDE4SENSE,
     options: InputOptions = _DEFAULTS,
+    otherwise: Sequence[str] = (),
 ) -> Scene:
     """Open one scene.
 
@@ -40,6 +42,7 @@ def open_scene(
             `None` where `options.band_files` name all files.
         bands: names or groups that the model asks for; only those are read.
         options: what the files do not say themselves.
+        otherwise: 8-bit bands to open where the scene has not the others, or in no known unit.
 
     Returns:
         The scene; a few windows of it were looked at, nothing is in memory.
@@ -54,6 +57,8 @@ def open_scene(
         ConfigError: an option that cannot be.
     """
     asked = band_table.names(bands)
+    if otherwise:
+        return _either(source, asked, band_table.names(otherwise), options)
     if source is None:
         return assemble(find_bands(None, options, asked), asked, options)
     path = _scene_path(local_path(source))
@@ -63,6 +68,34 @@ def open_scene(
             raise SceneError.mismatch('scene', 'be an input', 'a quick look', path, remedy)
         return open_tile(path, asked, options)
     return assemble(find_bands(path, options, asked), asked, options)
+
+
+def _either(
+    source: str | Path | None,
+    asked: tuple[str, ...],
+    otherwise: tuple[str, ...],
+    options: InputOptions,
+) -> Scene:
+    """Open a scene with the bands asked for, else as an 8-bit picture.
+
+    Raises:
+        LandslideError: it is neither; the error is of what its names say that it is.
+    """
+    try:
+        return open_scene(source, asked, options)
+    except (BandError, SceneError) as error:
+        first = error
+    try:
+        scene = open_scene(source, otherwise, options)
+    except BandError:
+        raise first from None
+    except SceneError:
+        if isinstance(first, BandError):
+            raise
+        raise first from None
+    if isinstance(scene, RasterScene) and not scene.is_8_bit:
+        raise first
+    return scene
 
 
 def _scene_path(path: Path) -> Path:
@@ -86,6 +119,7 @@ def open_scenes(
     source: str | Path | None,
     bands: str | Sequence[str] = LANDSLIDE4SENSE,
     options: InputOptions = _DEFAULTS,
+    otherwise: Sequence[str] = (),
 ) -> Iterator[Scene]:
     """Open one scene, or each product or tile of a folder, one after the other.
 
@@ -96,6 +130,7 @@ def open_scenes(
             keeps its place on the map, a TIFF may have none.
         bands: as in `open_scene`.
         options: for each of them.
+        otherwise: as in `open_scene`.
 
     Yields:
         The scenes.
@@ -106,12 +141,12 @@ def open_scenes(
     """
     folder = None if source is None else local_path(source)
     if folder is None or not is_package(folder):
-        yield open_scene(source, bands, options)
+        yield open_scene(source, bands, options, otherwise)
         return
     products = product_roots(folder)
     if products:
         for root in products:
-            yield open_scene(root, bands, options)
+            yield open_scene(root, bands, options, otherwise)
         return
     paths = tiles_in(folder) if folder.is_dir() else []
     if not paths:
@@ -124,7 +159,7 @@ def open_scenes(
         yield (
             open_tile(path, band_table.names(bands), options)
             if plain
-            else open_scene(path, bands, options)
+            else open_scene(path, bands, options, otherwise)
         )
 
 
