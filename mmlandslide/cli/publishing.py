@@ -14,7 +14,7 @@ import numpy as np
 from mmlandslide import __version__, zoo
 from mmlandslide.configs import TILE_PX, native_scale, read_config
 from mmlandslide.datasets import l4s_grid
-from mmlandslide.errors import SplitOverlapError
+from mmlandslide.errors import LandslideError, SplitOverlapError
 from mmlandslide.evaluation import bootstrap
 from mmlandslide.evaluation.results import TileResult
 from mmlandslide.files import write_atomic, write_json
@@ -219,8 +219,8 @@ def _scores(results: Sequence[TileResult], names: Sequence[str]) -> dict[str, An
 
 def published(
     planned: Plan, results: Mapping[str, Any], weights: Zoo, folder: Path
-) -> Iterator[zoo.Model]:
-    """Write a folder of the zoo for each published detector of a study, and yield it.
+) -> Iterator[zoo.Model | LandslideError]:
+    """Write a folder of the zoo for each published detector of a study.
 
     Args:
         planned: the study.
@@ -228,8 +228,8 @@ def published(
         weights: what `study.zoo.publish` wrote.
         folder: of the study's zoo.
 
-    Raises:
-        LandslideError: as `write_model`.
+    Yields:
+        The models, and for a detector that cannot be exported or scored the error.
     """
     for trial in planned.trials:
         stage = trial.training
@@ -239,14 +239,17 @@ def published(
         protocol = results['protocols'][trial.condition.protocol]
         stated = _stated(planned, trial, protocol)
         name = Path(stage.config).name
-        yield write_model(
-            folder / stage.name,
-            stage.work_dir / name,
-            stage.work_dir / stage.leaves[0],
-            folder / file.file,
-            stated,
-            trial.test.work_dir / name,
-        )
+        try:
+            yield write_model(
+                folder / stage.name,
+                stage.work_dir / name,
+                stage.work_dir / stage.leaves[0],
+                folder / file.file,
+                stated,
+                trial.test.work_dir / name,
+            )
+        except LandslideError as error:
+            yield error
 
 
 def _stated(planned: Plan, trial: Trial, protocol: Mapping[str, Any]) -> Statement:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmlandslide import files
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.study.execute import LEAKAGE, Execution, Record, finished
 from mmlandslide.study.inputs.results_file import read_results, renewed
 from mmlandslide.study.plan import Plan, plan
@@ -274,4 +274,7 @@ def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
         click.echo(f'left out: {condition}')
     click.echo(f'{folder / "model-index.yml"}: {len(zoo.weights)} files of weights')
     for model in published(planned, results, zoo, folder):
-        click.echo(f'{model.folder}: `mmlandslide detect SCENE --model {model.folder}`')
+        if isinstance(model, LandslideError):
+            click.echo(f'not for `detect --model`: {model}', err=True)
+        else:
+            click.echo(f'{model.folder}: `mmlandslide detect SCENE --model {model.folder}`')

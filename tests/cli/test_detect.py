@@ -59,8 +59,10 @@ def test_a_scene_becomes_layers_and_a_record(model, tmp_path):
         '--report',
     )
     assert result.exit_code == 0, result.output
-    assert [line.rpartition('out')[2] for line in result.stdout.splitlines()] == SUFFIXES
+    *wrote, said = result.stdout.splitlines()
+    assert [line.rpartition('out')[2] for line in wrote] == SUFFIXES
     layer = gpd.read_file(tmp_path / 'out.gpkg')
+    assert said.startswith(f'scene: {len(layer)} landslides of score 0.2 or more; 100% of the')
     assert (len(layer) > 0, layer.crs.to_epsg(), layer['score'].min() >= 0.2) == (True, 32633, True)
     settings = json.loads((tmp_path / 'out.run.json').read_text())['settings']
     assert (settings['window_px'], settings['method'], settings['join'], settings['tta']) == (
@@ -239,7 +241,6 @@ def test_a_folder_of_tiles_gets_a_folder_whatever_its_name(tmp_path, source, out
 @pytest.mark.parametrize(
     ('arguments', 'got'),
     [
-        ([], 'none of them'),
         (['--config', 'a.py'], '--config'),
         (['--model', 'a.onnx', '--checkpoint', 'a.pth'], '--checkpoint and --model'),
     ],
@@ -261,3 +262,33 @@ def test_the_console_says_how_much_was_found_searched_and_masked(model, tmp_path
     count = len(gpd.read_file(tmp_path / 'out.gpkg'))
     line = f'{count} landslides found; 70 % of the scene was searched; the mask hides 30 %'
     assert line in result.stderr
+
+
+def test_without_a_model_the_default_of_the_zoo_searches_reflectance(tmp_path):
+    values = np.random.default_rng(0).uniform(500, 2500, (3, 130, 140)).astype(np.uint16)
+    path = factories.write_tiff(tmp_path / 'scene.tif', values)
+    order = ('--band-order', 'B4,B3,B2', '--score-thr', '0.05', '--no-check')
+    result = detect(path, '--out', tmp_path / 'out.gpkg', *order)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / 'out.run.json').read_text())
+    assert record['settings']['window_px'] == 128  # of 10 m, shown at 224 px
+    assert record['scene']['bands'] == ['B4', 'B3', 'B2']
+    assert record['training_range']['distance'] > 1  # noise is no ground
+    assert 'warning: scene is beyond what the detector was trained on' in result.stderr
+
+
+@pytest.mark.parametrize('kind', [np.uint16, np.float32])
+def test_rgb_of_16_bit_or_from_0_to_1_is_refused(tmp_path, kind):
+    draws = np.random.default_rng(0).uniform(0, 1, (3, 64, 64))
+    values = (draws * 65535).astype(kind) if kind is np.uint16 else draws.astype(kind)
+    path = factories.write_tiff(tmp_path / 'scene.tif', values)
+    result = detect(path, '--out', tmp_path / 'out.gpkg', '--band-order', 'R,G,B')
+    assert result.exit_code == 1
+    assert 'must hold 0 to 255' in result.stderr
+    assert not (tmp_path / 'out.gpkg').exists()
+
+
+def test_a_model_that_the_zoo_lacks_is_refused_with_those_that_it_has(tmp_path):
+    result = detect(tmp_path / 'a.tif', '--out', tmp_path / 'a.gpkg', '--model', 'nothing')
+    assert result.exit_code == 1
+    assert "model must be one of ['mobilenet_v2_rgb']" in result.stderr
