@@ -22,6 +22,7 @@ from rich.progress import (
 from mmlandslide import zoo
 from mmlandslide.allocator import keep_freed_memory
 from mmlandslide.cli import scene_options
+from mmlandslide.cli.detector_choice import chosen_model, device_of
 from mmlandslide.errors import LandslideError, SceneError
 
 if TYPE_CHECKING:
@@ -156,8 +157,10 @@ def command(
 
     keep_freed_memory()
     with init_process_group() as worker, _one_voice(worker):
-        chosen, weights = _model(config_path, checkpoint, model)
-        detector = LandslideDetector(chosen, weights, _device(device, worker, weights), amp, accept)
+        chosen, weights = chosen_model(config_path, checkpoint, model)
+        detector = LandslideDetector(
+            chosen, weights, device_of(device, worker, weights), amp, accept
+        )
         settings = detector.settings(_settings(options))
         read = scene_options.input_options(options)
         for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):
@@ -200,34 +203,6 @@ def _detect(
         click.echo(run_record.summary(out.with_suffix('.run.json')), err=True)
         for line in run.range_lines(job, out):
             click.echo(line, err=True)
-
-
-def _model(
-    config_path: Path | None, checkpoint: str | None, model: str | None
-) -> tuple[str | Path, str | None]:
-    """Return the config and its checkpoint, or the exported detector and none."""
-    given = [
-        name
-        for name, value in (('--config', config_path), ('--checkpoint', checkpoint))
-        if value is not None
-    ]
-    if not given:
-        return model or zoo.DEFAULT, None
-    if model is None and config_path is not None and checkpoint is not None:
-        return config_path, checkpoint
-    got = ' and '.join([*given, *(['--model'] if model is not None else [])])
-    raise click.UsageError(f'pass --config and --checkpoint, or --model alone; got {got}')
-
-
-def _device(name: str, worker: 'WorkerRank', checkpoint: str | None) -> str:
-    """Return the device of a process: of several, each takes the GPU of its local rank."""
-    if checkpoint is None or worker.size == 1 or name not in ('auto', 'cuda'):
-        return name
-    import torch
-
-    if not torch.cuda.is_available():
-        return name
-    return f'cuda:{worker.local_rank % torch.cuda.device_count()}'
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -154,11 +154,7 @@ class LandslideDetector:
         return run.write(job, Path(out), overwrite, advance=advance, report=report)
 
     def job(self, scene: Scene, settings: Settings) -> InferenceJob:
-        """Return the job of detecting landslides in an open scene.
-
-        Raises:
-            SceneError: a picture whose pixels are neither of 10 m nor of the detector's tiles.
-        """
+        """Return the job of detecting landslides in an open scene; errors as in `write`."""
         predictor, window_px = self._predictor_for(scene)
         if settings.window_px == self.defaults.window_px != window_px:
             settings = replace(settings, window_px=window_px, overlap_px=window_px // 4)
@@ -204,11 +200,11 @@ class LandslideDetector:
 
     @property
     def _openings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the bands to open a scene with, and those to open it with otherwise."""
+        """Bands to open a scene with, and those to open it with otherwise."""
         return (REFLECTANCE, RGB8) if self.bands == RGB8 else (self.bands, ())
 
     def _bands_of_array(self, source: Any) -> tuple[str, ...]:
-        """Return the bands of an array: what has 8 bits is a picture, the rest reflectance."""
+        """Return the bands of an array: what has 8 bits is a picture."""
         first, otherwise = self._openings
         return otherwise if otherwise and placed_array(source).values.dtype == np.uint8 else first
 

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from mmlandslide import __version__, rng
 from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.configs import native_scale
-from mmlandslide.errors import ConfigError, MissingPathError
+from mmlandslide.errors import ConfigError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.inference.agreement import Agreement, compare
-from mmlandslide.scenes.inference.domain.training_range import FEWEST, KEY, describe, fit
+from mmlandslide.scenes.inference.domain.training_range import trained_on
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
 from mmlandslide.scenes.inference.onnx_predictor import (
     CONTENT,
@@ -108,7 +108,7 @@ def export(
         {
             **facts(predictor, config_path, checkpoint_path, window_px),
             'pixel_scale': pixel_scale,
-            **training_range(predictor, known),
+            **trained_on(predictor.config, predictor.fill, known),
         },
     )
     agreement = compare(predictor, _runnable(content, config_path), tiles)
@@ -117,33 +117,6 @@ def export(
     write_atomic(out, described(content, {'agreement': str(agreement)}))
     shape = (len(predictor.bands), window_px, window_px)
     return Exported(out, shape, agreement, sum(map(len, tiles)))
-
-
-def training_range(
-    predictor: ModelPredictor, known: Mapping[str, Mapping[str, float]]
-) -> dict[str, Any]:
-    """Return where the config's training tiles lie; nothing where they are not there.
-
-    Args:
-        predictor: the detector, whose tiles are described as they are read.
-        known: see `TrainingRange`.
-
-    Raises:
-        LandslideError: they are there and cannot be read.
-    """
-    from mmlandslide.registry import DATASETS
-
-    stated = predictor.config.get('train_dataloader', {}).get('dataset')
-    try:
-        tiles = DATASETS.build({**stated, 'pipeline': []})
-    except (TypeError, MissingPathError):  # no training in the config, or elsewhere
-        return {}
-    scale = predictor.fill.astype(float)
-    images = (tiles.load_image(tiles.get_data_info(index)) for index in range(len(tiles)))
-    described = [describe(image[None], np.isfinite(image).all(0)[None], scale) for image in images]
-    if len(described) < FEWEST:
-        return {}
-    return {KEY: {**fit(np.concatenate(described), scale).as_dict(), 'known': dict(known)}}
 
 
 def require_format(format_: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, MissingPathError
 from mmlandslide.scenes.inference.job import InferenceJob
 
 #: Key in the metadata of an exported detector.
@@ -150,6 +150,39 @@ def fit(described: NDArray[np.float64], scale: NDArray[np.float64]) -> TrainingR
     whitening = axes / np.sqrt(np.maximum(values, _TINY))
     limit = float(np.quantile(np.linalg.norm((described - mean) @ whitening, axis=1), _INSIDE))
     return TrainingRange(scale, mean, whitening, limit, {})
+
+
+def trained_on(
+    config: Mapping[str, Any],
+    scale: NDArray[np.float32],
+    known: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    """Return the metadata of where a config's training tiles lie; none where they are not there.
+
+    Args:
+        config: of a detector.
+        scale: (C,) by which bands are divided.
+        known: see `TrainingRange`.
+
+    Raises:
+        LandslideError: the tiles are there and cannot be read.
+    """
+    from mmlandslide.registry import DATASETS
+
+    stated = config.get('train_dataloader', {}).get('dataset')
+    try:
+        tiles = DATASETS.build({**stated, 'pipeline': []})
+    except (TypeError, MissingPathError):  # no training in the config, or elsewhere
+        return {}
+    images = (tiles.load_image(tiles.get_data_info(index)) for index in range(len(tiles)))
+    divisors = scale.astype(float)
+    described = [
+        describe(image[None], np.asarray(np.isfinite(image).all(0))[None], divisors)
+        for image in images
+    ]
+    if len(described) < FEWEST:
+        return {}
+    return {KEY: {**fit(np.concatenate(described), divisors).as_dict(), 'known': dict(known)}}
 
 
 def measure(job: InferenceJob) -> dict[str, Any] | None:
