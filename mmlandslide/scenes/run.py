@@ -122,23 +122,22 @@ def _writers(job: InferenceJob, report: bool) -> dict[str, writer.Writer]:
     return writer.writers_for(job.scene, report, job.settings.expected)
 
 
-def summary(job: InferenceJob, out: Path) -> tuple[str, list[str]]:
-    """Return what a run found in one line, and what to beware of, from its record.
+def range_lines(job: InferenceJob, out: Path) -> list[str]:
+    """Return how far a written scene is off from the training, and what to beware of.
 
     Args:
         job: that was written.
         out: its GeoPackage.
+
+    Returns:
+        One line or two; none where the detector states no training range.
     """
-    record = json.loads(out.with_suffix('.run.json').read_text('utf-8'))
-    name, off = PROBABILITY if job.calibration else SCORE, record['training_range']
-    parts = [
-        f'{record["detections"]} landslides of {name} {job.settings.score_thr:g} or more',
-        f'{record["valid_share"]:.0%} of the scene has data',
-    ]
-    if off is not None:
-        parts.append(f'distance from the training range {off["distance"]:.2f} (its edge is 1)')
+    off = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['training_range']
+    if off is None:
+        return []
+    line = f'distance from the training range {off["distance"]:.2f} (its edge is 1)'
     warning = training_range.warning(job, off)
-    return f'{job.scene.name}: {"; ".join(parts)}', [] if warning is None else [warning]
+    return [line] if warning is None else [line, f'warning: {warning}']
 
 
 def _layer(found: Detections, job: InferenceJob, off: Mapping[str, Any] | None) -> gpd.GeoDataFrame:
