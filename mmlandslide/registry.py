@@ -45,6 +45,7 @@ TRANSFORMS = _mmengine.Registry(
     scope=SCOPE,
     locations=[
         'mmlandslide.datasets.transforms.geometry',
+        'mmlandslide.datasets.transforms.neighbours',
         'mmlandslide.datasets.transforms.spectral',
         'mmlandslide.datasets.transforms.natural_images',
         'mmlandslide.datasets.transforms.formatting',

@@ -6,6 +6,7 @@ Keyed randomness, loading by tile id, and no silent substitution of samples.
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from logging import WARNING
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch.utils.data import get_worker_info
 
 from mmlandslide import bands as band_table
 from mmlandslide import rng
-from mmlandslide.datasets.l4s_grid import tile_number
+from mmlandslide.datasets.l4s_grid import SCENES, position_of, tile_id_of, tile_number
 from mmlandslide.datasets.storage.split_file import listed_ids, read_split
 from mmlandslide.errors import ConfigError, DatasetError
 
@@ -65,6 +66,7 @@ class TileView(BaseDataset, ABC):
         self.bands = band_table.names(bands)
         self.name = name
         self._latest: rng.SampleIndex | None = None
+        self._places: dict[str, int] | None = None  # of ids, once one is looked for
         self._asked: Counter[int] = Counter()
         super().__init__(
             pipeline=list(pipeline),
@@ -195,6 +197,21 @@ class TileView(BaseDataset, ABC):
         self._asked[position] += 1
         return rng.SampleIndex(0, self._asked[position] - 1, position)
 
+    def _beside(
+        self, tile_id: str, generator: np.random.Generator, down: int, right: int
+    ) -> Sample | None:
+        """Return the Landslide4Sense tile so many rows below and columns right of another.
+
+        `None` outside the scene, and where this view does not hold it.
+        """
+        if self._places is None:
+            ids = [self.get_data_info(index)['img_id'] for index in range(len(self))]
+            self._places = {name: index for index, name in enumerate(ids)}
+        scene, row, column = position_of(tile_number(tile_id))
+        number = SCENES[scene].number(row + down, column + right)
+        index = None if number is None else self._places.get(tile_id_of(number))
+        return None if index is None else self.load(index, generator)
+
     def __getitem__(self, index: int) -> Any:
         """Return one sample after the pipeline.
 
@@ -215,6 +232,8 @@ class TileView(BaseDataset, ABC):
         sample['sample_key'] = key
         if not self.test_mode:
             sample['draw_other'] = lambda: self.load(int(generator.integers(len(self))), generator)
+            if self.name == 'landslide4sense' and tile_id.startswith('train/'):
+                sample['beside'] = partial(self._beside, tile_id, generator)
         packed = self.pipeline(sample)
         if packed is None:
             raise DatasetError.mismatch(
