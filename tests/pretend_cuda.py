@@ -145,8 +145,9 @@ def _require_one_device(
         values = args[2] if len(args) > 2 and isinstance(args[2], torch.Tensor) else None
         others = [each for each in others if each is values]
     elif name.startswith(_INDEXING):
-        # Zeros that the backward pass makes in C++ count as the CPU's.
-        others = [] if torch._C._current_autograd_node() is not None else [args[0]]
+        others = [args[0]]
+    if name.startswith(_INDEXING) and torch._C._current_autograd_node() is not None:
+        others = []  # zeros that the backward pass makes in C++ count as the CPU's
     if others:
         shapes = [tuple(each.shape) for each in others]
         raise RuntimeError(

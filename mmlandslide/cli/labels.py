@@ -67,7 +67,14 @@ def _masks(path: Path, options: Mapping[str, Any], box_rule: str) -> LabelSet:
         pattern=options['pattern'] or PATTERN,
         lazy_init=True,
     )
-    return check_masks(view.find_tiles(), path, view.source_bands, box_rule)
+    refs, alone = view.paired()
+    found = check_masks(refs, path, view.source_bands, box_rule)
+    for key in sorted(alone):
+        code, other = 'image-without-label', 'mask'
+        if alone[key].parent.name == view.masks:
+            code, other = 'label-without-image', 'image'
+        found.note(code, alone[key], 'file', f'have one {other} of its id {key}', 'none')
+    return found
 
 
 def _show(found: LabelSet, form: str, path: Path) -> None:

@@ -60,9 +60,11 @@ def test_a_folder_of_masks_is_checked_in_one_pass(tmp_path):
         factories.write_array(
             tmp_path / 'masks' / f'Mask_patch_1_{number}.tif', np.full((1, 64, 64), 7, np.uint8)
         )
+    (tmp_path / 'masks' / 'Mask_patch_1_2.tif').unlink()
     result = run(*options, '--check')
     assert result.exit_code == 1
     assert result.output.count('hold 0 and 1 only, got [7]') == 2
+    assert 'have one mask of its id 1_2' in result.output
 
 
 def test_two_sets_at_once_are_refused(tmp_path):

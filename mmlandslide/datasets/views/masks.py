@@ -124,10 +124,9 @@ class MaskFolderDataset(TileView):
 
     def find_tiles(self) -> list[TileRef]:
         """Return all tiles, paired, in the order of the numbers in their ids."""
-        images = self._by_id(self.folder / self.images)
-        masks = {} if self.masks is None else self._by_id(self.folder / self.masks)
-        alone = natsorted(set(images) ^ set(masks)) if self.masks is not None else []
-        if alone:
+        refs, files = self.paired()
+        if files:
+            alone = natsorted(files)
             raise DatasetError.mismatch(
                 'folders',
                 'hold one image and one mask for each tile',
@@ -135,9 +134,18 @@ class MaskFolderDataset(TileView):
                 f'{self.folder / self.images} and {self.folder / str(self.masks)}',
                 'Add what is missing, or take its other half away',
             )
-        return [
-            TileRef(f'{self.split}/{key}', images[key], masks.get(key)) for key in natsorted(images)
+        return refs
+
+    def paired(self) -> tuple[list[TileRef], dict[str, Path]]:
+        """Return the tiles that are whole, and id -> file of images or masks that stand alone."""
+        images = self._by_id(self.folder / self.images)
+        masks = {} if self.masks is None else self._by_id(self.folder / self.masks)
+        alone = set(images) ^ set(masks) if self.masks is not None else set()
+        refs = [
+            TileRef(f'{self.split}/{key}', images[key], masks.get(key))
+            for key in natsorted(set(images) - alone)
         ]
+        return refs, {key: {**images, **masks}[key] for key in alone}
 
     def _by_id(self, folder: Path) -> dict[str, Path]:
         """Return id -> path of the tile files in a folder."""

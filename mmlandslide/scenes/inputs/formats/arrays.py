@@ -56,8 +56,15 @@ def placed_array(source: Any) -> PlacedArray:
     """
     if hasattr(source, 'dims') and hasattr(source, 'coords'):
         return _labelled(source)
-    values = source.detach().cpu().numpy() if hasattr(source, 'detach') else source
-    return PlacedArray(_numbers(values))
+    return PlacedArray(_numbers(_of_tensor(source) if hasattr(source, 'detach') else source))
+
+
+def _of_tensor(source: Any) -> np.ndarray:
+    values = source.detach().cpu()
+    try:
+        return np.asarray(values.numpy())
+    except TypeError:  # bfloat16, which NumPy lacks
+        return np.asarray(values.float().numpy())
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
@@ -68,8 +75,9 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 def _labelled(source: Any) -> PlacedArray:
     """Return an xarray `DataArray`."""
-    if not hasattr(source, 'attrs') or not hasattr(source, 'values'):
-        raise _refusal('be a DataArray', type(source).__name__)
+    if not hasattr(source, 'attrs') or not hasattr(source, 'shape'):
+        got = f'a {type(source).__name__} (take one variable, or `.to_dataarray("band")`)'
+        raise _refusal('be a DataArray', got)
     dims = tuple(str(name) for name in source.dims)
     rows = next((name for name in dims if name.lower() in _ROWS), None)
     columns = next((name for name in dims if name.lower() in _COLUMNS), None)

@@ -1,10 +1,11 @@
 """Paths of strangers: a folder or a .zip of files, and what is neither."""
 
+import os
 import re
 import zipfile
 from pathlib import Path
 
-from mmlandslide.errors import LandslideError, MissingPathError, SceneError
+from mmlandslide.errors import ConfigError, LandslideError, MissingPathError, SceneError
 
 #: Files that are looked at in a folder or archive, at most.
 _MOST_FILES = 10**5
@@ -15,8 +16,14 @@ def local_path(path: str | Path) -> Path:
     """Return a path on this machine.
 
     Raises:
+        ConfigError: it is no path.
         SceneError: it names another machine, or a file in one of GDAL's virtual file systems.
     """
+    if not isinstance(path, str | os.PathLike):
+        remedy = 'Pass a path, or an array of NumPy, PyTorch or xarray'
+        raise ConfigError.mismatch(
+            'source', 'be a path or an array', type(path).__name__, 'the options', remedy
+        )
     if _REMOTE.match(str(path)):
         remedy = 'Download it first and pass the file; a product may stay a .zip'
         raise SceneError.mismatch('path', 'be local', str(path), 'the options', remedy)

@@ -9,6 +9,7 @@ from rasterio.transform import from_origin
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes.inputs.formats.arrays import placed_array
+from mmlandslide.scenes.inputs.formats.packages import local_path
 
 VALUES = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
 #: Middles of pixels of 10 m whose corner is (500000, 5000000).
@@ -62,6 +63,16 @@ def test_what_the_attributes_say_of_the_values_is_heeded():
     assert values[0, 0].tolist() == [-1.0, -0.5, 0.0]
 
 
+def test_a_tensor_of_a_type_that_numpy_lacks_is_read_too():
+    found = placed_array(torch.full((1, 2, 3), 1.5, dtype=torch.bfloat16)).values
+    assert found.tolist() == np.full((1, 2, 3), 1.5).tolist()
+
+
+def test_a_list_is_neither_path_nor_array():
+    with pytest.raises(ConfigError, match='be a path or an array, got list'):
+        local_path([[1.0]])
+
+
 @pytest.mark.parametrize(
     ('array', 'got'),
     [
@@ -69,6 +80,7 @@ def test_what_the_attributes_say_of_the_values_is_heeded():
         (np.zeros((2, 3, 4), bool), 'of bool'),
         (xr.DataArray(np.zeros((2, 2, 3, 4)), dims=('time', 'band', 'y', 'x')), 'time'),
         (xr.DataArray(VALUES), 'dim_0'),
+        (xr.Dataset({'a': (('y', 'x'), np.zeros((3, 4)))}), r'a Dataset .*to_dataarray'),
     ],
 )
 def test_other_arrays_are_refused(array, got):
