@@ -146,7 +146,8 @@ def delta(cfg):
 
 def augmented(cfg):
     kinds = {step.type for step in cfg.train_dataloader.dataset.pipeline}
-    return ['augmented'] if 'mmlandslide.Mosaic' in kinds else []
+    words = {'mmlandslide.Mosaic': 'augmented', 'mmlandslide.RandomShiftAcross': 'across'}
+    return [word for kind, word in words.items() if kind in kinds]
 
 
 def strides_of(model):
