@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Without bytecode on disk every process compiles 5700 modules of the hosts anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install test lint demo docs
 
 install: $(STAMP)
@@ -11,11 +14,11 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py mmcv_ext/_ext.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m ensurepip --upgrade
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --python $(BIN)/python -c constraints.txt --reinstall-package mmlandslide -e '.[openmmlab,dev,docs]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt --reinstall-package mmlandslide -e '.[openmmlab,dev,docs]'
 	touch $@
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=10
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ imported.
 """
 
 import importlib
+import importlib.util
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from mmlandslide import deferred_imports
 from mmlandslide.errors import ConfigError
 
 #: From this version on, MMPretrain 1.2's and 1.3's multi-modal modules fail while they are being
@@ -76,6 +78,25 @@ HOSTS: dict[str, tuple[Distribution, ...]] = {
 }
 #: What a model cannot be built without; `mim` only starts runs.
 NEEDED = ('mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+
+
+#: What `mim` calls a host -> its import name.
+_MIM_NAMES = {'mmdet': 'mmdet', 'mmdetection': 'mmdet', 'mmpretrain': 'mmpretrain'}
+
+
+def script(host: str, verb: str) -> Path | None:
+    """Return the host's own script that `mim` runs, `None` where it is not found.
+
+    Args:
+        host: what `mim` calls it.
+        verb: `train` or `test`.
+    """
+    spec = importlib.util.find_spec(_MIM_NAMES[host]) if host in _MIM_NAMES else None
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in (Path(folder, '.mim', 'tools'), Path(folder, 'tools')):
+            if (path / f'{verb}.py').is_file():
+                return path / f'{verb}.py'
+    return None
 
 
 def version_of(distribution: str) -> str | None:
@@ -169,10 +190,13 @@ def switch_off_multimodal() -> bool:
 
 
 def prepare() -> None:
-    """Make the hosts ready for mmlandslide: `check_hosts`, then `switch_off_multimodal`.
+    """Make the hosts ready for mmlandslide.
+
+    `check_hosts`, `switch_off_multimodal`, then `deferred_imports.defer`.
 
     Raises:
         ConfigError: as `check_hosts`.
     """
     check_hosts()
     switch_off_multimodal()
+    deferred_imports.defer()

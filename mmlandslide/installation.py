@@ -1,17 +1,12 @@
 """What is installed, whether it fits together, and what to do where it does not.
 
 Two installs exist: the light one, which finds landslides in scenes, and the one that trains, which
-adds torch and the hosts. Every library is tried in a process of its own: one that was compiled for
-another torch may end the process that imports it.
+adds torch and the hosts.
 """
 
-import json
 import platform
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata, util
 
@@ -19,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from mmlandslide import hosts
+from mmlandslide.library_probes import Probe, run_probes
 
 COMPILED_MMCV = (
     'Run `pip uninstall mmcv`, then `pip install mmcv-lite==2.1.0`, '
@@ -30,7 +26,6 @@ _OPENCV = (
     'opencv-contrib-python',
     'opencv-contrib-python-headless',
 )
-_TIMEOUT_S = 300
 #: What users of each install run, by the name of its row.
 _PROBES = {
     'maps': 'import rasterio, rasterio.crs, pyogrio, geopandas, onnxruntime; '
@@ -62,19 +57,6 @@ class Finding:
     value: str
     remedy: str = ''
     fault: bool = False
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a small program printed, or the last line of its error.
-
-    Attributes:
-        output: the parsed JSON of its last line.
-        error: empty where it ended well.
-    """
-
-    output: list[object] | None = None
-    error: str = ''
 
 
 def torch_finding(version: str | None, probe: Probe) -> Finding:
@@ -214,27 +196,6 @@ def transformers_finding(version: str | None) -> Finding:
     return Finding('transformers', str(version), remedy)
 
 
-def run_probe(code: str) -> Probe:
-    """Run a small program with this Python and return what it found."""
-    try:
-        done = subprocess.run(
-            [sys.executable, '-W', 'ignore', '-c', code],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        return Probe(error=f'no answer in {_TIMEOUT_S} s')
-    if done.returncode < 0:
-        return Probe(error=f'ended by signal {-done.returncode}')
-    if done.returncode:
-        return Probe(error=(done.stderr.strip().splitlines() or ['no message'])[-1])
-    try:
-        return Probe(output=json.loads(done.stdout.strip().splitlines()[-1]))
-    except (IndexError, json.JSONDecodeError):
-        return Probe(error=f'an answer that is no JSON: {done.stdout[-80:]!r}')
-
-
 def maps_finding(probe: Probe) -> Finding:
     """Report whether what reads scenes and writes maps works; PROJ's data often are another's."""
     if not probe.error:
@@ -258,8 +219,7 @@ def examine() -> list[Finding]:
         hosts.installed(host) for host in hosts.NEEDED
     )
     names = list(_PROBES) if training else ['maps']
-    with ThreadPoolExecutor(2) as pool:
-        probes = dict(zip(names, pool.map(run_probe, map(_PROBES.__getitem__, names)), strict=True))
+    probes = run_probes({name: _PROBES[name] for name in names})
     return [
         Finding('install', 'for training' if training else 'light: scenes, no training'),
         Finding('python', platform.python_version()),

@@ -1,7 +1,8 @@
 import pytest
 
-from mmlandslide import hosts, installation
-from mmlandslide.installation import Finding, Probe
+from mmlandslide import hosts, installation, library_probes
+from mmlandslide.installation import Finding
+from mmlandslide.library_probes import Probe
 
 GOOD = Probe(output=['13.0', ['NVIDIA H200']])
 BROKEN = Probe(error='ImportError: libfoo.so.1: cannot open shared object file')
@@ -145,15 +146,24 @@ def test_models_that_do_not_import_are_a_fault():
 
 @pytest.mark.parametrize('code', ['pass', 'print("Segmentation fault")'])
 def test_a_probe_that_answers_nothing_sensible_is_an_error(code):
-    assert 'an answer that is no JSON' in installation.run_probe(code).error
+    assert 'an answer that is no JSON' in library_probes.run_probe(code).error
 
 
 def test_a_probe_returns_what_the_program_printed_or_its_last_words():
-    assert installation.run_probe('print("noise"); print("[1]")') == Probe(output=[1])
-    assert installation.run_probe('raise ValueError("so")') == Probe(error='ValueError: so')
-    assert installation.run_probe('import os; os.kill(os.getpid(), 11)') == Probe(
+    assert library_probes.run_probe('print("noise"); print("[1]")') == Probe(output=[1])
+    assert library_probes.run_probe('raise ValueError("so")') == Probe(error='ValueError: so')
+    assert library_probes.run_probe('import os; os.kill(os.getpid(), 11)') == Probe(
         error='ended by signal 11'
     )
+
+
+def test_programs_share_a_process_until_one_fails_and_none_is_lost_by_it():
+    same = 'import builtins, os; old = getattr(builtins, "x", 0); builtins.x = 1; print([old])'
+    crash = 'import os; os.kill(os.getpid(), 11)'
+    programs = {'a': same, 'b': same, 'c': crash, 'd': same, 'e': '1 / 0', 'f': same}
+    found = library_probes.run_probes(programs)
+    assert [found[name].output for name in 'abdf'] == [[0], [1], [0], [0]]  # new after c and e
+    assert (found['c'].error, found['e'].error[:17]) == ('ended by signal 11', 'ZeroDivisionError')
 
 
 @pytest.mark.slow
@@ -169,6 +179,6 @@ def test_files_of_another_proj_are_a_fault_that_names_the_variables():
 def test_an_install_without_torch_and_hosts_is_the_light_one(monkeypatch):
     monkeypatch.setattr(hosts, 'version_of', lambda name: None)
     monkeypatch.setattr(hosts, 'installed', lambda host: {})
-    monkeypatch.setattr(installation, 'run_probe', lambda code: Probe())
+    monkeypatch.setattr(installation, 'run_probes', lambda names: dict.fromkeys(names, Probe()))
     names = [finding.name for finding in installation.examine()]
     assert names == ['install', 'python', 'numpy', 'maps']

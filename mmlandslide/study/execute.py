@@ -12,7 +12,6 @@ from mmlandslide.files import write_atomic, write_json
 from mmlandslide.study.environment import machine, revision
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.process import (
-    MIM,
     child_process,
     end_orphans,
     exclusive,
@@ -64,7 +63,7 @@ class Execution:
         plan: that is run.
         budget_s: seconds after which to stop, at a checkpoint where one comes in time; `None` for
             no end.
-        mim: what starts a command in the place of the word `mim`.
+        mim: what starts a command in the place of the word `mim`; `None` for the host's script.
         watch: called several times a second with the stage that runs, and when one ends.
         records: stage name -> what became of it.
         progressed: whether this run has ended a stage or reached a checkpoint.
@@ -72,7 +71,7 @@ class Execution:
 
     plan: Plan
     budget_s: float | None = None
-    mim: Sequence[str] = MIM
+    mim: Sequence[str] | None = None
     watch: Callable[[Stage, Record], None] = lambda stage, record: None
     records: dict[str, Record] = field(default_factory=dict)
     progressed: bool = False

@@ -15,14 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mmlandslide import locks
+from mmlandslide import hosts, locks
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import lock_now
 from mmlandslide.study.trial import Stage
 
 LOG, LOCK = 'study.log', 'stage.lock'
-#: How a command that begins with `mim` is started: by the running Python, whatever PATH says.
-MIM = (sys.executable, '-m', 'mim')
 #: Grace period between SIGTERM and SIGKILL; a training resumes from its last checkpoint anyway.
 _GRACE_S = 5.0
 _POLL_S = 0.05
@@ -50,7 +48,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def child_process(
-    stage: Stage, command: Sequence[str], mim: Sequence[str] = MIM
+    stage: Stage, command: Sequence[str], mim: Sequence[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a stage; when the block ends, however it ends, nothing of the stage runs any more.
 
@@ -60,7 +58,7 @@ def child_process(
     Args:
         stage: whose work dir the process has for itself.
         command: that begins with `mim`.
-        mim: what that word stands for.
+        mim: what that word stands for; `None` for the host's script, see `started`.
 
     Yields:
         The process.
@@ -75,7 +73,7 @@ def child_process(
     ):
         _end_orphan(lock, stage.work_dir)
         child = subprocess.Popen(
-            [*mim, *command[1:]],
+            started(command) if mim is None else [*mim, *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -87,6 +85,24 @@ def child_process(
             yield child
         finally:
             _stop(child)
+
+
+def started(command: Sequence[str]) -> list[str]:
+    """Return what `mim` would start for a command on one process, by the running Python.
+
+    Without mim's own start: it imports PyTorch and lets the script print its help first.
+
+    Args:
+        command: `mim`, `train` or `test`, host, config, then options.
+    """
+    _, verb, host, config, *words = command
+    script = hosts.script(host, verb)
+    if script is None or not Path(config).is_file():  # mim looks for it elsewhere
+        return [sys.executable, '-m', 'mim', *command[1:]]
+    weights = []
+    if '--checkpoint' in words[:1]:
+        weights, words = [words[1]], words[2:]
+    return [sys.executable, str(script), config, *weights, '--launcher', 'none', *words]
 
 
 def end_orphans(root: Path) -> None:

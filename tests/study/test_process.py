@@ -2,11 +2,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mmlandslide import locks
 from mmlandslide.errors import ConfigError
+from mmlandslide.study import process
 from mmlandslide.study.process import LOCK, LOG, end_orphans, exclusive, reason
 from mmlandslide.study.trial import Stage
 
@@ -102,3 +104,22 @@ def test_without_the_proof_an_innocent_process_is_ended(tmp_path, holder, monkey
         monkeypatch.setattr(locks, 'processes_with', said)
         end_orphans(tmp_path)
         assert innocent.wait() == -signal.SIGKILL
+
+
+def test_a_command_of_mim_starts_the_script_of_the_host():
+    config = 'configs/det/faster_rcnn_r18.py'
+    options = ('--work-dir', 'w', '--cfg-options', 'a=1')
+    command = ('mim', 'test', 'mmdet', config, '--checkpoint', 'c.pth', *options)
+    python, script, *words = process.started(command)
+    assert (python, Path(script).parts[-4:]) == (
+        sys.executable,
+        ('mmdet', '.mim', 'tools', 'test.py'),
+    )
+    assert words == [config, 'c.pth', '--launcher', 'none', *options]
+    resumed = process.started(('mim', 'train', 'mmpretrain', config, '--resume', *options))
+    assert resumed[2:] == [config, '--launcher', 'none', '--resume', *options]
+
+
+def test_mim_itself_is_started_where_it_has_to_look_for_the_config():
+    command = ('mim', 'train', 'mmdet', 'none.py', '--work-dir', 'w')
+    assert process.started(command) == [sys.executable, '-m', *command]

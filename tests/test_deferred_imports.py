@@ -1,0 +1,24 @@
+import subprocess
+import sys
+
+CODE = """
+import sys
+from mmlandslide import deferred_imports
+deferred_imports.defer()
+deferred_imports.defer()
+import mmdet.models.task_modules.tracking.interpolation as tracking
+assert not [name for name in sys.modules if name.startswith('sklearn.gaussian_process')]
+model = tracking.GPR(tracking.RBF(2.0), random_state=0)
+print(tracking.HAS_SKIKIT_LEARN, type(model).__name__, model.kernel, len(sys.meta_path))
+import sklearn.gaussian_process
+assert isinstance(model, sklearn.gaussian_process.GaussianProcessRegressor)
+"""
+
+
+def test_gaussian_processes_are_imported_when_tracks_are_interpolated():
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', CODE], capture_output=True)
+    assert done.stdout.decode().split()[:3] == [
+        'True',
+        'GaussianProcessRegressor',
+        'RBF(length_scale=2)',
+    ], done.stderr.decode()[-500:]
