@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 #: Module of a host -> what stands in while it is imported: module -> names.
-_DEFERRED = {
+_DEFERRED: dict[str, dict[str, tuple[str, ...]]] = {
     'mmdet.models.task_modules.tracking.interpolation': {
         'sklearn.gaussian_process': ('GaussianProcessRegressor',),
         'sklearn.gaussian_process.kernels': ('RBF',),

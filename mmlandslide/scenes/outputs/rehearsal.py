@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlandslide.installation import Finding, run_probe
+from mmlandslide.installation import Finding
+from mmlandslide.library_probes import run_probe
 from mmlandslide.proj import forgotten
 
 if TYPE_CHECKING:
