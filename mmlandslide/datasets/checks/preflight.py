@@ -104,14 +104,17 @@ def _image(
     image, findings = _array(ref.tile_id, ref.image_path, 'img', read)
     if image is None:
         return None, findings
-    findings = _findings(ref.tile_id, ref.image_path, _image_faults(image, bands, tile_hw))
+    # (C, H, W), one band after the other in memory: each check goes through a band at a time.
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1)) if image.ndim == 3 else image
+    faults = _image_faults(image, planes, bands, tile_hw)
+    findings = _findings(ref.tile_id, ref.image_path, faults)
     usable = (
         image.ndim == 3
         and image.shape[-1] == len(bands)
         and image.size
         and image.dtype.name in _FLOATS
     )
-    return image.transpose(2, 0, 1) if usable else None, findings
+    return planes if usable else None, findings
 
 
 def _mask(
@@ -136,9 +139,9 @@ def _findings(tile_id: str, path: Path, problems: Iterable[Problem]) -> list[Fin
 
 
 def _image_faults(
-    image: np.ndarray, bands: Sequence[str], tile_hw: tuple[int, int] | None
+    image: np.ndarray, planes: np.ndarray, bands: Sequence[str], tile_hw: tuple[int, int] | None
 ) -> Iterator[Problem]:
-    """Yield what is wrong with an image (H, W, C) by itself."""
+    """Yield what is wrong with an image (H, W, C), or `planes` (C, H, W), by itself."""
     subject, shaped = (
         "dataset 'img'",
         image.ndim == 3 and image.shape[-1] == len(bands) and image.size > 0,
@@ -158,7 +161,9 @@ def _image_faults(
         yield Problem('wrong-dtype', subject, f'be one of {", ".join(_FLOATS)}', image.dtype.name)
     if not image.size:
         return
-    for fault, found in (('nan', np.isnan(image)), ('inf', np.isinf(image))):
+    tests = () if np.isfinite(planes).all() else (('nan', np.isnan), ('inf', np.isinf))
+    for fault, test in tests:
+        found = test(planes)
         if found.any():
             yield Problem(
                 fault,
@@ -167,20 +172,20 @@ def _image_faults(
                 f'{np.count_nonzero(found)} {FAULTS[fault].meaning} of {image.size}',
             )
     if shaped:
-        yield from _value_faults(image.reshape(-1, len(bands)), bands)
+        yield from _value_faults(planes.reshape(len(bands), -1), bands)
 
 
 def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Iterator[Problem]:
-    """Yield what is wrong with the values (N, C) of an image."""
+    """Yield what is wrong with the values (C, N) of an image."""
     finite = (
         values
         if values.dtype.kind != 'f' or np.isfinite(values).all()
         else np.where(np.isfinite(values), values, np.nan)
     )
     lowest, highest = (
-        np.asarray(edge(finite, axis=0), np.float64) for edge in (np.fmin.reduce, np.fmax.reduce)
+        np.asarray(edge(finite, axis=1), np.float64) for edge in (np.fmin.reduce, np.fmax.reduce)
     )
-    if len(values) > 1 and (lowest == highest).all():
+    if values.shape[1] > 1 and (lowest == highest).all():
         yield Problem(
             'constant-tile',
             "dataset 'img'",

@@ -139,9 +139,10 @@ def state(ref: TileRef) -> bytes:
 def _pack_values(image: np.ndarray, divisors: Sequence[float]) -> np.ndarray:
     """Return the image as uint16 if that is lossless for every value, else as float32."""
     divisor = np.asarray(divisors, np.float64)[:, None, None]
-    raw = np.rint(image * divisor)
+    raw = np.asarray(image * divisor)
+    np.rint(raw, out=raw)
     inside = raw.min() >= 0 and raw.max() <= np.iinfo(np.uint16).max
-    if inside and np.array_equal((raw / divisor).astype(image.dtype), image):
+    if inside and np.array_equal((raw / divisor).astype(image.dtype, copy=False), image):
         return raw.astype('<u2')
     return image.astype('<f4')
 
