@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 # Without bytecode on disk every process compiles 5700 modules of the hosts anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install test lint demo docs
+.PHONY: install test lint demo docs qgis-plugin
 
 install: $(STAMP)
 
@@ -32,3 +32,9 @@ demo: $(STAMP)
 # The site, site/index.html: executes the notebooks, and fails on a link or a page that leads nowhere.
 docs: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build --strict
+
+# dist/mmlandslide-qgis.zip, for QGIS's "Install from ZIP"; needs Python alone.
+qgis-plugin:
+	mkdir -p dist
+	rm -rf qgis/mmlandslide/__pycache__
+	cd qgis && $(PYTHON) -m zipfile -c ../dist/mmlandslide-qgis.zip mmlandslide
