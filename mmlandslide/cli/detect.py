@@ -129,6 +129,7 @@ _SETTINGS = {
     help='cpu, cuda, cuda:N, or auto: a GPU where there is one.',
 )
 @click.option('--amp', is_flag=True, help='Automatic mixed precision.')
+@scene_options.selection_options
 @scene_options.options
 def command(
     scene: str | None,
@@ -187,16 +188,17 @@ def _detect(
     from mmlandslide.scenes.outputs import run_record
 
     overwrite, report, share = options['overwrite'], options['report'], worker
+    kept = scene_options.selection(options)
     if worker.size > 1 and not single and len(job.grid.blocks) == 1:
         if number % worker.size != worker.rank:
             return
         share = WorkerRank(local_rank=worker.local_rank)
-    if not single and not overwrite and run.has_written(job, out, report):
+    if not single and not overwrite and run.has_written(job, out, report, kept):
         if share.writes:
             click.echo(f'written before: {out}', err=True)
         return
     with _progress(job, share, shown=worker.writes) as advance:
-        written = run.write(job, out, overwrite, share, advance, sys.argv[1:], report)
+        written = run.write(job, out, overwrite, share, advance, sys.argv[1:], report, kept)
     for each in written:
         click.echo(f'wrote {each}')
     if written:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from mmlandslide.scenes.inputs.options import InputOptions
+    from mmlandslide.scenes.outputs.selection import Selection
 
 #: Kept as given: a `Path` would make one slash of two, and https://host a file.
 FILE = click.Path()
@@ -152,3 +154,32 @@ def _number(band: str, value: str) -> float:
         raise click.BadParameter(
             f'{band} must be a number or mean, got {value!r}', param_hint='--fill'
         ) from error
+
+
+_SELECTION = (
+    click.option(
+        '--aoi',
+        type=click.Path(path_type=Path),
+        help='Polygons, on any map: keep the landslides whose centre lies in one.',
+    ),
+    click.option(
+        '--min-area', 'min_area_m2', type=click.FloatRange(0), help='Smallest box to keep, m2.'
+    ),
+    click.option(
+        '--max-area', 'max_area_m2', type=click.FloatRange(0), help='Largest box to keep, m2.'
+    ),
+)
+
+
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of which detections are kept to a command."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
+
+
+def selection(options: dict[str, Any]) -> 'Selection':
+    """Return which detections the options keep."""
+    from mmlandslide.scenes.outputs.selection import Selection
+
+    return Selection(**{name: options[name] for name in ('aoi', 'min_area_m2', 'max_area_m2')})

@@ -18,9 +18,11 @@ from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.inference.domain import training_range
 from mmlandslide.scenes.inference.job import InferenceJob
 from mmlandslide.scenes.inference.ranks import WorkerRank
+from mmlandslide.scenes.inference.run_key import digest
 from mmlandslide.scenes.inference.tiled_inference import finished, merged
 from mmlandslide.scenes.inference.tiled_inference import predict as predict_tiled
 from mmlandslide.scenes.outputs import commit, run_record, writer
+from mmlandslide.scenes.outputs.selection import Selection
 from mmlandslide.scenes.outputs.vector import PROBABILITY, SCORE, to_geodataframe
 
 Advance = Callable[[int], None]
@@ -49,6 +51,7 @@ def write(
     advance: Advance = lambda windows: None,
     arguments: Sequence[str] = (),
     report: bool = False,
+    selection: Selection = Selection(),  # noqa: B008 (frozen)
 ) -> list[Path]:
     """Detect landslides in a scene and write layers, style, pictures and records.
 
@@ -65,6 +68,7 @@ def write(
         advance: called with the number of windows that are done since the last call.
         arguments: of the command line, for the record.
         report: write `.html` too, a page with a map to zoom into.
+        selection: which detections are kept.
 
     Returns:
         The files; none in a process that does not write.
@@ -86,20 +90,23 @@ def write(
         if found is None:
             return []
         off = training_range.measure(job)
+        layer = selection.apply(_layer(found, job, off))
         record = {
             'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
             'seconds': round(time.monotonic() - started, 1),
             'processes': worker.size,
             'device': job.device,
             'arguments': list(arguments),
-            'digest': job.result_key,
+            'digest': _key(job, selection),
             'optical_without_dem_fraction': gap,
             **_facts(job, blocks, found),
             'training_range': off,
+            'selection': selection.as_dict(),
+            'detections': len(layer),
         }
         writer.require_free(out, writers, free, job.scene.inputs)  # hours have passed
         result = writer.Result(
-            _layer(found, job, off),
+            layer,
             job.scene,
             record,
             merged(job, blocks, 0.0) if job.settings.expected else None,
@@ -110,7 +117,18 @@ def write(
     return paths
 
 
-def has_written(job: InferenceJob, out: Path, report: bool = False) -> bool:
+def _key(job: InferenceJob, selection: Selection) -> str:
+    """Return the digest of all that decides what is written."""
+    asked = selection.as_dict()
+    return digest({'result': job.result_key, 'selection': asked}) if asked else job.result_key
+
+
+def has_written(
+    job: InferenceJob,
+    out: Path,
+    report: bool = False,
+    selection: Selection = Selection(),  # noqa: B008 (frozen)
+) -> bool:
     """Return whether `write` of the same job has left all its files there."""
     recorded = None
     with suppress(OSError, ValueError, TypeError, KeyError):

@@ -1,7 +1,7 @@
 """Colour scale of scores: five classes from 0 to 1, the same in every picture, style and map.
 
-The colours are of matplotlib's `plasma`, whose lightness rises evenly for every kind of colour
-vision; its darkest end, which would be lost on forest, is left out.
+All are light, so that a thin outline shows on forest and on water; their lightness rises from blue
+to yellow, which every kind of colour vision tells apart.
 """
 
 from itertools import pairwise
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 #: Borders of the classes. A score on a border belongs below it, as in QGIS.
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-COLORS = ('#6a00a8', '#b12a90', '#e16462', '#fca636', '#f0f921')
+COLORS = ('#4aa3ff', '#c89bff', '#ff9fb0', '#ffc46b', '#f7ff5c')
 LABELS = tuple(f'{low:.1f} - {high:.1f}' for low, high in pairwise(EDGES))
 
 

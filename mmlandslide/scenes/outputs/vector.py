@@ -16,13 +16,13 @@ from mmlandslide.errors import SceneError, StorageError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.scene import Scene
 
-LAYER = 'landslides'
+LAYER, CLASS = 'landslides', 'landslide'
 #: Column of the scores: those of a calibrated detector are probabilities.
 SCORE, PROBABILITY = 'score', 'probability'
 #: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is
 #: in its record.
 _WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
-_DRIVERS = {'.gpkg': ('GPKG', {}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
+_DRIVERS = {'.gpkg': ('GPKG', {'VERSION': '1.2'}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
 
 
 def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) -> gpd.GeoDataFrame:
@@ -34,7 +34,8 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
         score_name: `SCORE`, or `PROBABILITY` where a calibration made scores probabilities.
 
     Returns:
-        One row each: `score` or `probability` in [0, 1], `area_m2` of the box on the ellipsoid of
+        One row each: `id` from 1, `class`, `score` or `probability` in [0, 1], `valid_share` of the
+        box's pixels that have data, `area_m2` of the box on the ellipsoid of
         WGS 84, `slope_deg` (mean under the box), `elevation_min_m`, `elevation_max_m` (NaN where
         the detector looks at no such band), `acquired` (UTC, NaT where nobody knows) and the box as
         polygon. From a detector that predicts them, `std_left_m`, `std_top_m`, `std_right_m` and
@@ -49,8 +50,11 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
         else acquired
     )
     columns = {
-        score_name: found.scores,
+        'id': np.arange(1, len(found) + 1),
+        'class': pd.Series([CLASS] * len(found), dtype='str'),
+        score_name: np.asarray(found.scores, np.float64).round(4),
         'area_m2': areas_m2(found, scene),
+        'valid_share': _valid_shares(found),
         'slope_deg': found.slope * slope,
         'elevation_min_m': found.lowest * elevation,
         'elevation_max_m': found.highest * elevation,
@@ -60,6 +64,13 @@ def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) ->
         columns |= _side_stds_m(found, scene)
     polygons = _polygons(found.boxes_xyxy, scene)
     return gpd.GeoDataFrame(columns, geometry=polygons, crs=map_of(scene))
+
+
+def _valid_shares(found: Detections) -> NDArray[np.float64]:
+    """Return the share of the pixels under each box that have data, (N,)."""
+    low, high = np.floor(found.boxes_xyxy[:, :2]), np.ceil(found.boxes_xyxy[:, 2:])
+    under = np.maximum((high - low).prod(axis=1), 1)
+    return np.asarray((found.pixels / under).clip(0, 1).round(3))
 
 
 def map_of(scene: Scene) -> str | None:

@@ -78,6 +78,7 @@ def page(
         'colors': score_colors.COLORS,
         'features': _features(layer.assign(**{'class': classes}), scene.frame, on_the_map),
         'num_best': _NUM_BEST,
+        'least': float(record.get('settings', {}).get('score_thr', 0.0)),
     }
     counts = np.bincount(classes, minlength=len(score_colors.COLORS)).tolist()
     template = jinja2.Environment(autoescape=True).from_string(
@@ -108,15 +109,24 @@ def facts(
     found = {
         'found': f'{len(layer)}',
         'probability': record.get('probability') or '',
-        'area of their boxes': f'{layer["area_m2"].sum():,.0f} {unit}',
+        'area that boxes cover': f'{_union_area(layer):,.0f} {unit}',
         'scene': f'{scene.width} x {scene.height} px'
         + (f' of {scene.gsd_m:.1f} m' if scene.crs is not None else ''),
         'taken': '' if scene.acquired is None else f'{scene.acquired:%Y-%m-%d %H:%M} UTC',
-        'searched': f'{record["created"]}, in {record["seconds"]} s',
+        'searched': f'{record["created"][:16].replace("T", " ")} UTC, in {record["seconds"]} s',
     }
     if 'valid_share' in record:
         windows = f'{record["windows_searched"]} of {record["windows"]} windows'
         found['with data'] = f'{record["valid_share"]:.1%} of the scene, in {windows}'
+    off = record.get('training_range')
+    if off:
+        beyond = ': beyond it, expect worse' if off['distance'] > 1 else ''
+        found['from training range'] = f'{off["distance"]:.2f} (its edge is 1){beyond}'
+    if record.get('masked_share'):
+        found['masked'] = f'{record["masked_share"]:.0%} of the scene'
+    filled = record.get('scene', {}).get('fill') or {}
+    if filled:
+        found['filled bands'] = ', '.join(f'{band} = {value:.3g}' for band, value in filled.items())
     if record.get('optical_without_dem_fraction'):
         found['without elevation'] = (
             f'{record["optical_without_dem_fraction"]:.1%} of the optical data; not searched there'
@@ -128,6 +138,12 @@ def facts(
             f'{layer["elevation_min_m"].min():,.0f} to {layer["elevation_max_m"].max():,.0f} m'
         )
     return [(name, value) for name, value in found.items() if value]
+
+
+def _union_area(layer: gpd.GeoDataFrame) -> float:
+    """Return the area that boxes cover, where several overlap once."""
+    whole = layer.geometry.area.sum()
+    return float(layer['area_m2'].sum() * layer.geometry.union_all().area / whole) if whole else 0.0
 
 
 def in_mercator(frame: GeoBox) -> bool:

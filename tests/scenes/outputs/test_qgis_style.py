@@ -28,8 +28,8 @@ def test_symbols_are_outlines_in_the_colours_of_the_classes():
     layers = renderer().findall('symbols/symbol/layer')
     assert {layer.get('class') for layer in layers} == {'SimpleLine'}
     colors = [layer.find("Option/Option[@name='line_color']").get('value') for layer in layers]
-    # #6a00a8 and #f0f921 in decimal.
-    assert (colors[0], colors[-1]) == ('106,0,168,255', '240,249,33,255')
+    # #4aa3ff and #f7ff5c in decimal.
+    assert (colors[0], colors[-1]) == ('74,163,255,255', '247,255,92,255')
 
 
 def test_the_best_are_drawn_last():

@@ -23,4 +23,5 @@ def test_better_classes_are_lighter():
         0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in map(rgb, COLORS)
     ]
     assert lightness == sorted(lightness)
+    assert lightness[0] > 140  # forest is at about 60
     assert rgb('#6a00a8') == (106, 0, 168)

@@ -10,6 +10,7 @@ const number = (value, digits) => value.toLocaleString('en', { maximumFractionDi
 
 function facts(properties, center) {
   return [
+    ['id', properties.id],
     [data.score_name, properties[data.score_name].toFixed(3)],
     ['area', `${number(properties.area_m2, 0)} ${data.area_unit}`],
     ...(properties.slope_deg === null ? [] : [['slope', `${number(properties.slope_deg, 1)}°`]]),
@@ -33,7 +34,7 @@ function popup(layer) {
 const boxes = L.featureGroup().addTo(map);
 // Best first in the file; the best are added last, so that they lie on top.
 const all = data.features.slice().reverse().map((feature) => L.geoJSON(feature, {
-  style: { color: data.colors[feature.properties.class], weight: 2, fillOpacity: 0.05 },
+  style: { color: data.colors[feature.properties.class], weight: 2, fill: true, fillOpacity: 0 },
 }).getLayers()[0]);
 all.forEach((layer) => layer.bindPopup(popup));
 
@@ -48,9 +49,11 @@ function show(least) {
 document.getElementById('slider').addEventListener('input', (event) => show(Number(event.target.value)));
 document.getElementById('picture').addEventListener('change', (event) => picture.setOpacity(event.target.checked ? 1 : 0));
 for (const layer of all.slice(-data.num_best).reverse()) {
-  const { [data.score_name]: score, area_m2 } = layer.feature.properties;
+  const { id, [data.score_name]: score, area_m2 } = layer.feature.properties;
+  const center = layer.getBounds().getCenter();
+  const place = data.on_the_map ? `${center.lat.toFixed(4)}, ${center.lng.toFixed(4)}` : `row ${(-center.lat).toFixed(0)}, column ${center.lng.toFixed(0)}`;
   const button = document.createElement('button');
-  button.textContent = `${score.toFixed(2)}, ${number(area_m2, 0)} ${data.area_unit}`;
+  button.textContent = `${id}: ${score.toFixed(2)}, ${number(area_m2, 0)} ${data.area_unit}, ${place}`;
   button.addEventListener('click', () => {
     boxes.addLayer(layer);
     map.fitBounds(layer.getBounds(), { maxZoom: map.getBoundsZoom(data.bounds) + 4 });
@@ -58,4 +61,4 @@ for (const layer of all.slice(-data.num_best).reverse()) {
   });
   document.getElementById('best').appendChild(document.createElement('li')).appendChild(button);
 }
-show(0);
+show(data.least);
