@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt hatch_build.py mmcv_ext/_ext.py
+$(STAMP): pyproject.toml constraints.txt hatch_build.py mmcv_ext/_ext.py mmcv_ext/finder.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m ensurepip --upgrade
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv

@@ -4,11 +4,19 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+#: File -> its place in site-packages. pyproject.toml says the same for the built wheel.
+STAND_IN = {
+    'mmcv_ext/finder.py': '_mmlandslide_stand_in/__init__.py',
+    'mmcv_ext/_ext.py': '_mmlandslide_stand_in/_ext.py',
+    'mmcv_ext/mmlandslide_stand_in.pth': 'mmlandslide_stand_in.pth',
+}
+
 
 class StandInHook(BuildHookInterface[Any]):
-    """Adds `mmcv/_ext.py` to an editable install; `force-include` reaches the built wheel only."""
+    """Adds the stand-in to an editable install; `force-include` reaches the built wheel only."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Name the file and its place in site-packages; `version` is `editable` or `standard`."""
+        """Name the files and their places; `version` is `editable` or `standard`."""
         if version == 'editable':
-            build_data['force_include_editable'][f'{self.root}/mmcv_ext/_ext.py'] = 'mmcv/_ext.py'
+            for file, place in STAND_IN.items():
+                build_data['force_include_editable'][f'{self.root}/{file}'] = place

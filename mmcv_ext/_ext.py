@@ -1,11 +1,10 @@
 """Stand-in for mmcv's compiled `mmcv._ext`, built on torchvision.
 
-Installed beside mmcv-lite's own modules as `mmcv/_ext.py`. Python looks for extension modules
-before source files, so a compiled `_ext` always wins over this file. The operators keep the
-signatures of mmcv 2.x: outputs are arguments that are written in place. What is not written here
-raises `NotImplementedError` when it is called, not when it is imported, so that `import mmcv.ops`
-works. This file imports torch and torchvision only: mmcv is imported while mmlandslide's registries
-are being built, and a circle would break both.
+Found by `finder.py`, which Python asks last, so a compiled `_ext` always wins over this file. The
+operators keep the signatures of mmcv 2.x: outputs are arguments that are written in place. What is
+not written here raises `NotImplementedError` when it is called, not when it is imported, so that
+`import mmcv.ops` works. This file imports torch and torchvision only: mmcv is imported while
+mmlandslide's registries are being built, and a circle would break both.
 """
 
 from collections.abc import Callable

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _SHIPPED = (Path(__file__).parent / '.mim', Path(__file__).parents[1])
 
 
+def shipped() -> Path:
+    """Return the folder of the configs that came with this installation, or with this clone."""
+    return next(root / 'configs' for root in _SHIPPED if (root / 'configs').is_dir())
+
+
 def located(path: str | Path) -> Path:
     """Return a file of `configs/` or `studies/`, that of the installation where there is no other.
 

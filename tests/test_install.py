@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,10 +17,12 @@ STAND_IN = (ROOT / 'mmcv_ext/_ext.py').read_bytes()
 def test_the_wheel_carries_the_stand_in_and_lists_it_for_uninstalling(tmp_path, kind):
     [path] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=[kind])
     with zipfile.ZipFile(path) as wheel:
-        assert wheel.read('mmcv/_ext.py') == STAND_IN
-        assert [name for name in wheel.namelist() if name.startswith('mmcv')] == ['mmcv/_ext.py']
+        assert wheel.read('_mmlandslide_stand_in/_ext.py') == STAND_IN
+        assert wheel.read('mmlandslide_stand_in.pth') == b'import _mmlandslide_stand_in\n'
+        assert not [name for name in wheel.namelist() if name.startswith('mmcv')]
         [record] = [name for name in wheel.namelist() if name.endswith('RECORD')]
-        assert b'mmcv/_ext.py,sha256=' in wheel.read(record)
+        for name in (b'_mmlandslide_stand_in/__init__.py', b'mmlandslide_stand_in.pth'):
+            assert name + b',sha256=' in wheel.read(record)
 
 
 def test_the_wheel_carries_configs_splits_and_studies(tmp_path):
@@ -34,7 +37,33 @@ def test_the_wheel_carries_configs_splits_and_studies(tmp_path):
 
 def test_the_installed_stand_in_belongs_to_this_package():
     owned = [str(path) for path in metadata.files('mmlandslide') or ()]
-    assert 'mmcv/_ext.py' in owned
+    assert {'_mmlandslide_stand_in/_ext.py', 'mmcv/_ext.py'} & {*owned}
+
+
+FOUND = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import finder, mmcv._ext
+print(mmcv._ext.__file__)
+"""
+
+
+@pytest.mark.parametrize('own', [True, False])
+def test_the_finder_is_asked_after_mmcv_s_own_folder(tmp_path, own):
+    (tmp_path / 'mmcv').mkdir()
+    (tmp_path / 'mmcv/__init__.py').touch()
+    if own:
+        (tmp_path / 'mmcv/_ext.py').touch()
+    shutil.copy(ROOT / 'mmcv_ext/finder.py', tmp_path / 'finder.py')
+    (tmp_path / '_ext.py').touch()
+    done = subprocess.run(
+        [sys.executable, '-c', FOUND, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    place = 'mmcv/_ext.py' if own else '_ext.py'
+    assert done.stdout.strip() == str(tmp_path / place)
 
 
 def test_the_stand_in_imports_nothing_of_ours():

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmlandslide import installation
+from mmlandslide.configs import shipped
 from mmlandslide.datasets.checks.data_folder import dataset_findings
 from mmlandslide.installation import Finding
 from mmlandslide.scenes.outputs import rehearsal
@@ -36,11 +37,17 @@ def table(findings: Sequence[Finding]) -> Table:
     show_default=True,
     help='Folder of data sets.',
 )
-def command(data: Path) -> None:
+@click.option('--configs', is_flag=True, help='Print the folder of the installed configs, no more.')
+def command(data: Path, configs: bool) -> None:
     """Check the installation, name each fault with its remedy; exit code 1 where there is one.
 
     Example: mmlandslide doctor
+
+    Without a clone: mim train mmpretrain "$(mmlandslide doctor --configs)/pretrain/swin_mae.py"
     """
+    if configs:
+        click.echo(shipped())
+        return
     findings = [*installation.examine(), *rehearsal.findings(), *dataset_findings(data)]
     console = Console()
     console.print(table(findings))

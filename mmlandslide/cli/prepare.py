@@ -209,6 +209,9 @@ def _outcome(report: Report) -> str:
     """Return the closing line."""
     faulty, warned = report.faulty, sum(not finding.is_error for finding in report.findings)
     where = f' and packed in {report.folder}' if report.folder else '; nothing was written'
+    if report.unread:
+        where += f'; {", ".join(report.unread)}: packed before from files of this size, times and '
+        where += 'inode, which were not read again (to have them read, delete the .tiles there)'
     if report.quarantined:
         return (
             f'{faulty} faulty tiles left out from now on; the others are packed in {report.folder}.'

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -13,3 +15,8 @@ def test_a_fault_makes_the_exit_code_1_and_is_shown_whole(monkeypatch, fault, co
     result = CliRunner().invoke(doctor.command, env={'COLUMNS': '200'})
     assert result.exit_code == code
     assert 'mmlandslide[openmmlab]' in result.output
+
+
+def test_the_folder_of_the_configs_is_printed_alone():
+    result = CliRunner().invoke(doctor.command, ['--configs'])
+    assert (Path(result.stdout.strip()) / 'pretrain/swin_mae.py').is_file()

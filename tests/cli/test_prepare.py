@@ -33,6 +33,11 @@ def test_a_sound_data_set_is_tabulated_and_exits_0(root):
     assert 'All files are sound and packed in' in result.output
 
 
+def test_a_second_run_says_that_it_did_not_read_the_files_again(root):
+    assert 'not read again' not in run('--data-root', root).output
+    assert 'train, test: packed before from files of this size' in run('--data-root', root).output
+
+
 def test_a_faulty_file_is_printed_on_one_line_and_exits_1(root):
     path = factories.truncate(factories.image_path(root, 2))
     result = run('--data-root', root)

@@ -71,6 +71,8 @@ class Report:
         quarantined: whether the faulty tiles were put aside and the others packed.
         across: a finding for each tile whose bands another split holds, too.
         configs: of the config files that were asked about.
+        unread: splits whose stores were packed before, of files with the same size, times and
+            inode; their files were not read again.
     """
 
     layout: str
@@ -79,6 +81,7 @@ class Report:
     quarantined: bool = False
     across: list[Finding] = field(default_factory=list)
     configs: list[Finding] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list, compare=False)
 
     @property
     def findings(self) -> list[Finding]:

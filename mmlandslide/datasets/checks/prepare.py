@@ -74,6 +74,7 @@ def prepare(
             split: _target(split, pairing, bands, folder, stack)
             for split, pairing in pairings.items()
         }
+        report.unread = [name for name, target in targets.items() if isinstance(target, tuple)]
         examiner = Examiner(stack.enter_context(readers or Readers()), read, bands, progress)
         report.splits = examiner.examine(pairings, targets)
         report.across = _across(report, pairings)
