@@ -182,7 +182,7 @@ def _acquired(
     waiting: Callable[[str], None] | None,
 ) -> bool:
     """Lock a file; return whether its file system has locks."""
-    told = False
+    told = asked = False
     while True:
         try:
             if lock_now(file):
@@ -190,6 +190,10 @@ def _acquired(
         except OSError:
             return False
         holder = holder_of(file)
+        if holder is None and not asked:  # who has just taken a lock is about to sign it
+            asked = True
+            time.sleep(_POLL_S)
+            continue
         if waiting is None:
             raise ConfigError.mismatch(
                 str(where),

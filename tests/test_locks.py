@@ -76,6 +76,18 @@ def test_a_wait_says_once_for_what_it_waits(held, monkeypatch):
     assert f'waiting for store: training by process {child.pid} on' in told[0]
 
 
+def test_a_holder_that_has_not_signed_yet_is_asked_once_more(held, monkeypatch):
+    path, child = held
+    signed = path.read_bytes()
+    path.write_bytes(b'')
+    monkeypatch.setattr(locks.time, 'sleep', lambda seconds: path.write_bytes(signed))
+    with (
+        pytest.raises(ConfigError, match=rf'got training by process {child.pid} on'),
+        exclusive(path, 'training', Path('work')),
+    ):
+        pass
+
+
 def test_a_link_is_not_followed_and_its_file_stays(tmp_path):
     (tmp_path / 'victim.txt').write_text('precious')
     (tmp_path / 'a.lock').symlink_to('victim.txt')
