@@ -147,7 +147,7 @@ class ModelPredictor:
 def _lay_channels_last(model: 'torch.nn.Module') -> None:
     """Store convolutions as oneDNN computes them; features follow the layout of the weights.
 
-    Saves 4 to 12 % of the time on CPUs (tools/benchmark/inference_time.py), not measured on GPUs.
+    Saves 6 to 11 % of the time on CPUs (docs/speed.md), not measured on GPUs.
     """
     import torch
 
