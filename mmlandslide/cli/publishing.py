@@ -1,6 +1,7 @@
 """Folders of the zoo out of trained detectors: exported, scored as exported, with their cards."""
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from mmlandslide.errors import LandslideError, SplitOverlapError
 from mmlandslide.evaluation import bootstrap
 from mmlandslide.evaluation.results import TileResult
 from mmlandslide.files import write_atomic, write_json
-from mmlandslide.scenes.inference.domain.training_range import describe
+from mmlandslide.scenes.inference.domain.training_range import KEY, describe
 from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
 from mmlandslide.study import statistics
 from mmlandslide.study.plan import Plan
@@ -99,6 +100,8 @@ def _card(
 ) -> dict[str, Any]:
     predictor = OnnxPredictor(onnx, 'cpu')
     whole, scenes, unit = scored(predictor, config)
+    if predictor.training_range is not None and not stated.known:
+        _state_known(onnx, scenes)
     calibration = predictor.calibration
     return {
         'name': name,
@@ -122,6 +125,22 @@ def _card(
         'created': datetime.now(timezone.utc).date().isoformat(),
         'mmlandslide': __version__,
     }
+
+
+def _state_known(onnx: Path, scenes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write into a file how far each scored scene is off, and its score, for the gate's warning."""
+    from mmlandslide.scenes.inference.onnx_predictor import parsed
+
+    known = {
+        name: {'distance': each['distance'], 'AP50': round(each['AP50']['value'], 3)}
+        for name, each in scenes.items()
+        if 'distance' in each
+    }
+    model = parsed(onnx.read_bytes(), onnx)
+    for stated in model.metadata_props:
+        if stated.key == KEY:
+            stated.value = json.dumps({**json.loads(stated.value), 'known': known})
+    write_atomic(onnx, model.SerializeToString())
 
 
 def _input(predictor: OnnxPredictor) -> str:
