@@ -4,8 +4,8 @@ An operation on tensors of both devices is refused as CUDA refuses it, so that a
 CPU is found on a machine without a GPU. It changes PyTorch for good: a process of its own,
 `python pretend_cuda.py train|detect|plant CONFIG`, in a folder with data (see `one_step.write_data`).
 
-What it does not cover: autocast (which sees the CPU), and tensors that C++ makes of another's
-options (`one_hot`), which count as tensors of the CPU.
+What it does not cover: autocast (which sees the CPU), and indexing in the backward pass, where C++
+makes zeros of another's options, which count as the CPU's.
 """
 
 import sys
@@ -146,7 +146,8 @@ def _require_one_device(
         others = [each for each in others if each is values]
     elif name.startswith(_INDEXING):
         others = [args[0]]
-    if name.startswith(_INDEXING) and torch._C._current_autograd_node() is not None:
+    in_backward = torch._C._current_autograd_node() is not None
+    if in_backward and name.startswith((*_INDEXING, 'aten.stack')):
         others = []  # zeros that the backward pass makes in C++ count as the CPU's
     if others:
         shapes = [tuple(each.shape) for each in others]
@@ -157,7 +158,7 @@ def _require_one_device(
 
 
 _tensor, _as_tensor, _to = torch.tensor, torch.as_tensor, torch.Tensor.to
-_module_to = torch.nn.Module.to
+_module_to, _one_hot = torch.nn.Module.to, torch.nn.functional.one_hot
 
 
 def _made(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -195,6 +196,11 @@ def _module_moved(self: torch.nn.Module, *args: Any, **options: Any) -> torch.nn
     return _module_to(self, *args, **options)
 
 
+def _made_of_one(tensor: torch.Tensor, num_classes: int = -1) -> torch.Tensor:
+    found = _one_hot(_inner(tensor), num_classes)
+    return OnGpu(found) if isinstance(tensor, OnGpu) else found
+
+
 def install() -> None:
     """Make PyTorch believe in the device."""
     torch.cuda._lazy_init = lambda: None
@@ -204,6 +210,7 @@ def install() -> None:
     torch.Tensor.to = _moved
     torch.Tensor.type_as = lambda self, other: _moved(self, other)
     torch.nn.Module.to = _module_moved
+    torch.nn.functional.one_hot = _made_of_one
     torch.Tensor.cuda = lambda self, *_args, **_options: _moved(self, CUDA)
 
 

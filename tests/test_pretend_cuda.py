@@ -17,6 +17,8 @@ FAMILIES = [
     'det/faster_rcnn_swin_t.py',
     'det/faster_rcnn_vit_t.py',
     'det/faster_rcnn_satmae_b.py',
+    'det/cascade_rcnn_mobilenet_v2_small_rgb8_augmented.py',
+    'det/rtmdet_mobilenet_v2_rgb8_augmented.py',
     'pretrain/swin_mae_tiny.py',
     'pretrain/mae_vit_b.py',
     'pretrain/supervised_l4s_r18.py',
