@@ -9,7 +9,7 @@ import factories
 import pytest
 import tiny_detector
 
-from mmlandslide.scenes.inference.export import export
+from mmlandslide.scenes.inference.onnx.export import export
 
 BLOCKED = """
 import sys

@@ -21,8 +21,8 @@ from rich.progress import (
 
 from mmlandslide import zoo
 from mmlandslide.allocator import keep_freed_memory
-from mmlandslide.cli import scene_options
-from mmlandslide.cli.detector_choice import chosen_model, device_of
+from mmlandslide.cli.parts import scene_options
+from mmlandslide.cli.parts.detector_choice import chosen_model, device_of
 from mmlandslide.errors import LandslideError, SceneError
 
 if TYPE_CHECKING:

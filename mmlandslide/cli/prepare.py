@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mmlandslide import files
-from mmlandslide.cli import labels
+from mmlandslide.cli.parts import labels
 from mmlandslide.datasets.boxes import RULES
 from mmlandslide.datasets.checks.findings import Report, SplitReport, per_split
 from mmlandslide.datasets.checks.label_check import FORMATS

@@ -266,7 +266,7 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
 
 def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
     """Publish finished trainings, and name the conditions without any."""
-    from mmlandslide.cli.publishing import published  # these load torch: seconds
+    from mmlandslide.cli.parts.publishing import published  # these load torch: seconds
     from mmlandslide.study.zoo.publish import publish
 
     zoo = publish(planned, results, folder)

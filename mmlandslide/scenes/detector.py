@@ -19,7 +19,7 @@ from mmlandslide.scenes.inference.domain.rgb8 import (
 )
 from mmlandslide.scenes.inference.job import InferenceJob, Settings
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
-from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.scenes.inference.predictor import Predictor
 from mmlandslide.scenes.inputs.formats.arrays import is_array, placed_array
 from mmlandslide.scenes.inputs.options import InputOptions

@@ -11,7 +11,7 @@ import tiny_detector
 from mmlandslide import LandslideDetector
 from mmlandslide.engine.visual.visualizer import tile_panel
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.inference.export import export
+from mmlandslide.scenes.inference.onnx.export import export
 from mmlandslide.scenes.inputs.options import InputOptions
 
 OPTIONS = {'window_px': 32, 'overlap_px': 12, 'score_thr': 0.2}

@@ -40,8 +40,7 @@ TIFF = ('.tif', '.tiff')
 NUMPY = ('.npy',)
 IMAGE = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
 PICTURE_FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP')
-#: EXIF's tag.
-ORIENTATION = 0x0112
+ORIENTATION = 0x0112  # EXIF's tag
 SUFFIXES = (*HDF5, *TIFF, *NUMPY, *IMAGE)
 
 # A tile needs no place on earth; within threads `catch_warnings` would leak.
@@ -286,9 +285,7 @@ def _reading(path: Path, form: str) -> Iterator[None]:
         yield
     except LandslideError:
         raise
-    except (
-        Exception
-    ) as error:  # decoders raise what they like on a broken file, and promise no class
+    except Exception as error:  # decoders promise no class of errors
         reason = ' '.join(str(error).split())
         raise UnreadableTileError.mismatch(
             'tile file', f'be readable {form}', repr(reason), path, again(path)
@@ -297,10 +294,7 @@ def _reading(path: Path, form: str) -> Iterator[None]:
 
 def _refuse_absurd(shape: tuple[int, ...], path: Path) -> None:
     if math.prod(shape) > MAX_ELEMENTS:
+        got, remedy = f'shape {shape}', 'Cut it into smaller tiles'
         raise TileShapeError.mismatch(
-            'tile',
-            f'have at most {MAX_ELEMENTS} values',
-            f'shape {shape}',
-            path,
-            'Cut it into smaller tiles',
+            'tile', f'have at most {MAX_ELEMENTS} values', got, path, remedy
         )

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from rasterio.io import MemoryFile
 from stress.fuzz.promises import promise
 
-from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.scenes.inputs.options import InputOptions
 from mmlandslide.scenes.inputs.reader import open_scene
 

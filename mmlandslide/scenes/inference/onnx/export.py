@@ -24,10 +24,10 @@ from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.configs import native_scale
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import write_atomic
-from mmlandslide.scenes.inference.agreement import Agreement, compare
 from mmlandslide.scenes.inference.domain.training_range import trained_on
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
-from mmlandslide.scenes.inference.onnx_predictor import (
+from mmlandslide.scenes.inference.onnx.agreement import Agreement, compare
+from mmlandslide.scenes.inference.onnx.onnx_predictor import (
     CONTENT,
     INPUT,
     OUTPUTS,

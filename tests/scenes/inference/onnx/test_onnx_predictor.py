@@ -7,8 +7,8 @@ import tiny_detector
 from onnx import TensorProto, helper
 
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
-from mmlandslide.scenes.inference.export import export
-from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.scenes.inference.onnx.export import export
+from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.weights.lineage import add_to_record
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmlandslide.scenes.inference.agreement import compare
+from mmlandslide.scenes.inference.onnx.agreement import compare
 
 
 class Fixed:

@@ -20,7 +20,7 @@ from mmlandslide.evaluation import bootstrap
 from mmlandslide.evaluation.results import TileResult
 from mmlandslide.files import write_atomic, write_json
 from mmlandslide.scenes.inference.domain.training_range import KEY, describe
-from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.study import statistics
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.trial import Trial
@@ -74,7 +74,9 @@ def write_model(
         SplitOverlapError: it was trained on a tile that it is scored on.
         LandslideError: as `export`, or the scored tiles cannot be read.
     """
-    from mmlandslide.scenes.inference.export import export  # loads torch and the hosts: seconds
+    from mmlandslide.scenes.inference.onnx.export import (
+        export,  # loads torch and the hosts: seconds
+    )
 
     config = read_config(config_path)
     side_px = round(TILE_PX / native_scale(config))
@@ -129,7 +131,7 @@ def _card(
 
 def _state_known(onnx: Path, scenes: Mapping[str, Mapping[str, Any]]) -> None:
     """Write into a file how far each scored scene is off, and its score, for the gate's warning."""
-    from mmlandslide.scenes.inference.onnx_predictor import parsed
+    from mmlandslide.scenes.inference.onnx.onnx_predictor import parsed
 
     known = {
         name: {'distance': each['distance'], 'AP50': round(each['AP50']['value'], 3)}

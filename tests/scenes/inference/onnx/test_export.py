@@ -9,10 +9,10 @@ import torch
 
 from mmlandslide.bands import divisors
 from mmlandslide.errors import CheckpointMismatchError, ConfigError
-from mmlandslide.scenes.inference.agreement import compare
-from mmlandslide.scenes.inference.export import export, probes, require_format
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
-from mmlandslide.scenes.inference.onnx_predictor import OnnxPredictor
+from mmlandslide.scenes.inference.onnx.agreement import compare
+from mmlandslide.scenes.inference.onnx.export import export, probes, require_format
+from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.weights.inspection import sha256
 
 SWIN = {
@@ -83,7 +83,7 @@ def test_a_graph_of_other_weights_is_refused_with_the_difference(tmp_path, monke
         def predict(self, images):
             return [(boxes + 0.5, scores) for boxes, scores in super().predict(images)]
 
-    monkeypatch.setattr('mmlandslide.scenes.inference.export.ModelPredictor', Changed)
+    monkeypatch.setattr('mmlandslide.scenes.inference.onnx.export.ModelPredictor', Changed)
     with pytest.raises(ConfigError, match=r'within 0\.001 px and 1e-05 in score, got \d+ of'):
         export(config, checkpoint, tmp_path / 'out.onnx', window_px=32, num_tiles=2)
     assert not (tmp_path / 'out.onnx').exists()
