@@ -63,7 +63,7 @@ def command(
     Example: mmlandslide export work_dirs/faster_rcnn_r18
     --config configs/det/faster_rcnn_r18.py --format onnx
     """
-    from mmlandslide.scenes.inference.onnx.export import (  # this loads torch and the hosts: seconds
+    from mmlandslide.scenes.inference.onnx.export import (  # loads torch and the hosts: seconds
         export,
         require_format,
     )
