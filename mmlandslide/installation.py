@@ -209,15 +209,20 @@ def maps_finding(probe: Probe) -> Finding:
     return Finding('maps', 'cannot be used', remedy, fault=True)
 
 
+def is_for_training() -> bool:
+    """Return whether any part of the install that trains is there."""
+    return any(map(hosts.version_of, ('torch', 'torchvision'))) or any(
+        hosts.installed(host) for host in hosts.NEEDED
+    )
+
+
 def examine() -> list[Finding]:
     """Look at this environment.
 
     Returns:
         The findings in the order of dependence: the first fault is the one to repair first.
     """
-    training = any(map(hosts.version_of, ('torch', 'torchvision'))) or any(
-        hosts.installed(host) for host in hosts.NEEDED
-    )
+    training = is_for_training()
     names = list(_PROBES) if training else ['maps']
     probes = run_probes({name: _PROBES[name] for name in names})
     return [

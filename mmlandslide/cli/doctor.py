@@ -48,7 +48,9 @@ def command(data: Path, configs: bool) -> None:
     if configs:
         click.echo(shipped())
         return
-    findings = [*installation.examine(), *rehearsal.findings(), *dataset_findings(data)]
+    findings = [*installation.examine(), *rehearsal.findings()]
+    if installation.is_for_training():  # data sets concern nobody else
+        findings += dataset_findings(data)
     console = Console()
     console.print(table(findings))
     faults = sum(finding.fault for finding in findings)

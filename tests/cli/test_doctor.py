@@ -17,6 +17,14 @@ def test_a_fault_makes_the_exit_code_1_and_is_shown_whole(monkeypatch, fault, co
     assert 'mmlandslide[openmmlab]' in result.output
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_data_sets_are_asked_for_where_one_can_train(monkeypatch, tmp_path, training):
+    monkeypatch.setattr(installation, 'examine', lambda: [])
+    monkeypatch.setattr(installation, 'is_for_training', lambda: training)
+    result = CliRunner().invoke(doctor.command, ['--data', str(tmp_path)], env={'COLUMNS': '200'})
+    assert ('no Landslide4Sense folder' in result.output) is training
+
+
 def test_the_folder_of_the_configs_is_printed_alone():
     result = CliRunner().invoke(doctor.command, ['--configs'])
     assert (Path(result.stdout.strip()) / 'pretrain/swin_mae.py').is_file()
