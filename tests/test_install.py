@@ -57,7 +57,7 @@ def test_the_finder_is_asked_after_mmcv_s_own_folder(tmp_path, own):
     shutil.copy(ROOT / 'mmcv_ext/finder.py', tmp_path / 'finder.py')
     (tmp_path / '_ext.py').touch()
     done = subprocess.run(
-        [sys.executable, '-c', FOUND, tmp_path],
+        [sys.executable, '-S', '-c', FOUND, tmp_path],  # without the finder that is installed
         capture_output=True,
         text=True,
         check=True,

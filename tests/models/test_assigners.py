@@ -3,6 +3,7 @@ from math import exp, log
 import pytest
 import torch
 from mmdet.models.task_modules import MaxIoUAssigner
+from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from mmlandslide.errors import ConfigError
@@ -14,6 +15,13 @@ from mmlandslide.models.assigners import (
 )
 
 TRUTH = torch.tensor([[0.0, 0, 8, 8]])
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    """Parts are named in MMDetection's registry, as in a detection config."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield
 
 
 def instances(boxes, **labels):

@@ -3,6 +3,7 @@ from math import exp, log
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.models.uncertain_head import KLLoss, SideBBoxCoder, UncertainBBoxHead, voted
@@ -13,6 +14,13 @@ PARTS = {
     'loss_bbox': {'type': 'mmlandslide.KLLoss'},
     'reg_class_agnostic': True,
 }
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    """Parts are named in MMDetection's registry, as in a detection config."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield
 
 
 def head(**changes):

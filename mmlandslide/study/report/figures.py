@@ -149,8 +149,8 @@ def lines(
         figure = Figure(figsize=(_WIDTH_IN, 3.9 + 0.19 * legend_rows), layout='constrained')
         axes = _plain(figure.add_subplot(xlabel=x_label, ylabel=y_label, **axes_options))
         axes.xaxis.set_minor_locator(NullLocator())
-        for axis, name in ((axes.xaxis, 'x'), (axes.yaxis, 'y')):
-            if axis.get_scale() == 'log' and f'{name}ticklabels' not in axes_options:
+        for axis, letter in ((axes.xaxis, 'x'), (axes.yaxis, 'y')):
+            if axis.get_scale() == 'log' and f'{letter}ticklabels' not in axes_options:
                 axis.set_major_formatter('{x:g}')  # the default is mathematical markup
         groups, kinds = (
             list(dict.fromkeys(getattr(line, key) for line in drawn)) for key in ('group', 'kind')
