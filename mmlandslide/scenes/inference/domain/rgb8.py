@@ -53,7 +53,11 @@ class Rgb8Predictor:
     def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
         """Return the detections of each of (B, 3, h, w) windows, in their own pixels."""
         found = self._predictor.predict(self.shown(images))
-        return [(boxes / self._zoom, scores) for boxes, scores in found]
+        # What comes after the scores, standard deviations of sides, is in pixels as boxes are.
+        return [
+            (boxes / self._zoom, scores, *(each / self._zoom for each in rest))
+            for boxes, scores, *rest in found
+        ]
 
     def shown(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (B, 3, h, w) windows as the detector is given them."""

@@ -75,3 +75,14 @@ def picture(folder, size_m):
     values = np.random.default_rng(0).integers(1, 255, (3, 32, 32), np.uint8)
     path = factories.write_tiff(folder / 'scene.tif', values, pixel_m=size_m)
     return open_scene(path, ('R', 'G', 'B'), InputOptions(band_order=['R', 'G', 'B']))
+
+
+def test_deviations_of_sides_are_in_the_windows_own_pixels():
+    class Unsure(Recorder):
+        def predict(self, images):
+            return [(*each, np.full((1, 4), 3.0)) for each in super().predict(images)]
+
+    [(boxes, scores, stds)] = Rgb8Predictor(Unsure(), 1.5).predict(
+        np.ones((1, 3, 8, 8), np.float32)
+    )
+    assert (boxes.tolist(), scores.tolist(), stds.tolist()) == ([[0, 0, 4, 4]], [0.5], [[2] * 4])
