@@ -68,7 +68,7 @@ class AveragingDataParallel(MMDistributedDataParallel):
         means = mean_over_processes([*log_vars.values(), *statistics])
         for statistic, mean in zip(statistics, means[len(log_vars) :], strict=True):
             statistic.copy_(mean)
-        return dict(zip(log_vars, means, strict=False))
+        return dict(zip(log_vars, means[: len(log_vars)], strict=True))
 
 
 def mean_over_processes(values: Sequence[torch.Tensor]) -> list[torch.Tensor]:

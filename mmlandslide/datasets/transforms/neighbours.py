@@ -107,7 +107,7 @@ def whole_boxes(tiles: Tiles, tile_px: int) -> tuple[np.ndarray, np.ndarray]:
         Boxes (N, 4) float32 in the frame of the tile at (0, 0), and labels (N,) int64.
     """
     first = np.cumsum([0, *(len(tile['gt_bboxes']) for tile in tiles.values())])
-    start = dict(zip(tiles, first, strict=False))
+    start = dict(zip(tiles, first[:-1], strict=True))
     group = np.arange(first[-1])
     for (row, column), tile in tiles.items():
         for axis, place in enumerate(((row, column + 1), (row + 1, column))):
