@@ -13,6 +13,7 @@ from mmlandslide.study.environment import machine, revision
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.process import (
     child_process,
+    children_cpu_s,
     end_orphans,
     exclusive,
     output_end,
@@ -38,6 +39,8 @@ class Record:
     Attributes:
         status: `finished`, `failed`, `leakage` (a test tile was seen in training), or `stopped`.
         seconds: of all its attempts.
+        cpu_seconds: of the processes of all its attempts; those of a study that was killed are not
+            in it.
         attempts: how often it was started.
         error: of the last attempt; empty where it did not fail.
         revision: of the source at each attempt, those that differ, with commas between.
@@ -46,6 +49,7 @@ class Record:
 
     status: str = 'stopped'
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     attempts: int = 0
     error: str = ''
     revision: str = ''
@@ -130,6 +134,7 @@ class Execution:
 
     def _attempt(self, stage: Stage, record: Record) -> None:
         start, before, output = time.monotonic(), record.seconds, output_end(stage)
+        cpu_start, cpu_before = children_cpu_s(), record.cpu_seconds
         record.status, record.attempts, record.error = 'stopped', record.attempts + 1, ''
         record.revision = _joined(record.revision, self._revision, ', ')
         record.machine = _joined(record.machine, self._machine, '; ')
@@ -144,6 +149,7 @@ class Execution:
                 code = child.poll()
         finally:  # also where the study is asked to end
             record.seconds = before + time.monotonic() - start
+            record.cpu_seconds = cpu_before + children_cpu_s() - cpu_start
             self.progressed |= finished(stage) or latest_checkpoint(stage.work_dir) != clock.first
             self._save()
         if finished(stage):

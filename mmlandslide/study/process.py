@@ -151,6 +151,12 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
+def children_cpu_s() -> float:
+    """Return the CPU seconds of all child processes that have ended, and of their children."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def output_end(stage: Stage) -> int:
     """Return how many bytes of output a stage has left so far."""
     log = stage.work_dir / LOG

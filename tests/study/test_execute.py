@@ -242,3 +242,11 @@ def test_a_score_stays_where_the_checkpoint_behind_it_was_deleted(place):
 def test_an_older_state_s_void_is_leakage(tmp_path):
     (tmp_path / 'state.json').write_text('{"a": {"status": "void"}}')
     assert read_state(tmp_path / 'state.json')['a']['status'] == 'leakage'
+
+
+def test_the_cpu_seconds_of_ended_stages_are_noted(place, monkeypatch):
+    monkeypatch.setenv('STUB_BUSY_S', '0.3')
+    _, execution = run()
+    spent = {name: record.cpu_seconds for name, record in execution.records.items()}
+    assert all(0.3 <= spent[trial.training.name] < 30 for trial in execution.plan.trials)
+    assert run()[1].records[execution.plan.trials[0].training.name].cpu_seconds in spent.values()
