@@ -64,7 +64,11 @@ _SETTINGS = {
     f'of that form, or a .onnx file of `mmlandslide export`; default: {zoo.DEFAULT}.',
 )
 @click.option(
-    '--out', 'out', type=_FILE, required=True, help='A .gpkg; for a folder of tiles a folder.'
+    '--out',
+    'out',
+    type=_FILE,
+    required=True,
+    help='A .gpkg, .parquet (GeoParquet), .shp or .geojson; for a folder of tiles a folder.',
 )
 @click.option('--overwrite', is_flag=True, help='Replace output that is there.')
 @click.option(
@@ -118,8 +122,8 @@ _SETTINGS = {
 @click.option(
     '--expected',
     is_flag=True,
-    help='Write OUT.expected.gpkg too: expected landslides per km2 with 90 % intervals, by a '
-    'calibrated detector.',
+    help='Write OUT.expected.gpkg (or .parquet ...) too: expected landslides per km2 with 90 % '
+    'intervals, by a calibrated detector.',
 )
 @click.option('--join', is_flag=True, help='Stitch the parts of objects that windows have cut.')
 @click.option(
@@ -146,10 +150,10 @@ def command(
 
     SCENE is a GeoTIFF or VRT with all bands, a Sentinel-2 L1C product (.SAFE or .zip), a folder of
     band files, a tile, or a folder of tiles or products; without it, every band comes by --band.
-    Beside OUT.gpkg stand OUT.geojson, OUT.qml (its style, which QGIS applies), OUT.png (a quick
-    look), OUT.stac.json (for catalogues) and OUT.run.json (the record of the run). A run that was
-    interrupted resumes where it stopped when the same command is given again. Several processes
-    share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
+    Beside OUT.gpkg (or .parquet) stand OUT.geojson, OUT.qml (its style, which QGIS applies),
+    OUT.png (a quick look), OUT.stac.json (for catalogues) and OUT.run.json (the record of the run).
+    A run that was interrupted resumes where it stopped when the same command is given again.
+    Several processes share the work: torchrun --nproc-per-node N -m mmlandslide detect ...
 
     Example: mmlandslide detect S2A_MSIL1C_T33TWM.SAFE --out landslides.gpkg
     """
@@ -229,8 +233,10 @@ def _scenes(
 
 
 def _is_single(source: str | None, out: Path) -> bool:
-    """Return whether the output is one file: a .gpkg, or a name with a suffix for one scene."""
-    if out.is_dir() or out.suffix.lower() == '.gpkg':
+    """Return whether the output is one file: a layer, or a name with a suffix for one scene."""
+    from mmlandslide.scenes.outputs.vector import PARTS
+
+    if out.is_dir() or out.suffix.lower() in PARTS:
         return not out.is_dir()
     return bool(out.suffix) and not _holds_several(source)
 

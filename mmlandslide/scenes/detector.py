@@ -137,7 +137,7 @@ class LandslideDetector:
 
         Args:
             source: as in a call.
-            out: a `.gpkg`.
+            out: a `.gpkg`, `.parquet`, `.shp` or `.geojson`.
             overwrite: replace the files where they are there.
             report: write `.html` too, a page with a map to zoom into.
             options: as in a call.

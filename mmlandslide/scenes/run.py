@@ -61,8 +61,9 @@ def write(
 
     Args:
         job: scene, predictor and settings.
-        out: a `.gpkg`, in the scene's reference system; `.geojson` (RFC 7946), `.qml` (style for
-            QGIS), `.png` (quick look), `.stac.json` and `.run.json` are written beside it.
+        out: a `.gpkg`, `.parquet` or `.shp`, in the scene's reference system, or a `.geojson` (RFC
+            7946); `.geojson` (not beside a `.shp`), `.qml` (style for QGIS), `.png` (quick look),
+            `.stac.json` and `.run.json` are written beside it.
         overwrite: replace these files where they are there.
         worker: rank of this process.
         advance: called with the number of windows that are done since the last call.
@@ -75,11 +76,11 @@ def write(
 
     Raises:
         ConfigError: a file is there already and must stay, or is read; another run writes there;
-            or a setting cannot be.
+            the suffix is none of those; or a setting cannot be.
         StorageError: the disk is full, or nobody may write there; nothing half-written stays.
         LandslideError: as `tiled_inference.predict`.
     """
-    writers, started = _writers(job, report), time.monotonic()
+    writers, started = _writers(job, out, report), time.monotonic()
     blocks = BlockFolder(out, job.block_key)
     free = overwrite or blocks.committing
     writer.require_free(out, writers, free, job.scene.inputs)
@@ -133,11 +134,11 @@ def has_written(
     recorded = None
     with suppress(OSError, ValueError, TypeError, KeyError):
         recorded = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['digest']
-    return writer.complete(out, _writers(job, report)) and (recorded == job.result_key)
+    return writer.complete(out, _writers(job, out, report)) and recorded == _key(job, selection)
 
 
-def _writers(job: InferenceJob, report: bool) -> dict[str, writer.Writer]:
-    return writer.writers_for(job.scene, report, job.settings.expected)
+def _writers(job: InferenceJob, out: Path, report: bool) -> dict[str, writer.Writer]:
+    return writer.writers_for(job.scene, report, job.settings.expected, out.suffix)
 
 
 def range_lines(job: InferenceJob, out: Path) -> list[str]:
@@ -145,7 +146,7 @@ def range_lines(job: InferenceJob, out: Path) -> list[str]:
 
     Args:
         job: that was written.
-        out: its GeoPackage.
+        out: its layer.
 
     Returns:
         One line or two; none where the detector states no training range.

@@ -7,6 +7,7 @@ import pytest
 
 from mmlandslide.errors import ConfigError
 from mmlandslide.scenes import run
+from mmlandslide.scenes.outputs.selection import Selection
 
 BOX = (40, 30, 50, 50)
 
@@ -81,3 +82,10 @@ def test_expected_numbers_that_cannot_be_known_are_refused(out, job, message):
     with pytest.raises(ConfigError, match=message):
         run.write(job(), out)
     assert not out.exists()
+
+
+def test_what_a_selection_has_written_is_known_again(out):
+    job = planted_scene.job(planted_scene.scene(boxes=[BOX]))
+    run.write(job, out, selection=Selection(min_area_m2=1e9))
+    assert run.has_written(job, out, selection=Selection(min_area_m2=1e9))
+    assert not run.has_written(job, out)

@@ -19,7 +19,8 @@ from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.outputs import vector
 from mmlandslide.scenes.scene import Scene
 
-SUFFIX = '.expected.gpkg'
+#: What the name of the squares' file ends in before its own suffix.
+STEM_END = '.expected'
 LAYER = 'expected'
 _SIDE_M = 1000.0
 
@@ -69,7 +70,7 @@ def expected_squares(
 
 
 def write(layer: gpd.GeoDataFrame, path: Path) -> None:
-    """Write the squares as a GeoPackage.
+    """Write the squares in the format of the suffix, see `vector.write`.
 
     Raises:
         StorageError: the disk is full, or nobody may write there.

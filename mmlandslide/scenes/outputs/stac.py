@@ -24,10 +24,27 @@ class _Kind(NamedTuple):
     title: str
 
 
+#: Suffix of a layer -> its media type.
+_LAYERS = {
+    '.gpkg': 'application/geopackage+sqlite3',
+    '.parquet': 'application/vnd.apache.parquet',
+    '.shp': 'application/vnd.shp',
+}
+_PARTS = {
+    suffix: _Kind(f'shapefile{suffix.replace(".", "_")}', 'application/octet-stream', 'data', title)
+    for suffix, title in (
+        ('.shx', 'Index of the Shapefile'),
+        ('.dbf', 'Attributes of the Shapefile'),
+        ('.cpg', 'Encoding of the Shapefile'),
+        ('.prj', "The Shapefile's map"),
+    )
+}
 _KINDS = {
-    '.gpkg': _Kind(
-        'landslides', 'application/geopackage+sqlite3', 'data', "Landslides, on the scene's map"
-    ),
+    **{
+        suffix: _Kind('landslides', kind, 'data', "Landslides, on the scene's map")
+        for suffix, kind in _LAYERS.items()
+    },
+    **_PARTS,
     '.geojson': _Kind(
         'landslides_geojson',
         'application/geo+json',
@@ -38,9 +55,14 @@ _KINDS = {
     '.html': _Kind(
         'report', 'text/html', 'overview', 'Map and record of the run, to be read without a network'
     ),
-    '.expected.gpkg': _Kind(
-        'expected', 'application/geopackage+sqlite3', 'data', 'Expected landslides per km2'
-    ),
+    **{
+        f'.expected{suffix}': _Kind('expected', kind, 'data', 'Expected landslides per km2')
+        for suffix, kind in {**_LAYERS, '.geojson': 'application/geo+json'}.items()
+    },
+    **{
+        f'.expected{suffix}': kind._replace(key=f'expected_{kind.key}')
+        for suffix, kind in _PARTS.items()
+    },
     '.qml': _Kind('style', 'application/xml', 'style', 'Style for QGIS'),
     '.run.json': _Kind('run', 'application/json', 'metadata', 'Record of the run'),
 }

@@ -1,7 +1,8 @@
-"""Vector layer of detections: box polygons with attributes, as GeoPackage and GeoJSON."""
+"""Vector layer of detections: box polygons with attributes, in any of four file formats."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from mmlandslide.bands import BANDS
-from mmlandslide.errors import SceneError, StorageError
+from mmlandslide.errors import ConfigError, SceneError, StorageError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.scene import Scene
 
@@ -22,7 +23,32 @@ SCORE, PROBABILITY = 'score', 'probability'
 #: GDAL notes the time of writing in a GeoPackage, which makes equal layers differ; the run's own is
 #: in its record.
 _WRITTEN = {'OGR_CURRENT_DATE': '2000-01-01T00:00:00.000Z'}
-_DRIVERS = {'.gpkg': ('GPKG', {'VERSION': '1.2'}), '.geojson': ('GeoJSON', {'RFC7946': 'YES'})}
+_DRIVERS = {
+    '.gpkg': ('GPKG', {'VERSION': '1.2'}),
+    '.geojson': ('GeoJSON', {'RFC7946': 'YES'}),
+    '.shp': ('ESRI Shapefile', {'ENCODING': 'UTF-8'}),
+}
+PARQUET, SHAPEFILE, GEOJSON = '.parquet', '.shp', '.geojson'
+#: Suffix of a layer -> those of the files that stand beside it and are part of it.
+PARTS: dict[str, tuple[str, ...]] = {
+    '.gpkg': (),
+    PARQUET: (),
+    SHAPEFILE: ('.shx', '.dbf', '.cpg', '.prj'),
+    GEOJSON: (),
+}
+#: Column -> its name in a Shapefile, which has room for ten characters.
+_SHORT = {
+    PROBABILITY: 'prob',
+    'valid_share': 'valid_shr',
+    'elevation_min_m': 'elev_min_m',
+    'elevation_max_m': 'elev_max_m',
+    'range_distance': 'range_dist',
+    'std_right_m': 'std_rght_m',
+    'std_bottom_m': 'std_bot_m',
+    'area_m2_low': 'area_low',
+    'area_m2_high': 'area_high',
+}
+_LONGEST = 10
 
 
 def to_geodataframe(found: Detections, scene: Scene, score_name: str = SCORE) -> gpd.GeoDataFrame:
@@ -83,35 +109,79 @@ def score_name(layer: gpd.GeoDataFrame) -> str:
     return PROBABILITY if PROBABILITY in layer else SCORE
 
 
+def field_name(column: str, suffix: str) -> str:
+    """Return what a column is called in a file of a suffix."""
+    return _SHORT.get(column, column) if suffix == SHAPEFILE else column
+
+
+def require_parquet() -> None:
+    """Refuse GeoParquet where nothing can write it.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    try:
+        import_module('pyarrow')
+    except ImportError as error:
+        remedy = "Run `pip install 'mmlandslide[parquet]'`, or write a .gpkg"
+        raise ConfigError.mismatch(
+            'environment', 'have pyarrow for GeoParquet', repr(str(error)), 'Python', remedy
+        ) from error
+
+
 def write(layer: gpd.GeoDataFrame, path: Path, name: str = LAYER) -> None:
     """Write a layer and read its size back.
 
     Args:
         layer: as `to_geodataframe` returns it.
-        path: `.gpkg` in the layer's own reference system, or `.geojson` by RFC 7946: longitude and
-            latitude on WGS 84.
-        name: of the layer within the file.
+        path: `.gpkg`, `.parquet` or `.shp` in the layer's own reference system, or `.geojson` by
+            RFC 7946: longitude and latitude on WGS 84. A Shapefile is several files, its columns
+            have names of ten characters, and its times are text.
+        name: of the layer within the file, where it has one.
 
     Raises:
+        ConfigError: GeoParquet is asked for, and pyarrow is not installed.
         SceneError: GeoJSON is asked for, and the layer has no place on the map.
         StorageError: the disk is full, or nobody may write there.
     """
-    driver, options = _DRIVERS[path.suffix]
-    if driver == 'GeoJSON' and layer.crs is None:
+    if path.suffix == GEOJSON and layer.crs is None:
         remedy = 'Write a GeoPackage, in pixel coordinates'
         raise SceneError.mismatch(
             'scene', 'have a place on the map for GeoJSON', 'none', path, remedy
         )
     try:
-        with _configured(_WRITTEN):
-            pyogrio.write_dataframe(
-                layer, path, layer=name, driver=driver, geometry_type='Polygon', **options
-            )
-        written = pyogrio.read_info(path, force_feature_count=True)['features']
+        written = (_parquet if path.suffix == PARQUET else _by_gdal)(layer, path, name)
     except (RuntimeError, OSError) as error:  # pyogrio's own are of the first kind
         raise _not_whole(path, repr(str(error))) from error
     if written != len(layer):
         raise _not_whole(path, f'{written} of {len(layer)} features')
+
+
+def _by_gdal(layer: gpd.GeoDataFrame, path: Path, name: str) -> int:
+    """Write a layer through GDAL; return how many features the file has."""
+    driver, options = _DRIVERS[path.suffix]
+    shown = _shortened(layer) if path.suffix == SHAPEFILE else layer
+    with _configured(_WRITTEN):
+        pyogrio.write_dataframe(
+            shown, path, layer=name, driver=driver, geometry_type='Polygon', **options
+        )
+    return int(pyogrio.read_info(path, force_feature_count=True)['features'])
+
+
+def _parquet(layer: gpd.GeoDataFrame, path: Path, name: str) -> int:
+    """Write a layer as GeoParquet, which names none; return how many rows the file has."""
+    require_parquet()
+    layer.to_parquet(path, index=False)
+    return int(import_module('pyarrow.parquet').read_metadata(path).num_rows)
+
+
+def _shortened(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a layer as a Shapefile can hold it: short names, times as text."""
+    times = layer.select_dtypes('datetimetz').columns
+    as_text = {each: layer[each].dt.strftime('%Y-%m-%dT%H:%M:%SZ') for each in times}
+    found = layer.assign(**as_text).rename(columns=_SHORT)
+    assert all(len(each) <= _LONGEST for each in found.columns.drop(found.geometry.name))
+    return found
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """Writer of a run's output files: all of them whole, or none.
 
-A kill while they get their names leaves no GeoPackage.
+A kill while they get their names leaves no layer.
 """
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,13 @@ def _write_layer(result: Result, path: Path) -> None:
     vector.write(result.layer, path)
 
 
-def _write_style(result: Result, path: Path) -> None:
-    files.write_atomic(path, qgis_style.qml(vector.score_name(result.layer)))
+def _write_part(result: Result, path: Path) -> None:
+    """Do nothing: it is a part of the layer that was written before."""
+
+
+def _write_style(result: Result, path: Path, suffix: str = '.gpkg') -> None:
+    score = vector.field_name(vector.score_name(result.layer), suffix)
+    files.write_atomic(path, qgis_style.qml(score))
 
 
 def _write_quicklook(result: Result, path: Path) -> None:
@@ -100,7 +105,9 @@ WITHOUT_MAP: dict[str, Writer] = {
 ON_THE_MAP: dict[str, Writer] = {**WITHOUT_MAP, '.geojson': _write_layer, stac.SUFFIX: _write_item}
 
 
-def writers_for(scene: Scene, report: bool = False, expected: bool = False) -> dict[str, Writer]:
+def writers_for(
+    scene: Scene, report: bool = False, expected: bool = False, suffix: str = '.gpkg'
+) -> dict[str, Writer]:
     """Return what writes the files of a scene, in this order.
 
     The STAC item, last, names those that are there.
@@ -109,11 +116,35 @@ def writers_for(scene: Scene, report: bool = False, expected: bool = False) -> d
         scene: without a place on the map there is neither GeoJSON nor STAC item.
         report: whether to write a page with a map.
         expected: whether to write expected numbers per km^2.
+        suffix: of the layer. Beside a Shapefile stands no GeoJSON: its style has the Shapefile's
+            short names.
+
+    Raises:
+        ConfigError: the layer has none of the suffixes that work, or needs what is not installed.
     """
-    chosen = ON_THE_MAP if scene.crs is not None else WITHOUT_MAP
+    placed = scene.crs is not None
+    allowed = [each for each in vector.PARTS if placed or each != vector.GEOJSON]
+    if suffix not in allowed:
+        where = '--out' if placed else '--out of a scene without a place on the map'
+        raise ConfigError.mismatch(
+            'output', f'end in one of {allowed}', repr(suffix), where, 'Name it so'
+        )
+    if suffix == vector.PARQUET:
+        vector.require_parquet()
+    parts = [each for each in vector.PARTS[suffix] if placed or each != '.prj']
+    chosen = dict(ON_THE_MAP if placed else WITHOUT_MAP)
+    if suffix != '.gpkg':
+        chosen.pop('.gpkg')
+        chosen |= {'.qml': partial(_write_style, suffix=suffix)}
+    if suffix == vector.SHAPEFILE:
+        chosen.pop(vector.GEOJSON, None)
     more: dict[str, Writer] = {'.html': _write_report} if report else {}
-    more |= {expectation.SUFFIX: _write_expected} if expected else {}
-    return {**more, **chosen}
+    layers: dict[str, Writer] = {suffix: _write_layer, **dict.fromkeys(parts, _write_part)}
+    if expected:
+        end = expectation.STEM_END
+        more |= {f'{end}{suffix}': _write_expected}
+        more |= {f'{end}{each}': _write_part for each in parts}
+    return {**more, **({} if suffix == '.gpkg' else layers), **chosen}
 
 
 def require_free(
@@ -122,20 +153,15 @@ def require_free(
     """Refuse an output that is there already, or that would replace what it is made from.
 
     Args:
-        out: path of the GeoPackage; the other files stand beside it under the same name.
+        out: path of the layer; the other files stand beside it under the same name.
         suffixes: of all files.
         overwrite: whether they may be replaced.
         inputs: that the scene is read from; they never are.
 
     Raises:
-        ConfigError: the output is no `.gpkg`, or one of the files is there and must stay, or is
-            read.
+        ConfigError: one of the files is there and must stay, or is read.
         StorageError: a folder bears the name of a file.
     """
-    if out.suffix != '.gpkg':
-        raise ConfigError.mismatch(
-            'output', 'end in .gpkg', repr(out.name), '--out', 'The GeoJSON is written beside it'
-        )
     read = {Path(each.path).resolve() for each in inputs}
     lost = [path.name for path in map(out.with_suffix, suffixes) if path.resolve() in read]
     if lost:
@@ -171,11 +197,11 @@ def write(
 ) -> list[Path]:
     """Write all files of a result.
 
-    They get their names when all of them are whole, the GeoPackage last.
+    They get their names when all of them are whole, the layer last.
 
     Args:
         result: of the run.
-        out: path of the GeoPackage.
+        out: path of the layer.
         writers: suffix -> what writes that file.
         placed: entered while they get their names.
 

@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import planted_scene
 import pytest
+import shapely
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
@@ -148,3 +149,43 @@ def test_equal_layers_are_equal_files_whenever_they_are_written(tmp_path, monkey
     write(layer((0, 0, 1, 1)), tmp_path / 'b.gpkg')
     assert (tmp_path / 'a.gpkg').read_bytes() == (tmp_path / 'b.gpkg').read_bytes()
     assert vector.pyogrio.get_gdal_config_option('OGR_CURRENT_DATE') is None
+
+
+def test_another_program_reads_the_shapefile(tmp_path):
+    shapefile = pytest.importorskip('shapefile')
+    own = layer((2, 3, 4.5, 8), (5, 5, 9, 9), acquired=TAKEN).assign(range_distance=0.5)
+    own['class'] = 'Erdrutsch é'
+    write(own.rename(columns={'score': 'probability'}), tmp_path / 'a.shp')
+    assert (tmp_path / 'a.cpg').read_text() == 'UTF-8'
+    with shapefile.Reader(str(tmp_path / 'a.shp')) as read:
+        [first, second] = read.shapeRecords()
+    short = 'id class prob area_m2 valid_shr slope_deg elev_min_m elev_max_m acquired range_dist'
+    assert list(first.record.as_dict()) == short.split()
+    assert (first.record['class'], first.record['prob']) == ('Erdrutsch é', 0.9)
+    assert first.record['acquired'] == '2015-07-11T10:00:06Z'
+    assert list(first.shape.bbox) == [500020, 4999920, 500045, 4999970]
+    assert second.record['elev_max_m'] == pytest.approx(3 * 772.83144788)
+
+
+def test_another_program_reads_the_geoparquet(tmp_path):
+    parquet = pytest.importorskip('pyarrow.parquet')
+    own = layer((2, 3, 4.5, 8), (5, 5, 9, 9), acquired=TAKEN)
+    write(own, tmp_path / 'a.parquet')
+    table = parquet.read_table(tmp_path / 'a.parquet')
+    stated = json.loads(table.schema.metadata[b'geo'])['columns']['geometry']
+    assert (stated['encoding'], stated['geometry_types']) == ('WKB', ['Polygon'])
+    assert stated['crs']['id'] == {'authority': 'EPSG', 'code': 32633}
+    [first, _] = shapely.from_wkb(table['geometry'].to_pylist())
+    assert first.bounds == (500020, 4999920, 500045, 4999970)
+    assert table['score'].to_pylist() == [0.9, 0.5]
+    assert table['acquired'].to_pylist()[0] == TAKEN.replace(tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize('suffix', ['.shp', '.parquet'])
+@pytest.mark.parametrize('crs', [planted_scene.UTM, None])
+def test_no_detections_are_a_whole_file_of_any_format(tmp_path, suffix, crs):
+    pytest.importorskip('pyarrow')
+    own = to_geodataframe(found(), planted_scene.scene(crs=crs))
+    write(own, tmp_path / f'a{suffix}')
+    read = gpd.read_parquet if suffix == '.parquet' else gpd.read_file
+    assert (len(read(tmp_path / f'a{suffix}')), len(own)) == (0, 0)

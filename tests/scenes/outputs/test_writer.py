@@ -1,5 +1,6 @@
 import errno
 import json
+import sys
 from dataclasses import replace
 
 import geopandas as gpd
@@ -86,9 +87,43 @@ def test_a_folder_is_never_overwritten(tmp_path):
         require_free(tmp_path / 'b.gpkg', ON_THE_MAP, overwrite=True)
 
 
-def test_another_kind_of_file_is_not_promised(tmp_path):
-    with pytest.raises(ConfigError, match=r"end in \.gpkg, got 'b\.shp'"):
-        require_free(tmp_path / 'b.shp', ON_THE_MAP, overwrite=False)
+@pytest.mark.parametrize(
+    ('crs', 'suffix', 'works'),
+    [
+        (planted_scene.UTM, '.kml', ['.gpkg', '.parquet', '.shp', '.geojson']),
+        (planted_scene.UTM, '.GPKG', ['.gpkg', '.parquet', '.shp', '.geojson']),
+        (None, '.geojson', ['.gpkg', '.parquet', '.shp']),
+    ],
+)
+def test_another_kind_of_file_is_refused_with_those_that_work(crs, suffix, works):
+    with pytest.raises(ConfigError, match='output must end in one of') as error:
+        writers_for(planted_scene.scene(crs=crs), suffix=suffix)
+    assert f'{works}, got {suffix!r}' in str(error.value)
+
+
+def test_a_parquet_that_nothing_can_write_is_refused_before_the_search(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pyarrow', None)
+    with pytest.raises(ConfigError, match=r"have pyarrow.*pip install 'mmlandslide\[parquet\]'"):
+        writers_for(planted_scene.scene(), suffix='.parquet')
+
+
+def test_a_shapefile_is_several_files_with_a_style_of_its_own_names(tmp_path):
+    scene = planted_scene.scene(boxes=[(5, 5, 9, 9)])
+    job = planted_scene.calibrated_job(scene, replace(planted_scene.SETTINGS, expected=True))
+    run.write(job, tmp_path / 'b.shp')
+    parts = ['.cpg', '.dbf', '.prj', '.shp', '.shx']
+    rest = ['.png', '.qml', '.run.json', '.stac.json']
+    expected = [f'b.expected{part}' for part in parts]
+    assert names(tmp_path) == sorted([f'b{each}' for each in (*parts, *rest)] + expected)
+    assert 'attr="prob"' in (tmp_path / 'b.qml').read_text()
+    assets = json.loads((tmp_path / 'b.stac.json').read_text())['assets'].values()
+    assert sorted(each['href'][2:] for each in assets) == names(tmp_path)[:-1]
+
+
+def test_a_geojson_alone_leaves_out_the_geopackage(tmp_path):
+    run.write(planted_scene.job(planted_scene.scene(boxes=[(5, 5, 9, 9)])), tmp_path / 'b.geojson')
+    assert names(tmp_path) == [f'b{each}' for each in SUFFIXES if each != '.gpkg']
+    assert len(gpd.read_file(tmp_path / 'b.geojson')) == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
