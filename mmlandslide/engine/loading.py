@@ -14,6 +14,7 @@ from mmlandslide.engine.record import (
     tile_ids_of,
 )
 from mmlandslide.weights import gate
+from mmlandslide.weights.lineage import with_weights
 from mmlandslide.weights.strict_load import fill, fill_but
 
 
@@ -27,7 +28,7 @@ def admitted(runner: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         path: of the file.
 
     Returns:
-        Its content, without config text, and its record.
+        Its content, without config text, its weights under `state_dict`, and its record.
 
     Raises:
         CheckpointError: it cannot be read safely, a value is not finite, or a training cannot be
@@ -51,7 +52,7 @@ def admitted(runner: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         notes += _changed(runner, record)
     for note in notes:
         runner.logger.warning(note)
-    return checkpoint, record
+    return with_weights(checkpoint), record
 
 
 def _changed(runner: Any, record: dict[str, Any]) -> list[str]:

@@ -159,10 +159,10 @@ def add_to_record(path: str | Path, entries: Mapping[str, Any], out: str | Path)
 
             meta = checkpoint.get('meta')
             meta = {**(meta if isinstance(meta, Mapping) else {}), METADATA_KEY: record}
-            torch.save({**_with_weights(checkpoint), 'meta': meta}, temporary)
+            torch.save({**with_weights(checkpoint), 'meta': meta}, temporary)
     return out
 
 
-def _with_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
+def with_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Return a checkpoint whose weights lie under `state_dict`, as bare ones do not."""
     return checkpoint if 'state_dict' in checkpoint else {'state_dict': checkpoint}

@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from small_runs import TRAIN, begun, config, dataset, evaluate, loader, train
 
 from mmlandslide.engine import record as records
 from mmlandslide.engine.record import changed_on_resume, settings_of
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.errors import CheckpointError, CheckpointMismatchError, SplitOverlapError
+from mmlandslide.recipes import adamw
 
 
 def spoil(checkpoint):
@@ -45,6 +47,24 @@ def test_a_training_does_not_start_from_a_wrong_checkpoint(trained, data_root, t
     start = begun(trained, tmp_path / 'from', change) / 'epoch_1.pth'
     with pytest.raises(error, match=message):
         train(data_root, tmp_path / 'run', epochs=1, load_from=str(start))
+
+
+def test_a_training_with_a_moving_average_starts_from_a_safetensors_file(
+    trained, data_root, tmp_path
+):
+    weights = torch.load(trained / 'epoch_1.pth', weights_only=True)['state_dict']
+    save_file(weights, tmp_path / 'bare.safetensors')
+    start, average = str(tmp_path / 'bare.safetensors'), [{'type': 'EMAHook'}]
+    still = adamw(0.0, clip=1.0)
+    runner = train(
+        *(data_root, tmp_path / 'run', 1),
+        load_from=start,
+        custom_hooks=average,
+        optim_wrapper=still,
+    )
+    [hook] = (hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook')
+    averaged = hook.ema_model.module.state_dict()
+    assert all(torch.equal(averaged[name], value) for name, value in weights.items())
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,10 @@ from mmlandslide.weights.state_dict import State, backbone_state, tensors_of
 from mmlandslide.weights.transfer.layout import translate
 
 #: What a checkpoint states of itself that its weights need wherever they go.
-_STATED = ('version', 'config', 'bands', 'tile_ids')
+_STATED = (
+    *('version', 'config', 'bands', 'units', 'statistics', 'input_zoom'),
+    *('tile_ids', 'calibration'),
+)
 
 
 @dataclass(frozen=True)
