@@ -14,8 +14,9 @@ from rich.text import Text
 
 from mmlandslide import files
 from mmlandslide.errors import ConfigError, LandslideError
-from mmlandslide.study.execute import LEAKAGE, Execution, Record, finished
+from mmlandslide.study.execute import Execution
 from mmlandslide.study.inputs.results_file import read_results, renewed
+from mmlandslide.study.inputs.state_file import LEAKAGE, Record
 from mmlandslide.study.plan import Plan, plan
 from mmlandslide.study.protocols import protocol_facts, require_apart
 from mmlandslide.study.report import formatting, report
@@ -81,6 +82,14 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
     'model-index.yml.',
 )
 @click.option(
+    '--archive',
+    'archive_path',
+    metavar='FOLDER',
+    type=click.Path(path_type=Path, file_okay=False),
+    help='Keep what each finished trial leaves there, without weights; a trial that it holds is '
+    'not run again. So another machine carries a study on.',
+)
+@click.option(
     '--strict-splits',
     is_flag=True,
     help='Refuse a protocol that scores tiles beside training tiles, instead of marking it.',
@@ -100,6 +109,7 @@ def command(
     markdown_path: Path | None,
     pages: tuple[Path, ...],
     zoo_path: Path | None,
+    archive_path: Path | None,
     strict_splits: bool,
     results_path: Path | None,
 ) -> None:
@@ -122,7 +132,7 @@ def command(
         _show_plan(planned)
         return
     with _watching(planned) as watch:
-        execution = Execution(planned, budget, watch=watch)
+        execution = Execution(planned, budget, archive=archive_path, watch=watch)
         complete = execution.run()
     root, results = planned.specification.root, collect(planned, execution.records)
     files.write_json(root / 'results.json', results)
@@ -193,7 +203,7 @@ def _watching(planned: Plan) -> Iterator[Callable[[Stage, Record], None]]:
                 shown = stage.name
                 bars.reset(steps, total=stage.steps, description=f'{stage.kind} {stage.name}')
             bars.update(steps, completed=steps_done(stage))
-            bars.update(stages, completed=sum(map(finished, planned.stages.values())))
+            bars.update(stages, completed=len(planned.stages) - len(planned.left))
             if record.status in ('failed', LEAKAGE):
                 console.print(
                     f'{record.status}: {stage.name}: {record.error}',
@@ -209,16 +219,15 @@ def _show_plan(planned: Plan) -> None:
     """Print the stages in their order, each once."""
     title = Text(planned.specification.name)
     table = Table('stage', 'kind', 'steps', 'state', title=title, title_justify='left')
+    to_do = planned.left
     for stage in planned.stages.values():
-        state = 'finished' if finished(stage) else 'to do'
+        state = 'to do' if stage.name in to_do else 'finished'
         table.add_row(Text(stage.name), stage.kind, str(stage.steps), state)
     console = Console()
     console.print(table)
     for stage in planned.stages.values():
         console.print(stage.shown, markup=False, highlight=False, soft_wrap=True)
-    left = [
-        stage for stage in planned.stages.values() if stage.kind != 'test' and not finished(stage)
-    ]
+    left = [stage for stage in to_do.values() if stage.kind != 'test']
     console.print(
         f'{len(planned.trials)} trials, {len(planned.stages)} stages; to do: {len(left)} '
         f'trainings, {sum(stage.steps for stage in left)} steps at most.',
@@ -250,7 +259,7 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
     console.print(table)
     minutes = sum(records[name].seconds for name in planned.stages if name in records) / 60
     console.print(f'Stages took {minutes:.0f} minutes over all attempts.', highlight=False)
-    left = sum(not finished(stage) for stage in planned.stages.values())
+    left = len(planned.left)
     more = (
         f'{left} of {len(planned.stages)} stages are not done; start it again to continue.'
         if left

@@ -1,15 +1,14 @@
 """Runs a plan: skips what is finished, resumes what was stopped, passes failures, ends in time."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from mmlandslide.errors import LandslideError
 from mmlandslide.files import write_atomic, write_json
 from mmlandslide.study.environment import machine, revision
+from mmlandslide.study.inputs import archive
+from mmlandslide.study.inputs.state_file import LEAKAGE, Record, read_state
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.process import (
     child_process,
@@ -25,35 +24,7 @@ from mmlandslide.weights.checkpoint_file import latest_checkpoint
 #: How the runner's SplitOverlapError begins: the model has seen what it would be tested on, so that
 #: the trial has no score.
 SEEN = 'test tiles must be unseen by training and pre-training'
-#: Status of a stage whose test tiles were seen in training.
-LEAKAGE = 'leakage'
-#: Status in older files -> its name today.
-_RENAMED = {'void': LEAKAGE}
 _POLL_S = 0.1
-
-
-@dataclass
-class Record:
-    """What became of one stage.
-
-    Attributes:
-        status: `finished`, `failed`, `leakage` (a test tile was seen in training), or `stopped`.
-        seconds: of all its attempts.
-        cpu_seconds: of the processes of all its attempts; those of a study that was killed are not
-            in it.
-        attempts: how often it was started.
-        error: of the last attempt; empty where it did not fail.
-        revision: of the source at each attempt, those that differ, with commas between.
-        machine: that ran the attempts, those that differ, with semicolons between.
-    """
-
-    status: str = 'stopped'
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    attempts: int = 0
-    error: str = ''
-    revision: str = ''
-    machine: str = ''
 
 
 @dataclass
@@ -68,6 +39,8 @@ class Execution:
         budget_s: seconds after which to stop, at a checkpoint where one comes in time; `None` for
             no end.
         mim: what starts a command in the place of the word `mim`; `None` for the host's script.
+        archive: folder that keeps what finished trials leave, without weights: what it holds needs
+            no training here.
         watch: called several times a second with the stage that runs, and when one ends.
         records: stage name -> what became of it.
         progressed: whether this run has ended a stage or reached a checkpoint.
@@ -76,6 +49,7 @@ class Execution:
     plan: Plan
     budget_s: float | None = None
     mim: Sequence[str] | None = None
+    archive: Path | None = None
     watch: Callable[[Stage, Record], None] = lambda stage, record: None
     records: dict[str, Record] = field(default_factory=dict)
     progressed: bool = False
@@ -86,8 +60,7 @@ class Execution:
         self._settled: dict[str, str] = {}
         self._revision, self._machine = revision(), machine()
         if self._state.is_file():
-            for name, kept in read_state(self._state).items():
-                self.records[name] = Record(**kept)
+            self.records |= read_state(self._state)
 
     @property
     def _state(self) -> Path:
@@ -103,14 +76,24 @@ class Execution:
             end_orphans(self.plan.specification.root)
             for path, text in self.plan.split_files.items():
                 write_atomic(path, text)
-            return all(self._run_trial(trial) for trial in self.plan.trials)
+            if self.archive is not None:
+                self.records |= archive.restore(self.plan, self.archive)
+                self._save()
+            return all(self._run_and_keep(trial) for trial in self.plan.trials)
+
+    def _run_and_keep(self, trial: Trial) -> bool:
+        """Run a trial, and archive what it has left; return whether the budget lasted."""
+        lasted = self._run_trial(trial)
+        if self.archive is not None and trial.test.finished:
+            archive.keep(trial, self.records, self.archive)
+        return lasted
 
     def _run_trial(self, trial: Trial) -> bool:
         """Run a trial's stages until one fails; return whether the budget lasted.
 
         A trial with a score needs no earlier stage.
         """
-        for stage in (trial.test,) if finished(trial.test) else trial.stages:
+        for stage in (trial.test,) if trial.test.finished else trial.stages:
             status = self._settled.get(stage.name) or self._settle(stage)
             if status == 'stopped':
                 return False
@@ -122,7 +105,7 @@ class Execution:
     def _settle(self, stage: Stage) -> str:
         """Bring a stage to an end, and return which."""
         record = self.records.setdefault(stage.name, Record())
-        if finished(stage):
+        if stage.finished:
             record.status, record.error = 'finished', ''
         elif time.monotonic() >= self._deadline:
             record.status = 'stopped'
@@ -150,9 +133,9 @@ class Execution:
         finally:  # also where the study is asked to end
             record.seconds = before + time.monotonic() - start
             record.cpu_seconds = cpu_before + children_cpu_s() - cpu_start
-            self.progressed |= finished(stage) or latest_checkpoint(stage.work_dir) != clock.first
+            self.progressed |= stage.finished or latest_checkpoint(stage.work_dir) != clock.first
             self._save()
-        if finished(stage):
+        if stage.finished:
             record.status = 'finished'
         elif code is not None:
             record.error = reason(stage, code, output)
@@ -184,48 +167,7 @@ class _Checkpoints:
         return now + self._interval > deadline
 
 
-def finished(stage: Stage) -> bool:
-    """Return whether a stage has left all its files.
-
-    Each is written in one step, so what stands is whole.
-    """
-    return all((stage.work_dir / name).is_file() for name in stage.leaves)
-
-
 def _command(stage: Stage) -> tuple[str, ...]:
     """Return the command, which resumes a training that has a checkpoint."""
     fresh = stage.kind == 'test' or latest_checkpoint(stage.work_dir) is None
     return stage.command if fresh else stage.resuming_command
-
-
-def current_status(status: str) -> str:
-    """Return the name of a status that an older file may state otherwise."""
-    return _RENAMED.get(status, status)
-
-
-def read_state(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the record of each stage in `state.json`.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        LandslideError: not such a file.
-    """
-    keys = {each.name for each in fields(Record)}  # an older state may lack some
-    try:
-        state: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding='utf-8'))
-        strange = [name for name, kept in state.items() if not {*kept} <= keys]
-    except (ValueError, AttributeError, TypeError) as error:
-        raise _broken(path, repr(str(error))) from error
-    if strange:
-        raise _broken(path, f'other keys of {strange[0]!r}')
-    for kept in state.values():
-        kept |= {key: current_status(value) for key, value in kept.items() if key == 'status'}
-    return state
-
-
-def _broken(path: Path, got: str) -> LandslideError:
-    return LandslideError.mismatch(
-        'state', 'be as a study wrote it', got, path, 'Delete it: only seconds and errors are lost'
-    )

@@ -32,6 +32,12 @@ class Plan:
         """Name -> stage, each once, however many trials share it."""
         return {stage.name: stage for trial in self.trials for stage in trial.stages}
 
+    @property
+    def left(self) -> dict[str, Stage]:
+        """Name -> stage that is to be run, each once; a trial with a score needs none."""
+        chains = (trial.stages for trial in self.trials if not trial.test.finished)
+        return {stage.name: stage for stages in chains for stage in stages if not stage.finished}
+
     @cached_property
     def conditions(self) -> dict[Condition, tuple[Trial, ...]]:
         """Condition -> its trials, one per seed."""

@@ -12,7 +12,7 @@ from mmlandslide.errors import LandslideError
 from mmlandslide.evaluation.bootstrap import RESAMPLES, draw, interval
 from mmlandslide.study import statistics
 from mmlandslide.study.environment import environment
-from mmlandslide.study.execute import Record, finished
+from mmlandslide.study.inputs.state_file import Record
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.protocols import protocol_facts
 from mmlandslide.study.runs import RESAMPLED, Run, read_run
@@ -63,7 +63,7 @@ def _read_runs(plan: Plan) -> tuple[dict[Trial, Run], dict[Trial, str]]:
     runs: dict[Trial, Run] = {}
     broken: dict[Trial, str] = {}
     for trial in plan.trials:
-        if finished(trial.test):
+        if trial.test.finished:
             try:
                 protocol = plan.specification.protocols[trial.condition.protocol]
                 runs[trial] = read_run(trial, protocol.grouping)
@@ -98,14 +98,15 @@ def _cell(
                 **_outcome(trial, records, broken),
                 'metrics': found[trial.seed].metrics if trial.seed in found else None,
                 'steps': trial.training.steps,
-                'stages': [_stage(stage) for stage in trial.stages],
+                'stages': [_stage(stage, records) for stage in trial.stages],
             }
             for trial in trials
         ],
     }
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
+def _stage(stage: Stage, records: Mapping[str, Record]) -> dict[str, Any]:
+    record = records.get(stage.name, Record())
     return {
         'kind': stage.kind,
         'host': stage.host,
@@ -114,6 +115,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
         'work_dir': str(stage.work_dir),
         'options': dict(stage.options),
         'command': stage.shown,
+        'cpu_seconds': record.cpu_seconds or None,
     }
 
 
@@ -123,8 +125,8 @@ def _outcome(
     """Return status and error of a trial: without a score, those of its first unfinished stage."""
     if trial in broken:
         return {'status': 'failed', 'error': broken[trial]}
-    for stage in trial.stages if not finished(trial.test) else ():
-        if not finished(stage):
+    for stage in trial.stages if not trial.test.finished else ():
+        if not stage.finished:
             record = records.get(stage.name, Record())
             return {'status': record.status, 'error': record.error}
     return {'status': 'finished', 'error': ''}

@@ -43,6 +43,11 @@ class Stage:
     tile_ids: tuple[str, ...]
 
     @property
+    def finished(self) -> bool:
+        """Whether it has left all its files; each is written in one step, so it is whole."""
+        return all((self.work_dir / name).is_file() for name in self.leaves)
+
+    @property
     def command(self) -> tuple[str, ...]:
         """The command as a user types it."""
         return self._command()

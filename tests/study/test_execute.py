@@ -12,7 +12,8 @@ import pytest
 
 from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.study.environment import machine
-from mmlandslide.study.execute import SEEN, Execution, Record, read_state
+from mmlandslide.study.execute import SEEN, Execution
+from mmlandslide.study.inputs.state_file import Record, read_state
 from mmlandslide.study.plan import plan
 from mmlandslide.study.process import exclusive
 from mmlandslide.study.results import collect

@@ -1,7 +1,7 @@
 import pytest
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.study.execute import Record
+from mmlandslide.study.inputs.state_file import Record
 from mmlandslide.study.plan import plan
 from mmlandslide.study.protocols import leakage_of, require_apart
 from mmlandslide.study.report.report import page, renew_note

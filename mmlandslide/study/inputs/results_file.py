@@ -8,7 +8,7 @@ from typing import Any
 
 from mmlandslide.errors import LandslideError
 from mmlandslide.evaluation.bootstrap import single_tiles
-from mmlandslide.study.execute import current_status
+from mmlandslide.study.inputs.state_file import current_status
 from mmlandslide.study.results import SCHEMA
 
 _INTERVAL_KEYS = ('interval_unit', 'interval_groups', 'interval_tiles', 'interval_grouping_known')

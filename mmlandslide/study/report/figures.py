@@ -181,6 +181,39 @@ def _draw(axes: Axes, line: Line, color: str, dash: Any) -> Any:
     )[0]
 
 
+def costs(name: str, alt: str, rows: Sequence[Dot], hours: Sequence[float], y_label: str) -> Markup:
+    """Draw scores over CPU-hours, with a line through those that no cheaper one reaches.
+
+    Args:
+        name: of the figure; what its ids begin with.
+        alt: what it shows, for those who cannot see it.
+        rows: each with a value; numbered, with their labels below the figure.
+        hours: of each row.
+        y_label: of the score.
+    """
+    with mpl.rc_context(_STYLE):
+        legend_rows = -(-len(rows) // _PER_ROW)
+        figure = Figure(figsize=(_WIDTH_IN, 3.9 + 0.19 * legend_rows), layout='constrained')
+        axes = _plain(figure.add_subplot(xlabel='CPU-hours', ylabel=y_label))
+        handles, front, best = [], [], -np.inf
+        known = [(row, row.value) for row in rows if row.value is not None]
+        for place, ((row, value), hour) in enumerate(zip(known, hours, strict=True), 1):
+            if row.interval:
+                axes.vlines(hour, *row.interval, color=_GRID, linewidth=1.5)
+            handles.append(axes.scatter(hour, value, 24, _COLORS[0], label=f'{place}  {row.label}'))
+            axes.annotate(str(place), (hour, value), (4, 3), textcoords='offset points')
+        for hour, value in sorted(zip(hours, (value for _, value in known), strict=True)):
+            if value > best:
+                best = value
+                front.append((hour, best))
+        axes.plot(*zip(*front, strict=True), color=_COLORS[1], drawstyle='steps-post', linewidth=1)
+        axes.set_xlim(left=0)
+        figure.legend(
+            handles=handles, loc='outside lower left', ncols=_PER_ROW, frameon=False, handlelength=0
+        )
+        return _svg(figure, name, alt)
+
+
 def panels(name: str, alt: str, drawn: Sequence[Panel], x_label: str, y_label: str) -> Markup:
     """Draw small figures in rows of two, each with a logarithmic vertical axis.
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from mmlandslide.study.results import NOT_MEASURED
@@ -86,6 +87,30 @@ def score(cell: Mapping[str, Any], name: str) -> Score:
     return Score(
         text, '' if spread is None else f'± {number(spread)}', interval(ends) if ends else ''
     )
+
+
+def cpu_hours(cell: Mapping[str, Any]) -> float | None:
+    """Return the CPU-hours of a condition's trainings, the mean over its finished seeds.
+
+    Pre-trainings count whole for each seed, although seeds may share them.
+
+    Returns:
+        `None` where no seed is finished, or where one has a training whose time was not noted.
+    """
+    seconds = [
+        [stage.get('cpu_seconds') for stage in run['stages'] if stage['kind'] != 'test']
+        for run in cell['runs']
+        if run['status'] == 'finished'
+    ]
+    if not seconds or not all(map(all, seconds)):
+        return None
+    return fmean(sum(each) for each in seconds) / 3600
+
+
+def hours(cell: Mapping[str, Any]) -> str:
+    """Return the CPU-hours of a condition's trainings as text; a dash where they are not known."""
+    found = cpu_hours(cell)
+    return DASH if found is None else f'{found:.2f}'
 
 
 def known_scores(cells: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -16,8 +16,8 @@ from mmlandslide.study.report.curves import (
     precision_at_recalls,
     threshold_grid,
 )
-from mmlandslide.study.report.figures import Dot, Line, Panel, dots, lines, panels
-from mmlandslide.study.report.formatting import mean, percent
+from mmlandslide.study.report.figures import Dot, Line, Panel, costs, dots, lines, panels
+from mmlandslide.study.report.formatting import cpu_hours, mean, percent
 from mmlandslide.study.report.tables import original
 from mmlandslide.study.training_log import training_loss
 from mmlandslide.study.trial import Condition, Stage
@@ -34,20 +34,7 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
         name: of the figure.
         cells: conditions of `results.collect`, of one protocol.
     """
-    several = len({cell['label_fraction'] for cell in cells}) > 1
-    rows = []
-    for cell in cells:
-        label = f'{cell["backbone"]}, {cell["strategy"]}' + (
-            f', {percent(cell["label_fraction"])}' if several else ''
-        )
-        rows.append(
-            Dot(
-                label,
-                mean(cell, 'AP50'),
-                cell['scores'].get('AP50', {}).get('interval'),
-                _original(cell),
-            )
-        )
+    rows = [_dot(cell, several=_several(cells)) for cell in cells]
     protocol = cells[0]['protocol']
     return dots(
         name,
@@ -57,6 +44,18 @@ def scores(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup:
     )
 
 
+def _several(cells: Sequence[Mapping[str, Any]]) -> bool:
+    return len({cell['label_fraction'] for cell in cells}) > 1
+
+
+def _dot(cell: Mapping[str, Any], several: bool) -> Dot:
+    """Return AP50 of a condition, named with its share of labels where there are several."""
+    shares = (percent(cell['label_fraction']),) if several else ()
+    label = ', '.join((cell['backbone'], cell['strategy'], *shares))
+    ends = cell['scores'].get('AP50', {}).get('interval')
+    return Dot(label, mean(cell, 'AP50'), ends, _original(cell))
+
+
 def _original(cell: Mapping[str, Any]) -> float | None:
     """Return the original study's AP50.
 
@@ -64,6 +63,23 @@ def _original(cell: Mapping[str, Any]) -> float | None:
     """
     text = (original(cell) or ('<',))[0]
     return None if text.startswith('<') else float(text)
+
+
+def cost(name: str, cells: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Draw AP50 of each condition over the CPU-hours of its trainings.
+
+    `None` where the hours of fewer than two conditions are known.
+
+    Args:
+        name: of the figure.
+        cells: conditions of `results.collect`, of one protocol.
+    """
+    known = [(cell, hours) for cell in cells if (hours := cpu_hours(cell)) is not None]
+    if len(known) < 2:
+        return None
+    alt = f'AP50 over CPU-hours of {len(known)} conditions, with the best that each cost gives'
+    rows = [_dot(cell, several=_several(cells)) for cell, _ in known]
+    return costs(name, alt, rows, [hours for _, hours in known], 'AP50')
 
 
 def precision_recall(name: str, runs: Runs) -> Markup:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from mmlandslide.datasets.display import PREDICTION_RGB, TRUTH_RGB
 from mmlandslide.errors import TileError
 from mmlandslide.files import write_atomic
-from mmlandslide.study.execute import Record, finished
+from mmlandslide.study.inputs.state_file import Record
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.report import formatting, plots, protocol_text, tiles
 from mmlandslide.study.report.curves import RunOutcome, confusion, read_outcome
@@ -108,7 +108,7 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
             if run['status'] != 'finished'
         ],
         stages=[
-            (stage, finished(stage), asdict(records.get(stage.name, Record())))
+            (stage, stage.finished, asdict(records.get(stage.name, Record())))
             for stage in plan.stages.values()
         ],
         originals=ORIGINAL,
@@ -117,6 +117,7 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
         original_note=ORIGINAL_NOTE,
         resampled=RESAMPLED,
         score=formatting.score,
+        hours=formatting.hours,
         mean=formatting.mean,
         more=formatting.known_scores(results['cells']),
         claim_note=lambda difference: protocol_text.claim_note(results, difference),
@@ -131,7 +132,7 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
 def _runs(plan: Plan) -> dict[Condition, list[RunOutcome]]:
     """Return the finished runs of each condition."""
     return {
-        condition: [_outcome(trial) for trial in trials if finished(trial.test)]
+        condition: [_outcome(trial) for trial in trials if trial.test.finished]
         for condition, trials in plan.conditions.items()
     }
 
@@ -166,6 +167,8 @@ def _protocol(
         'about': plan.specification.protocols[name],
         'cells': cells,
         'scores': plots.scores(f'ap{place}', cells),
+        'cost': plots.cost(f'cost{place}', cells),
+        'timed': any(map(formatting.cpu_hours, cells)),
         'curves': figures,
         'confusion': [
             (each, run, confusion(run.outcomes)) for each, found in own.items() for run in found

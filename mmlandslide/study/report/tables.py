@@ -113,17 +113,20 @@ def original(cell: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _scores(cells: Sequence[Mapping[str, Any]]) -> str:
     beside = cells[0]['protocol'] == ORIGINAL_PROTOCOL
+    timed = any(map(formatting.cpu_hours, cells))
     rows = []
     for cell in cells:
+        spent = [formatting.hours(cell)] if timed else []
         theirs = [' / '.join(original(cell) or ('',))] if beside else []
         ours = [' '.join(filter(None, formatting.score(cell, name))) for name in RESAMPLED]
-        rows.append([*_name(cell), _seeds(cell), *ours, *theirs])
+        rows.append([*_name(cell), _seeds(cell), *ours, *spent, *theirs])
     head = [
         'backbone',
         'strategy',
         'labels',
         'seeds',
         *RESAMPLED,
+        *(['CPU-hours'] if timed else []),
         *(['original AP50 / AP (leaking)'] if beside else []),
     ]
     return _table(head, rows)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from safetensors.torch import save
 
 from mmlandslide.errors import CheckpointError
 from mmlandslide.files import remove_leftovers, write_atomic
-from mmlandslide.study.execute import finished
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.report.formatting import condition_name
 from mmlandslide.study.trial import Stage, Trial
@@ -67,7 +66,7 @@ def publish(plan: Plan, results: Mapping[str, Any], folder: Path) -> Zoo:
     weights = {str(stage.work_dir): _weights(stage, folder) for stage in _chosen(plan)}
     for name, text in model_index.files(results, weights).items():
         _write(folder / name, text.encode())
-    return Zoo(weights, tuple(_left_out(results)))
+    return Zoo(weights, tuple(_left_out(results, weights)))
 
 
 def _chosen(plan: Plan) -> Iterator[Stage]:
@@ -78,17 +77,21 @@ def _chosen(plan: Plan) -> Iterator[Stage]:
 
 def _trained(trial: Trial) -> list[Stage]:
     """Return a trial's finished pre-trainings, and its detector where that has a score."""
-    scored = all(map(finished, trial.stages))
+    scored = all(stage.finished for stage in trial.stages)
     return [
         stage
         for stage in trial.stages[:-1]
-        if (scored if stage.kind == 'detect' else finished(stage))
+        if (scored if stage.kind == 'detect' else stage.finished)
     ]
 
 
-def _left_out(results: Mapping[str, Any]) -> Iterator[str]:
+def _left_out(results: Mapping[str, Any], weights: Collection[str]) -> Iterator[str]:
     for cell in results['cells']:
         run = cell['runs'][0]
+        trained = [stage['work_dir'] for stage in run['stages'] if stage['kind'] == 'detect']
+        if run['status'] == 'finished' and not {*trained} <= {*weights}:
+            where = f'its weights are not in {trained[0]}'
+            yield f'{condition_name(cell)}, seed {run["seed"]}: {where}'
         if run['status'] != 'finished':
             why = ': '.join(filter(None, (run['status'], run['error'])))
             yield f'{condition_name(cell)}, seed {run["seed"]}: {why}'

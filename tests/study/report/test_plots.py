@@ -4,6 +4,7 @@ from mmlandslide.evaluation.results import Rules
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report import plots
 from mmlandslide.study.report.curves import RunOutcome
+from mmlandslide.study.report.formatting import cpu_hours, hours
 from mmlandslide.study.specification import read
 from mmlandslide.study.trial import Condition
 
@@ -115,3 +116,24 @@ def test_areas_of_labels_and_predictions_stand_in_one_figure_in_square_metres(ti
 def test_without_labels_there_is_no_figure_of_areas(tile):
     found = [RunOutcome(0, (tile('a', [BOX], [0.9]),))]
     assert plots.frequency_area('f', {Condition('R18', 'MAE', 'c', 1): found}) is None
+
+
+def timed(hours, mean=0.3, **levels):
+    """A condition with one finished seed, whose pre-training took an hour and detector the rest."""
+    kinds = {'pretrain': 3600.0, 'detect': 3600 * (hours - 1), 'test': 50.0}
+    stages = [{'kind': kind, 'cpu_seconds': seconds} for kind, seconds in kinds.items()]
+    runs = [{'seed': 0, 'status': 'finished', 'stages': stages}, {'seed': 1, 'status': 'stopped'}]
+    return cell(mean=mean, **levels) | {'runs': runs}
+
+
+def test_cost_is_drawn_where_the_hours_of_two_conditions_are_known():
+    untimed = timed(2) | {'runs': [{'status': 'finished', 'stages': [{'kind': 'detect'}]}]}
+    assert plots.cost('f', [timed(2), untimed]) is None
+    drawn = str(plots.cost('f', [untimed, timed(2), timed(3.5, 0.2, strategy='KD')]))
+    assert re.findall(r'>(\d  [^<]*)<', drawn) == ['1  Swin-Tiny, MAE', '2  Swin-Tiny, KD']
+
+
+def test_cpu_hours_are_those_of_trainings_of_finished_seeds():
+    assert cpu_hours(timed(2.5)) == 2.5
+    assert hours(timed(2.5)) == '2.50'
+    assert hours(cell() | {'runs': []}) == '-'

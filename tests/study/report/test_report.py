@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmlandslide.cli.main import main
-from mmlandslide.study.execute import Record, read_state
+from mmlandslide.study.inputs.state_file import Record, read_state
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report.formatting import caution, known_scores, number
 from mmlandslide.study.report.report import page
@@ -17,10 +17,7 @@ EVIL = '<script>alert("&$x_{$")</script>'
 
 
 def read_records(planned):
-    return {
-        name: Record(**kept)
-        for name, kept in read_state(planned.specification.root / 'state.json').items()
-    }
+    return read_state(planned.specification.root / 'state.json')
 
 
 class Page(HTMLParser):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from mmlandslide.errors import CheckpointError, CheckpointMismatchError
 from mmlandslide.models.backbones.band_backbone import ResNet
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
-from mmlandslide.study.execute import Record
+from mmlandslide.study.inputs.state_file import Record
 from mmlandslide.study.results import collect
 from mmlandslide.study.zoo.publish import publish
 from mmlandslide.weights.bridge import load_pretrained
