@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -73,11 +73,16 @@ class Chain:
             ConfigError: a pre-training has no config for the protocol.
             LandslideError: an option names a split file that lists no tiles.
         """
+        own = self._strategy
+        if own.detector_of is not None:
+            other = replace(self, condition=self.condition.changed({'strategy': own.detector_of}))
+            trained = other.stages()[:-1]
+            return (*trained, other._test(trained[-1], own))
         stages: list[Stage] = []
-        for pretraining in self._strategy.pretrain:
+        for pretraining in own.pretrain:
             stages.append(self._pretrain(pretraining, stages[-1] if stages else None))
         stages.append(self._detect(stages[-1] if stages else None))
-        return (*stages, self._test(stages[-1]))
+        return (*stages, self._test(stages[-1], own))
 
     def _pretrain(self, pretraining: Pretraining, previous: Stage | None) -> Stage:
         config = config_of(pretraining.config, self.condition.protocol)
@@ -98,7 +103,7 @@ class Chain:
         return self._training(start, Path(config).stem, pretraining, options, trained)
 
     def _detect(self, previous: Stage | None) -> Stage:
-        schedule, trained = self.specification.detect, self._labelled()
+        schedule, trained = self._schedule, self._labelled()
         options = {
             _TRAIN_SPLIT: trained.file,
             'val_dataloader.dataset.split_file': self._protocol.score.file,
@@ -106,7 +111,7 @@ class Chain:
             # the last checkpoint is scored: to choose one is to tune
             'default_hooks.checkpoint.save_best': None,
             'randomness.seed': self.seed,
-            **self._detector_options(),
+            **self._detector_options(self._strategy),
         }
         if previous is not None:
             options['model.backbone.pretrained.checkpoint'] = str(previous.work_dir)
@@ -117,27 +122,39 @@ class Chain:
         name = '_'.join((*levels, percent, f'seed{self.seed}'))
         return self._training(start, name, schedule, options, trained)
 
-    def _detector_options(self) -> Options:
+    @property
+    def _schedule(self) -> Schedule:
+        return self._strategy.detect or self.specification.detect
+
+    def _detector_options(self, tested: Strategy) -> Options:
         return {
             **self._protocol.detect_options,
-            **self.specification.detect.options,
+            **self._schedule.options,
             **self._backbone.options,
             **self._strategy.options,
+            **tested.options,
         }
 
-    def _test(self, detector: Stage) -> Stage:
+    def _test(self, detector: Stage, tested: Strategy) -> Stage:
+        """Return the test of the detector that this chain trains.
+
+        Args:
+            detector: the last training.
+            tested: strategy that says how; another one's where it trains none of its own.
+        """
         scored = self._protocol.score
         options = {
             'test_dataloader.dataset.split_file': scored.file,
             'test_evaluator.save_predictions': True,
             **{
                 key: value
-                for key, value in self._detector_options().items()
+                for key, value in self._detector_options(tested).items()
                 if not key.startswith((*_TRAINING_ALONE, 'model.backbone.pretrained'))
             },
         }
         checkpoint = detector.work_dir / detector.leaves[0]
-        start = _Start('test', detector.host, detector.config, checkpoint)
+        flags = ('--tta',) if tested.tta else ()
+        start = _Start('test', detector.host, detector.config, checkpoint, flags)
         name = f'{detector.name}/test_{start.digest(options, scored.ids)}'
         leaves = ('metrics.json', 'predictions.json')
         return self._stage(start, name, options, leaves, len(scored.ids), scored.ids)
@@ -176,6 +193,7 @@ class Chain:
             config=start.config,
             options=options,
             checkpoint=start.checkpoint,
+            flags=start.flags,
             work_dir=self.specification.root / name,
             leaves=leaves,
             steps=steps,
@@ -209,6 +227,7 @@ class _Start:
     host: str
     config: str
     checkpoint: Path | None = None
+    flags: tuple[str, ...] = ()
 
     def digest(self, options: Options, ids: object) -> str:
         """Return what tells stages apart.
@@ -217,6 +236,7 @@ class _Start:
         """
         words = ['mim', 'test' if self.kind == 'test' else 'train', self.host, self.config]
         words += [] if self.checkpoint is None else ['--checkpoint', str(self.checkpoint)]
+        words += self.flags
         stated = sorted((key, word(value)) for key, value in options.items())
         return hashlib.sha256(repr((words, stated, ids)).encode()).hexdigest()[:8]
 

@@ -109,16 +109,30 @@ class Pretraining(Schedule):
 
 
 class Strategy(YamlModel):
-    """How a backbone gets its weights before the detector is trained.
+    """How a detector gets its weights, and how it is tested.
 
     Attributes:
         pretrain: trainings in their order, the detector starts from the last; none where the
             config's own start counts.
-        options: of the detector.
+        detect: schedule of the detector; `None` for the study's.
+        detector_of: strategy of the same backbone whose detector is tested once more, otherwise;
+            nothing is trained.
+        tta: the test merges the detections of a tile's eight symmetries, as `mim test --tta` does.
+        options: of the detector, or of a further test alone.
     """
 
     pretrain: list[Pretraining] = Field(default=[])
+    detect: Schedule | None = None
+    detector_of: str | None = None
+    tta: bool = False
     options: Options = Field(default={})
+
+    @model_validator(mode='after')
+    def _trained_once(self) -> 'Strategy':
+        if self.detector_of is not None and (self.pretrain or self.detect):
+            expected, remedy = 'train nothing of its own', 'Leave out pretrain and detect'
+            raise FaultError('detector_of', expected, self.detector_of, remedy)
+        return self
 
     @model_validator(mode='after')
     def _first(self) -> 'Strategy':
@@ -135,6 +149,15 @@ class Backbone(YamlModel):
     config: Configs
     options: Options = Field(default={})
     strategies: dict[str, Strategy] = Field(min_length=1)
+
+    @model_validator(mode='after')
+    def _detectors(self) -> 'Backbone':
+        trained = [name for name, each in self.strategies.items() if each.detector_of is None]
+        for name, each in self.strategies.items():
+            if each.detector_of not in (None, *trained):
+                key, expected = f'strategies.{name}.detector_of', f'be one of {trained}'
+                raise FaultError(key, expected, each.detector_of, 'Name a strategy that trains one')
+        return self
 
 
 class Comparison(YamlModel):

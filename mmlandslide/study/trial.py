@@ -25,6 +25,7 @@ class Stage:
         config: path of the config.
         options: `--cfg-options` key -> value.
         checkpoint: that a test scores.
+        flags: options of the command that have no value, such as `--tta`.
         work_dir: of the command.
         leaves: files in the work dir, each written in one step, that stand when it has ended.
         steps: of the training, or tiles of a test.
@@ -41,6 +42,7 @@ class Stage:
     leaves: tuple[str, ...]
     steps: int
     tile_ids: tuple[str, ...]
+    flags: tuple[str, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -66,7 +68,7 @@ class Stage:
         verb = 'test' if self.kind == 'test' else 'train'
         weights = () if self.checkpoint is None else ('--checkpoint', str(self.checkpoint))
         place = ('--work-dir', str(self.work_dir), '--cfg-options', *words(self.options))
-        return ('mim', verb, self.host, self.config, *weights, *more, *place)
+        return ('mim', verb, self.host, self.config, *weights, *self.flags, *more, *place)
 
 
 @dataclass(frozen=True)

@@ -170,3 +170,42 @@ def test_a_protocol_s_name_leads_nowhere_else(edited):
         )
     )
     assert [path.name for path in found.split_files] == ['up-there_20pct_seed0.txt']
+
+
+TESTED_OTHERWISE = """
+      long: {detect: {epochs: 8, batch_size: 1}}
+      views: {detector_of: MAE, tta: true, options: {model.test_cfg.rpn.max_per_img: 100}}
+"""
+
+
+def test_a_strategy_may_have_a_schedule_of_its_own(edited):
+    found = planned(edited(('batch_size: 4}]}', 'batch_size: 4}]}' + TESTED_OTHERWISE)))
+    long = found.trials[4].training
+    assert (long.steps, long.leaves) == (8 * 10, ('epoch_8.pth',))
+    assert option(long, 'param_scheduler.1.T_max') == '7'
+
+
+def test_a_detector_may_be_tested_once_more_with_all_views(edited):
+    found = planned(edited(('batch_size: 4}]}', 'batch_size: 4}]}' + TESTED_OTHERWISE)))
+    first, again = found.trials[2], found.trials[6]
+    assert again.condition.strategy == 'views'
+    assert [stage.name for stage in again.stages[:-1]] == [
+        stage.name for stage in first.stages[:-1]
+    ]
+    assert again.test.name != first.test.name
+    assert again.test.command[6] == '--tta'
+    assert option(again.test, 'model.test_cfg.rpn.max_per_img') == '100'
+    assert '--tta' not in first.test.command
+
+
+@pytest.mark.parametrize(
+    ('line', 'said'),
+    [
+        ('{detector_of: nobody}', r"strategies.x.detector_of must be one of \['scratch', 'MAE'\]"),
+        ('{detector_of: x}', r'detector_of must be one of'),
+        ('{detector_of: MAE, detect: {epochs: 4, batch_size: 1}}', 'train nothing of its own'),
+    ],
+)
+def test_a_further_test_of_no_detector_is_refused(edited, line, said):
+    with pytest.raises(ConfigError, match=said):
+        planned(edited(('batch_size: 4}]}', f'batch_size: 4}}]}}\n      x: {line}')))
