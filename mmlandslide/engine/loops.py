@@ -16,8 +16,9 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mmlandslide.engine.sampler import TileSampler
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.test_time_augmentation import predict_views, views_named
+from mmlandslide.models.test_time_augmentation import predict_views
 from mmlandslide.registry import LOOPS
+from mmlandslide.symmetry import views_named
 
 
 class ResumableLoop(BaseLoop):
@@ -192,7 +193,8 @@ class TTATestLoop(TestLoop):
     """
 
     def __init__(self, runner: Any, *, tta: str = 'none', **kwargs: Any) -> None:
-        self.views = views_named(tta)
+        remedy = 'Name one of those, as in --cfg-options test_cfg.tta=all'
+        self.views = views_named(tta, 'test_cfg.tta', remedy)
         super().__init__(runner, **kwargs)
 
     @torch.no_grad()

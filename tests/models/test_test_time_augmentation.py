@@ -4,7 +4,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.test_time_augmentation import VIEWS, View, fused, predict_views, views_named
+from mmlandslide.models.test_time_augmentation import fused, predict_views, viewed
+from mmlandslide.symmetry import VIEWS, Symmetry, views_named
 
 
 def detections(boxes, scores):
@@ -36,10 +37,10 @@ class BrightSpot:
 
 def test_a_quarter_turn_takes_the_lower_left_to_the_lower_right():
     image = torch.tensor([[0, 0, 0], [7, 0, 0]])  # 2 x 3, marked below left
-    assert View(quarter_turns=1).apply(image).tolist() == [[0, 0], [0, 0], [0, 7]]
+    assert viewed(image, Symmetry(quarter_turns=1)).tolist() == [[0, 0], [0, 0], [0, 7]]
     # The mark fills (1, 2)-(2, 3) of the 3 x 2 view: x = 3 - y' and y = x' give (0, 1)-(1, 2).
-    box = View(quarter_turns=1).undo(torch.tensor([[1.0, 2, 2, 3]]), (3, 2))
-    assert box.tolist() == [[0, 1, 1, 2]]
+    sides = Symmetry(quarter_turns=1).undone(torch.tensor([[1.0, 2, 2, 3]]), (3, 2))
+    assert torch.stack(sides, dim=1).tolist() == [[0, 1, 1, 2]]
 
 
 @pytest.mark.parametrize('name', VIEWS)
@@ -50,7 +51,7 @@ def test_every_view_of_an_oblong_tile_finds_the_same_box(name):
         metainfo={'ori_shape': (6, 10), 'img_shape': (6, 20), 'scale_factor': (2.0, 1.0)}
     )
     (found,) = predict_views(
-        BrightSpot(), {'inputs': [image], 'data_samples': [sample]}, views_named(name)
+        BrightSpot(), {'inputs': [image], 'data_samples': [sample]}, views_named(name, '')
     )
     assert found is sample
     assert found.pred_instances.bboxes[0].tolist() == pytest.approx([2, 1, 5, 4], abs=1e-5)
@@ -75,4 +76,4 @@ def test_unknown_views_are_named_with_those_that_exist():
     with pytest.raises(
         ConfigError, match=r"tta must be one of \['none', 'flips', 'all'\], got 'x'"
     ):
-        views_named('x')
+        views_named('x', 'the test')

@@ -29,7 +29,7 @@ class Settings:
         origin_rc: see `Grid`.
         score_thr: detections with a lower score, or probability where the predictor is
             calibrated, are dropped.
-        tta: test-time augmentation, one of `predictor.VIEWS`.
+        tta: test-time augmentation, one of `symmetry.VIEWS`.
         method: merging of overlapping boxes, one of `merge.METHODS`.
         iou_thr: IoU above which two boxes show one object.
         join: stitch the parts of objects that windows have cut.

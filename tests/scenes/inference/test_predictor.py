@@ -3,7 +3,8 @@ import planted_scene
 import pytest
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.scenes.inference.predictor import VIEWS, SymmetricPredictor
+from mmlandslide.scenes.inference.predictor import SymmetricPredictor, viewed
+from mmlandslide.symmetry import VIEWS
 
 SIDE = 24
 BOX = (3, 5, 10, 21)
@@ -26,15 +27,15 @@ class Seeing:
 
 @pytest.mark.parametrize('view', VIEWS['all'])
 def test_a_box_found_in_any_view_is_where_it_was(view):
-    seen = view.apply(window(BOX))
+    seen = viewed(window(BOX), view)
     [(boxes, _)] = planted_scene.predictor().predict(seen)
-    assert view.undo(boxes, SIDE).tolist() == [list(BOX)]
+    assert np.stack(view.undone(boxes, (SIDE, SIDE)), axis=1).tolist() == [list(BOX)]
 
 
 @pytest.mark.parametrize(('name', 'count'), [('none', 1), ('flips', 4), ('all', 8)])
 def test_all_views_differ(name, count):
     picture = np.arange(SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE)
-    assert len({view.apply(picture).tobytes() for view in VIEWS[name]}) == count
+    assert len({viewed(picture, view).tobytes() for view in VIEWS[name]}) == count
 
 
 @pytest.mark.parametrize('name', VIEWS)
