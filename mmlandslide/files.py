@@ -11,6 +11,8 @@ from typing import IO, Any
 
 from filelock import lock_descriptor
 
+from mmlandslide import limits
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -27,7 +29,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        OSError: the folder cannot be written to or the disk is full.
+        OSError: the folder cannot be written to or the disk is full; it names the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         flush(temporary)
         temporary.replace(path)
         flush_folder(path.parent)
+    except OSError as error:
+        # A write that found no room names no file, and any other the temporary one.
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+    # Libraries that write to the path raise classes of their own.
+    except Exception as error:
+        lacking = limits.explained(error, path)
+        if lacking is None or lacking is error:
+            raise
+        raise lacking from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -51,7 +64,8 @@ def open_lock(path: str | Path) -> IO[bytes]:
         OSError: the path is a symbolic link, or the folder cannot be written to.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, 'O_NOFOLLOW', 0) | getattr(os, 'O_BINARY', 0)
-    return os.fdopen(os.open(path, flags, 0o666), 'rb+')
+    # Without a buffer, whose content a full disk would leave to fail again when the file is closed.
+    return os.fdopen(os.open(path, flags, 0o666), 'rb+', buffering=0)
 
 
 def lock_now(file: IO[Any]) -> bool:

@@ -216,11 +216,12 @@ def sign(file: IO[bytes], holder: Holder) -> None:
     file.seek(0, os.SEEK_END)
     if file.tell() and holder_of(file) is None:
         return
+    content = json.dumps(asdict(holder)).encode()
     with suppress(OSError):  # a full disk keeps nobody from holding a lock
+        file.truncate(0)
         file.seek(0)
-        file.truncate()
-        file.write(json.dumps(asdict(holder)).encode())
-        file.flush()
+        if file.write(content) < len(content):  # half a name would count as a stranger's content
+            file.truncate(0)
 
 
 def _forget() -> None:

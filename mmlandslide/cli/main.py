@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import click
 
-from mmlandslide import __version__, signals
+from mmlandslide import __version__, limits, signals
 from mmlandslide.errors import LandslideError
 
 #: Verb -> what it does; verb `x` is `command` in `mmlandslide/cli/x.py`.
@@ -80,11 +80,21 @@ class VerbGroup(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output has gone; click ends quietly
                 raise
-            where, reason = error.filename or 'the file system', repr(error.strerror or str(error))
-            remedy = 'Name another path, or change its rights'
-            raise _OneLine(
-                str(LandslideError.mismatch('path', 'be usable', reason, where, remedy))
-            ) from error
+            raise _OneLine(str(limits.explained(error) or _unusable(error))) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        # Libraries raise classes of their own where the disk is full, or files or memory too few.
+        except Exception as error:
+            lacking = limits.explained(error)
+            if lacking is None:
+                raise
+            raise _OneLine(str(lacking)) from error
+
+
+def _unusable(error: OSError) -> LandslideError:
+    where, reason = error.filename or 'the file system', repr(error.strerror or str(error))
+    remedy = 'Name another path, or change its rights'
+    return LandslideError.mismatch('path', 'be usable', reason, where, remedy)
 
 
 def _not_for_training(module: str) -> LandslideError:

@@ -1,12 +1,13 @@
 """The process of a training: alone in its work dir, ended in one line by errors and signals."""
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmlandslide import locks
+from mmlandslide import limits, locks
 from mmlandslide.engine import distributed
 from mmlandslide.errors import LandslideError
 from mmlandslide.signals import Stopped
@@ -32,9 +33,10 @@ class OneLineHook:
         """Show an error that nobody caught."""
         if distributed.failed_before():
             return
+        error = limits.explained(error) or error
         if isinstance(error, LandslideError):
             # An error of a data loader's worker arrives with that worker's traceback in it.
-            message = str(error).rsplit(f'{kind.__name__}: ', 1)[-1].strip()
+            message = str(error).rsplit(f'{type(error).__name__}: ', 1)[-1].strip()
             sys.stderr.write(f'error: {message}\n')
         else:
             self.before(kind, error, trace)
@@ -54,6 +56,20 @@ def training_lock(work_dir: Path) -> Any:
     """
     remedy = 'Wait until it ends, or pass another --work-dir'
     return locks.exclusive(work_dir / 'training.lock', 'training', work_dir, remedy)
+
+
+def let_logs_fail(logger: logging.Logger) -> logging.Logger:
+    """Have a log file that cannot be written raise its error, not print a traceback each line."""
+
+    def fail(record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            raise error
+
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = fail  # type: ignore[method-assign]
+    return logger
 
 
 def tell(stopped: Stopped) -> None:

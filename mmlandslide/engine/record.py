@@ -97,6 +97,15 @@ def backbones_of(model: Any) -> Iterable[Any]:
     return (module for module in model.modules() if hasattr(module, 'lineage'))
 
 
+def seen_by_pretraining(model: Any) -> set[str]:
+    """Return the tiles that a model's pre-training has seen."""
+    return {
+        tile
+        for backbone in backbones_of(bare(model))
+        for tile in backbone.lineage.get('tile_ids', ())
+    }
+
+
 def tile_ids_of(loop: Any) -> list[str]:
     """Return the tiles of a loop's dataset, none where it is not built or knows no ids."""
     return _tiles_of(dataset_of(loop))

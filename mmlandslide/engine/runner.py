@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmlandslide import signals
 from mmlandslide.datasets.l4s.protocols import apply_protocol
-from mmlandslide.engine import agreement, checkpoints, distributed, process
+from mmlandslide.engine import agreement, checkpoints, distributed, process, record
 from mmlandslide.engine.checkpoints import CheckpointContentHook
 from mmlandslide.engine.divergence import DivergenceHook
 from mmlandslide.engine.loading import admitted, fill_model
@@ -77,6 +77,10 @@ class LandslideRunner(Runner):
             signals.ending(process.tell),
         ):
             return super().train()
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the logger; a log file that cannot be written ends the training."""
+        return process.let_logs_fail(super().build_logger(*args, **kwargs))
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """Set the process up; several are joined with nccl on GPUs and with gloo on CPUs.
@@ -172,7 +176,7 @@ class LandslideRunner(Runner):
                 '.'.join(('model', *filter(None, [name]), 'init_cfg')),
             )
         super()._init_model_weights()
-        overlap = self._seen_by_pretraining() & set(tile_ids_of(self._val_loop))
+        overlap = record.seen_by_pretraining(self.model) & set(tile_ids_of(self._val_loop))
         if overlap:
             self.logger.warning(
                 f'{len(overlap)} validation tiles were seen by the pre-training: '
@@ -207,8 +211,8 @@ class LandslideRunner(Runner):
                     dataset = self._test_loop.dataloader.dataset
                     metric.prepare_test(dataset, getattr(self, '_loaded_record', {}))
         if isinstance(self._test_loop, BaseLoop) and not self.cfg.get('allow_overlap', False):
-            record = getattr(self, '_loaded_record', {})
-            known = tiles_seen(record) | tiles_seen(record_of(self))
+            own = getattr(self, '_loaded_record', {})
+            known = tiles_seen(own) | tiles_seen(record_of(self))
             agreement.require_unseen(self, known, tile_ids_of(self._test_loop))
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
@@ -290,10 +294,3 @@ class LandslideRunner(Runner):
         remove_leftovers(path.parent, '*.pth')
         with checkpoints.storing('checkpoint', path), replacing(path) as temporary:
             super().save_checkpoint(out_dir, temporary.name, *args, meta=meta, **kwargs)
-
-    def _seen_by_pretraining(self) -> set[str]:
-        return {
-            tile
-            for backbone in backbones_of(bare(self.model))
-            for tile in backbone.lineage.get('tile_ids', ())
-        }

@@ -6,8 +6,10 @@ works, nothing about landslides.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mmlandslide import __version__, rng
+from mmlandslide import __version__, files, rng
 from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
 from mmlandslide.datasets.simulation.landcover import abundances, sensed
 from mmlandslide.datasets.simulation.scars import num_scars, scars
@@ -117,6 +119,7 @@ def write_dataset(
 
     Raises:
         DatasetError: `out` already holds a split, a count is negative or a split is unknown.
+        OSError: the disk is full, or nobody may write there; no split that was begun stays.
     """
     _check(out, counts)
     jobs = [
@@ -124,21 +127,36 @@ def write_dataset(
         for split in FOLDERS
         for number in range(1, counts.get(split, 0) + 1)
     ]
-    for split in FOLDERS:
-        for kind in ('img', 'mask') if counts.get(split, 0) else ():
-            (out / FOLDERS[split] / kind).mkdir(parents=True)
     if num_workers is None:
         num_workers = (os.cpu_count() or 1) if len(jobs) > _POOL_FROM_TILES else 1
-    for num_done, _ in enumerate(_written(jobs, num_workers), 1):
-        if progress is not None:
-            progress(num_done)
-    out.mkdir(parents=True, exist_ok=True)
-    held = ', '.join(f'{counts.get(split, 0)} {split}' for split in FOLDERS)
-    (out / 'README.txt').write_text(
-        f'Simulated tiles, not real ones: {held}.\n'
-        f'Written by mmlandslide {__version__} with seed {seed}.\n',
-        encoding='utf-8',
-    )
+    with _whole_or_gone(out):
+        for split in FOLDERS:
+            for kind in ('img', 'mask') if counts.get(split, 0) else ():
+                (out / FOLDERS[split] / kind).mkdir(parents=True)
+        for num_done, _ in enumerate(_written(jobs, num_workers), 1):
+            if progress is not None:
+                progress(num_done)
+        held = ', '.join(f'{counts.get(split, 0)} {split}' for split in FOLDERS)
+        files.write_atomic(
+            out / 'README.txt',
+            f'Simulated tiles, not real ones: {held}.\n'
+            f'Written by mmlandslide {__version__} with seed {seed}.\n',
+        )
+
+
+@contextmanager
+def _whole_or_gone(out: Path) -> Iterator[None]:
+    """Remove the splits that a block has begun, where it fails or is stopped."""
+    was_there = out.exists()
+    try:
+        yield
+    except BaseException:
+        for folder in FOLDERS.values():
+            shutil.rmtree(out / folder, ignore_errors=True)
+        if not was_there:
+            with suppress(OSError):
+                out.rmdir()
+        raise
 
 
 def _check(out: Path, counts: Mapping[str, int]) -> None:
@@ -182,6 +200,9 @@ def _write_tile(job: tuple[Path, str, int, int]) -> None:
 def _write_array(path: Path, key: str, array: NDArray[np.generic]) -> None:
     """Write one HDF5 data set under a temporary name and rename it once it is whole."""
     partial = path.with_name(f'.{path.name}.partial')
-    with h5py.File(partial, 'w') as file:
-        file.create_dataset(key, data=array)
-    partial.replace(path)
+    try:
+        with h5py.File(partial, 'w') as file:
+            file.create_dataset(key, data=array)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

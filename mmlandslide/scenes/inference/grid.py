@@ -76,7 +76,11 @@ class Grid:
         if not 0 <= self.overlap_px < self.window_px:
             expected = f'be 0 or more and less than the window of {self.window_px} px'
             raise ConfigError.mismatch(
-                'overlap', expected, f'{self.overlap_px} px', 'the grid', 'Pass for example 32'
+                'overlap',
+                expected,
+                f'{self.overlap_px} px',
+                'the grid',
+                f'Pass for example {self.window_px // 4}',
             )
         if not all(0 <= start < self.stride_px for start in self.origin_rc):
             expected = f'be 0 or more and less than the stride of {self.stride_px} px'
