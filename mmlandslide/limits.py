@@ -37,7 +37,8 @@ _MEMORY = 'Free memory, or take a smaller batch, fewer workers or smaller window
 #: What libraries say in the place of an error number.
 _TEXTS: Final[tuple[tuple[str, int], ...]] = (
     (
-        r'No space left on device|disk is full|PytorchStreamWriter failed|inline_container|\berrno = 28\b',
+        r'No space left on device|disk is full|\berrno = 28\b'
+        r'|PytorchStreamWriter failed|inline_container',
         errno.ENOSPC,
     ),
     (r'Disk quota exceeded', errno.EDQUOT),
