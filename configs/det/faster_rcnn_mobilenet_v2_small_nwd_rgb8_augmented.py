@@ -1,17 +1,12 @@
 """Faster R-CNN MobileNetV2, narrow, NWD (arXiv 2110.13389), on augmented RGB tiles, 24 epochs.
 
+Anchors are assigned by the normalised Wasserstein distance, thresholds as of the IoU.
 Backbone pre-trained on ImageNet; sized for a CPU: not yet measured.
 """
 
-_base_ = [
-    './_base_/model_mobilenet_v2_small_nwd.py',
-    './_base_/data_l4s_rgb8_augmented.py',
-    './_base_/optim_long.py',
-    './_base_/runtime.py',
-]
-from mmlandslide.recipes import imagenet_from_pip
-
+_base_ = './faster_rcnn_mobilenet_v2_small_rgb8_augmented.py'
 model = dict(
-    data_preprocessor=dict(bands='rgb8'),
-    backbone=dict(bands='rgb8', pretrained=imagenet_from_pip('mobilenet_v2')),
+    train_cfg=dict(
+        rpn=dict(assigner=dict(iou_calculator=dict(type='mmlandslide.NormalizedWasserstein')))
+    )
 )

@@ -150,7 +150,7 @@ class UncertainBBoxHead(Shared2FCBBoxHead):
                 'have a SideBBoxCoder and one regression for all classes',
                 f'{type(self.bbox_coder).__name__}, reg_class_agnostic={self.reg_class_agnostic}',
                 'model.roi_head.bbox_head',
-                'Take configs/det/_base_/model_mobilenet_v2_small_kl.py as an example',
+                'Take faster_rcnn_mobilenet_v2_small_kl_rgb8_augmented.py as an example',
             )
         self.sigma_t = sigma_t
         width = self.get_submodule('fc_reg').in_features
