@@ -15,7 +15,7 @@ BLOCKED = """
 import sys
 for name in (
     *('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'fcntl'),
-    *('faster_coco_eval', 'h5py', 'matplotlib', 'pydantic', 'safetensors', 'sklearn', 'scipy'),
+    *('cv2', 'faster_coco_eval', 'h5py', 'matplotlib', 'pydantic', 'safetensors', 'sklearn', 'scipy'),
 ):
     sys.modules[name] = None
 """

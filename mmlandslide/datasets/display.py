@@ -1,13 +1,14 @@
 """Tiles as pictures: composites of bands, boxes with scores, panels.
 
-Pure NumPy and OpenCV. For the eye only: bands are stretched one by one from their 2nd to their 98th
+Pure NumPy and Pillow. For the eye only: bands are stretched one by one from their 2nd to their 98th
 percentile, and no number is taken from a picture.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from mmlandslide import bands as band_table
 from mmlandslide.errors import BandError
@@ -29,7 +30,7 @@ COMPOSITES: dict[str, tuple[tuple[str, tuple[str, str, str]], ...]] = {
 #: and false colour (red).
 TRUTH_RGB, PREDICTION_RGB, INK_RGB = (0, 229, 255), (255, 221, 0), (16, 16, 16)
 STRETCH_PERCENT = (2.0, 98.0)
-_HEADER_PX, _GAP_PX, _FONT, _FONT_SCALE = 20, 4, cv2.FONT_HERSHEY_SIMPLEX, 0.4
+_HEADER_PX, _GAP_PX, _FONT_PX = 20, 4, 12
 
 
 def composite(bands: Sequence[str], which: str = 'rgb') -> tuple[str, tuple[str, str, str]] | None:
@@ -95,7 +96,11 @@ def draw_boxes(
     """
     corners = np.rint(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)).astype(int) - (0, 0, 1, 1)
     for x1, y1, x2, y2 in corners.tolist():
-        cv2.rectangle(picture, (x1, y1), (x2, y2), rgb, 1)
+        left, top = max(x1, 0), max(y1, 0)
+        for row in {y1, y2} & set(range(picture.shape[0])):
+            picture[row, left : max(x2 + 1, 0)] = rgb
+        for column in {x1, x2} & set(range(picture.shape[1])):
+            picture[top : max(y2 + 1, 0), column] = rgb
     for (x1, y1, _, _), score in zip(
         corners.tolist(), () if scores is None else scores, strict=scores is not None
     ):
@@ -163,8 +168,8 @@ def with_header(
     strip = np.full((_HEADER_PX, picture.shape[1], 3), INK_RGB, np.uint8)
     x = 6
     for text, rgb in texts:
-        cv2.putText(strip, text, (x, _HEADER_PX - 6), _FONT, _FONT_SCALE, rgb, 1, cv2.LINE_AA)
-        x += cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)[0][0] + 16
+        put_text(strip, text, (x, _HEADER_PX - 6), rgb)
+        x += text_width(text) + 16
     return np.concatenate([strip, picture])
 
 
@@ -182,7 +187,51 @@ def _write(
 
     `origin_xy` is the lower left of the text.
     """
-    (width, height), below = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
+    ink = _written(text)
     x, y = origin_xy
-    cv2.rectangle(picture, (x, y - height - 1), (x + width, y + below // 2), INK_RGB, cv2.FILLED)
-    cv2.putText(picture, text, origin_xy, _FONT, _FONT_SCALE, rgb, 1, cv2.LINE_AA)
+    height, width = ink.shape
+    top = y - _baseline_px()
+    picture[max(top, 0) : max(top + height, 0), max(x - 1, 0) : max(x + width + 1, 0)] = INK_RGB
+    put_text(picture, text, origin_xy, rgb)
+
+
+def put_text(
+    picture: np.ndarray, text: str, origin_xy: tuple[int, int], rgb: tuple[int, int, int]
+) -> None:
+    """Write text into a picture (H, W, 3), changed in place; what lies outside is cut.
+
+    `origin_xy` is the left end of the line on which letters stand.
+    """
+    ink = _written(text)
+    left, top = origin_xy[0], origin_xy[1] - _baseline_px()
+    ink = ink[max(-top, 0) :, max(-left, 0) :]
+    under = picture[max(top, 0) :, max(left, 0) :][: ink.shape[0], : ink.shape[1]]
+    share = ink[: under.shape[0], : under.shape[1], None]
+    under[:] = np.rint(under * (1 - share) + np.array(rgb) * share)
+
+
+def text_width(text: str) -> int:
+    """Return how wide `put_text` writes a text, px."""
+    return int(_written(text).shape[1])
+
+
+@lru_cache(maxsize=256)
+def _written(text: str) -> np.ndarray:
+    """Return how much of each pixel a text covers, (h, w) from 0 to 1."""
+    ascent, descent = _font().getmetrics()
+    width = max(1, round(_font().getlength(text)))
+    image = Image.new('L', (width, ascent + descent))
+    ImageDraw.Draw(image).text((0, 0), text, fill=255, font=_font())
+    return np.asarray(image, np.float32) / 255
+
+
+def _baseline_px() -> int:
+    return int(_font().getmetrics()[0])
+
+
+@lru_cache(maxsize=1)
+def _font() -> ImageFont.FreeTypeFont:
+    """Return the font that Pillow brings."""
+    font = ImageFont.load_default(_FONT_PX)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow's wheels have FreeType"
+    return font

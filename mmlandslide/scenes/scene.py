@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
@@ -150,5 +150,6 @@ class Scene(ABC):
 
 
 def _shrunk(band: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Return the means of a band (H, W) over the areas of fewer pixels (h, w)."""
-    return np.asarray(cv2.resize(band, size_hw[::-1], interpolation=cv2.INTER_AREA))
+    """Return the means of the pixels of a band (H, W) in each of fewer (h, w)."""
+    picture = Image.fromarray(np.ascontiguousarray(band, np.float32))
+    return np.asarray(picture.resize(size_hw[::-1], Image.Resampling.BOX))

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from rasterio.features import shapes
 
 from mmlandslide import bands as band_table
 from mmlandslide.scenes.inference.predictor import WindowDetections
@@ -41,8 +42,11 @@ class ComponentPredictor:
         return [self._groups(image[self._index] > self._threshold) for image in images]
 
     def _groups(self, high: NDArray[np.bool_]) -> WindowDetections:
-        _, _, stats, _ = cv2.connectedComponentsWithStats(high.view(np.uint8), connectivity=8)
-        left, top, width, height, pixels = stats[1:][
-            stats[1:, cv2.CC_STAT_AREA] >= self._min_pixels
-        ].T  # row 0 is the rest
-        return np.stack([left, top, left + width, top + height], axis=1), pixels / (width * height)
+        outlines = [
+            shapely.geometry.shape(outline)
+            for outline, _ in shapes(high.astype(np.uint8), mask=high, connectivity=8)
+        ]
+        large = [each for each in outlines if each.area >= self._min_pixels]
+        boxes = np.array([each.bounds for each in large]).reshape(-1, 4)
+        covered = np.array([each.area for each in large])
+        return boxes, covered / np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import geopandas as gpd
 import numpy as np
 import shapely
@@ -98,10 +97,16 @@ def _areas_km2(
 
 def _shares(known: NDArray[np.bool_], grid_hw: tuple[int, int]) -> NDArray[np.float64]:
     """Return the share (R, C) of each block that has data."""
-    size = (grid_hw[1], grid_hw[0])
-    grown = [max(1, -(-num // side)) for num, side in zip(grid_hw, known.shape, strict=True)]
-    fine = known.repeat(grown[0], axis=0).repeat(grown[1], axis=1)
-    return np.asarray(cv2.resize(fine.astype(np.float64), size, interpolation=cv2.INTER_AREA))
+    down, across = (_overlaps(num, side) for num, side in zip(grid_hw, known.shape, strict=True))
+    return np.asarray(down @ known.astype(np.float64) @ across.T)
+
+
+def _overlaps(num: int, side: int) -> NDArray[np.float64]:
+    """Return the share (num, side) of each of `num` equal parts that each of `side` pixels is."""
+    edges = np.linspace(0, side, num + 1)
+    low, high = np.arange(side), np.arange(1, side + 1)
+    shared = np.minimum(edges[1:, None], high) - np.maximum(edges[:-1, None], low)
+    return np.asarray(shared.clip(0) * num / side)
 
 
 def _squares(

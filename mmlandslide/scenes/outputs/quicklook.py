@@ -1,14 +1,14 @@
 """Quick look: a picture of a scene with its detections, coloured by score, as one PNG."""
 
+import io
 from pathlib import Path
 
-import cv2
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mmlandslide.datasets import display
-from mmlandslide.errors import StorageError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.outputs import score_colors, vector
@@ -48,18 +48,10 @@ def write(overview: Overview, layer: gpd.GeoDataFrame, frame: GeoBox, path: Path
 
     Raises:
         OSError: the disk is full, or nobody may write there.
-        StorageError: OpenCV cannot encode the picture.
     """
-    made, content = cv2.imencode('.png', draw(overview, layer, frame)[..., ::-1])
-    if not made:
-        raise StorageError.mismatch(
-            'quick look',
-            'be encoded as PNG',
-            'a failure of OpenCV',
-            path,
-            'Install another opencv-python',
-        )
-    write_atomic(path, content.tobytes())
+    content = io.BytesIO()
+    Image.fromarray(draw(overview, layer, frame)).save(content, 'PNG')
+    write_atomic(path, content.getvalue())
 
 
 def boxes_in(
@@ -79,7 +71,7 @@ def boxes_in(
 def _legend(title: str, shown: str, least_px: int) -> NDArray[np.uint8]:
     """Return a dark strip with the title and the colours of scores, `least_px` wide or wider."""
     texts = [(f'{shown}   {title}', _WHITE)]
-    start = cv2.getTextSize(texts[0][0], cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0] + 20
+    start = display.text_width(texts[0][0]) + 20
     width = max(least_px, start + _STEP_PX * len(score_colors.COLORS))
     strip = display.with_header(np.empty((0, width, 3), np.uint8), texts)
     for index, (color, label) in enumerate(
@@ -87,14 +79,5 @@ def _legend(title: str, shown: str, least_px: int) -> NDArray[np.uint8]:
     ):
         x, y = start + index * _STEP_PX, (len(strip) - _SWATCH_PX) // 2
         strip[y : y + _SWATCH_PX, x : x + _SWATCH_PX] = score_colors.rgb(color)
-        cv2.putText(
-            strip,
-            label,
-            (x + 14, len(strip) - 6),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.36,
-            _WHITE,
-            1,
-            cv2.LINE_AA,
-        )
+        display.put_text(strip, label, (x + 14, len(strip) - 6), _WHITE)
     return strip

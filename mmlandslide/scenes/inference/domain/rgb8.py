@@ -6,12 +6,13 @@ belongs to the reading side, not into the exported graph: a pixel without data m
 the graph is not told which have none.
 """
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mmlandslide.bands import GROUPS
 from mmlandslide.errors import SceneError
@@ -20,7 +21,7 @@ from mmlandslide.scenes.scene import Scene
 
 #: What a detector of 8-bit RGB tiles looks at, and what such tiles were made of.
 RGB8, REFLECTANCE = GROUPS['rgb8'], GROUPS['rgb']
-#: Of the tiles of training, by their tables; cv2 halves chroma as they do.
+#: Of the tiles of training, by their tables; Pillow halves chroma as they do.
 JPEG_QUALITY = 75
 #: How far a picture's pixels may be from those that the detector knows.
 _LARGEST_RATIO = 1.34
@@ -92,15 +93,17 @@ def stretch(image: NDArray[np.float32], fill: NDArray[np.float32]) -> NDArray[np
 def enlarged(image: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
     """Return a window (C, h, w) enlarged by a factor, bilinear."""
     size_wh = round(image.shape[2] * zoom), round(image.shape[1] * zoom)
-    return np.stack([cv2.resize(band, size_wh, interpolation=cv2.INTER_LINEAR) for band in image])
+    bands = (Image.fromarray(np.ascontiguousarray(band, np.float32)) for band in image)
+    return np.stack([np.asarray(band.resize(size_wh, Image.Resampling.BILINEAR)) for band in bands])
 
 
 def compressed(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a picture (3, h, w), 0 to 255, as JPEG gives it back: quality 75, chroma halved."""
-    pixels = np.rint(image).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)[..., ::-1]
-    _, content = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    back = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))[..., ::-1]
-    return np.ascontiguousarray(back.transpose(2, 0, 1), dtype=np.float32)
+    pixels = np.rint(image).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(content, 'JPEG', quality=JPEG_QUALITY)
+    with Image.open(content) as back:
+        return np.ascontiguousarray(np.asarray(back).transpose(2, 0, 1), dtype=np.float32)
 
 
 def has_pixels_of_tiles(scene: Scene, scale: float) -> bool:
