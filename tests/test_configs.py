@@ -54,6 +54,7 @@ BANDS_BY_NAME = {
 DATA_BY_NAME = {
     'mmlandslide.Landslide4SenseClsDataset': ['l4s'],
     'mmlandslide.ImageFolderDataset': ['imagenet'],
+    'mmlandslide.VOCTileDataset': ['windows'],
 }
 SWIN_MAE_SIZES = {'demo': ['demo'], 'swin_t': ['tiny'], 'swin_b': []}
 DELTAS_BY_NAME = {

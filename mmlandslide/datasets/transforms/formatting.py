@@ -82,6 +82,19 @@ class PackDetection(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class LabelFromBoxes(BaseTransform):
+    """Give a window of a tile its own label: whether any box is in it.
+
+    Behind a crop, where tiles that all hold a landslide still have windows that hold none.
+    """
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample with `gt_label` 1, or 0 where `gt_bboxes` is empty."""
+        results['gt_label'] = int(len(results['gt_bboxes']) > 0)
+        return results
+
+
+@TRANSFORMS.register_module()
 class PackTile(BaseTransform):
     """Turn a sample into what MMPretrain's classifiers and self-supervised models take.
 

@@ -55,3 +55,8 @@ def test_a_packed_tile_without_label_has_none():
 def test_a_meta_key_that_no_sample_has_is_refused():
     with pytest.raises(ConfigError, match=r"got \['img_idd'\]"):
         formatting.PackTile(meta_keys=('img_idd',))(sample())
+
+
+@pytest.mark.parametrize(('boxes', 'label'), [([], 0), ([[10, 10, 20, 20]], 1)])
+def test_a_window_has_the_label_of_its_own_boxes(boxes, label):
+    assert formatting.LabelFromBoxes()({**sample(boxes), 'gt_label': 1})['gt_label'] == label
