@@ -333,8 +333,8 @@ def _separable_gradient(
 ) -> Tensor:
     """Return RoIAlign's gradient as two products a box.
 
-    Its average is one over rows of one over columns. Boxes of similar extent go together; a
-    sample's bilinear weights are a tent around its place.
+    Its average is one over rows of one over columns. Boxes of similar height and width go together;
+    a sample's bilinear weights are a tent around its place.
 
     Args:
         grad: (K, C, h, w) of the bins.
@@ -344,8 +344,9 @@ def _separable_gradient(
     """
     total = grad.new_zeros(shape[0] * shape[2] * shape[3], shape[1])
     bins = grad.permute(0, 2, 3, 1)  # (K, h, w, C)
-    extent = torch.maximum(axes[0][3], axes[1][3])
-    group = torch.bucketize(extent, torch.tensor((4, 6, 8, 12, 16, 24, 32, 64, 128)))
+    edges = torch.tensor((6, 10, 16, 28, 64))
+    rows_of, columns_of = (torch.bucketize(axis[3], edges) for axis in axes)
+    group = rows_of * (len(edges) + 1) + columns_of
     for which in (torch.where(group == index)[0] for index in group.bincount().nonzero()[:, 0]):
         tents, cells = [], []
         for (place, weight, first, count), limit in zip(axes, shape[2:], strict=True):
@@ -353,7 +354,7 @@ def _separable_gradient(
             tent = (1 - (place[which, ..., None] - steps).abs()).clamp_(min=0)
             tents.append((tent * weight[which, ..., None]).sum(2))  # (k, bins, cells)
             cells.append((first[which, None] + steps).clamp(max=limit - 1))
-        rows = tents[0].mT @ bins[which].flatten(2)  # (k, cells of rows, w * C)
+        rows = tents[0].mT @ bins[which].contiguous().flatten(2)  # (k, cells of rows, w * C)
         found = tents[1].mT[:, None] @ rows.view(
             *rows.shape[:2], *bins.shape[2:]
         )  # (k, rows, columns, C)
