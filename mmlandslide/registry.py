@@ -69,8 +69,9 @@ MODELS = _mmengine.Registry(
         'mmlandslide.models.backbones.satmae',
         'mmlandslide.models.backbones.vision_transformer',
         'mmlandslide.models.simple_fpn',
-        'mmlandslide.models.uncertain_head',
-        'mmlandslide.models.rpn_head',
+        'mmlandslide.models.detection.uncertain_head',
+        'mmlandslide.models.detection.rpn_head',
+        'mmlandslide.models.detection.roi_extractor',
         'mmlandslide.models.self_supervision.swin_mae',
         'mmlandslide.models.classifier',
         'mmlandslide.models.distillation',
@@ -89,9 +90,9 @@ TASK_UTILS = _mmengine.Registry(
     parent=_mmengine.TASK_UTILS,
     scope=SCOPE,
     locations=[
-        'mmlandslide.models.roi_sampler',
-        'mmlandslide.models.assigners',
-        'mmlandslide.models.uncertain_head',
+        'mmlandslide.models.detection.roi_sampler',
+        'mmlandslide.models.detection.assigners',
+        'mmlandslide.models.detection.uncertain_head',
     ],
 )
 METRICS = _mmengine.Registry(

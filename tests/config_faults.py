@@ -126,7 +126,13 @@ OWNERS = {
     'positional_encoding': parameters(layers.SinePositionalEncoding),
     'dn_cfg': parameters(layers.CdnQueryGenerator),
     'group_cfg': {'dynamic', 'num_groups', 'num_dn_queries'},
-    'env_cfg': {'mp_cfg', 'dist_cfg', 'cudnn_benchmark', 'resource_limit'},
+    'env_cfg': {
+        'mp_cfg',
+        'dist_cfg',
+        'cudnn_benchmark',
+        'resource_limit',
+        'keep_freed_memory',
+    },
     'mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'dist_cfg': {'backend', 'timeout', 'init_backend'},
     'paramwise_cfg': {

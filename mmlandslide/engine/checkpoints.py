@@ -47,6 +47,8 @@ class CheckpointContentHook(Hook):
             }
         require_finite_training(runner, checkpoint)
         checkpoint.update({key: plain(value) for key, value in checkpoint.items()})
+        for name in {'state_dict', 'ema_state_dict'} & {*checkpoint}:  # as on any other machine
+            checkpoint[name] = {key: value.contiguous() for key, value in checkpoint[name].items()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Restore the logged history, and a resumed training's waiting gradients."""

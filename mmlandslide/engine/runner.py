@@ -54,7 +54,7 @@ class LandslideRunner(Runner):
         Raises:
             ConfigError: the config's `protocol` is unknown, or not for its data.
         """
-        process.install()
+        process.install(cfg.get('env_cfg', {}))
         apply_protocol(cfg)
         settle_tta(cfg)
         work_dir = Path(cfg['work_dir'])
@@ -97,7 +97,7 @@ class LandslideRunner(Runner):
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Any) -> Any:
-        """Move the model to its device.
+        """Move the model to its device, laid out as that computes it.
 
         Of several processes, wrap it so that gradients, logged losses and statistics agree.
         """
@@ -105,7 +105,7 @@ class LandslideRunner(Runner):
             model_wrapper_cfg = distributed.wrapper_cfg(
                 model_wrapper_cfg, self.cfg.get('find_unused_parameters', False)
             )
-        return super().wrap_model(model_wrapper_cfg, model)
+        return super().wrap_model(model_wrapper_cfg, process.laid_out(model))
 
     def register_hooks(self, default_hooks: Any = None, custom_hooks: Any = None) -> None:
         """Register the config's hooks, one that ends divergence, one for checkpoints' content."""
@@ -175,7 +175,8 @@ class LandslideRunner(Runner):
                 getattr(module, 'init_cfg', None),
                 '.'.join(('model', *filter(None, [name]), 'init_cfg')),
             )
-        super()._init_model_weights()
+        with process.own_layout(self.model):
+            super()._init_model_weights()
         overlap = record.seen_by_pretraining(self.model) & set(tile_ids_of(self._val_loop))
         if overlap:
             self.logger.warning(

@@ -39,7 +39,9 @@ model = dict(
         ),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=128, finest_scale=28),
+        bbox_roi_extractor=dict(
+            type='mmlandslide.SingleRoIExtractor', out_channels=128, finest_scale=28
+        ),
         bbox_head=dict(in_channels=128, fc_out_channels=256, num_classes=1),
     ),
     train_cfg=dict(

@@ -7,7 +7,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.assigners import (
+from mmlandslide.models.detection.assigners import (
     NormalizedWasserstein,
     ReceptiveFieldAssigner,
     receptive_field_distance,

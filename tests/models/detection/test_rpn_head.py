@@ -4,8 +4,8 @@ from mmdet.models.dense_heads import RPNHead as HostHead
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from mmlandslide.models import rpn_head
-from mmlandslide.models.rpn_head import RPNHead, first_kept
+from mmlandslide.models.detection import rpn_head
+from mmlandslide.models.detection.rpn_head import RPNHead, first_kept
 
 CFG = {'nms': {'type': 'nms', 'iou_threshold': 0.7}, 'max_per_img': 50, 'min_bbox_size': 0}
 

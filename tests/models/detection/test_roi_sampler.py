@@ -9,9 +9,9 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.roi_sampler import KeyedRandomSampler
+from mmlandslide.models.detection.roi_sampler import KeyedRandomSampler
 
-CONFIG = Path(__file__).parents[2] / 'configs' / 'det' / 'faster_rcnn_demo.py'
+CONFIG = Path(__file__).parents[3] / 'configs' / 'det' / 'faster_rcnn_demo.py'
 TRUE_BOX = torch.tensor([[0.0, 0, 8, 8]])
 
 

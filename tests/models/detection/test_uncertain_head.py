@@ -6,7 +6,12 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmlandslide.errors import ConfigError
-from mmlandslide.models.uncertain_head import KLLoss, SideBBoxCoder, UncertainBBoxHead, voted
+from mmlandslide.models.detection.uncertain_head import (
+    KLLoss,
+    SideBBoxCoder,
+    UncertainBBoxHead,
+    voted,
+)
 
 TEST = ConfigDict(score_thr=0.05, nms={'type': 'nms', 'iou_threshold': 0.5}, max_per_img=10)
 PARTS = {
