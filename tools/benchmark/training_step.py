@@ -3,7 +3,10 @@
 Each round starts a process of each side, in turn, with the other's `mmlandslide`, configs and
 operators, the same weights and the same random tiles. A step is normalisation, forward, backward
 and the optimiser's. The share is the arithmetic of its convolutions and products over what sgemm
-(2048 x 2048) does in that time in the same process.
+(2048 x 2048) does in that time in the same process. Losses of steps after the first are not equal
+to the last bit where sums are taken in another order, and which proposals stay magnifies that; so
+the side of before runs once more with weights moved by 1e-7 of themselves, to tell how much is to be
+expected of rounding alone.
 
 Example: OMP_NUM_THREADS=1 python tools/benchmark/training_step.py --against ../before faster_rcnn_r18
 """
@@ -29,7 +32,7 @@ HERE = Path(__file__).resolve().parents[2]
 DEFAULT = ('faster_rcnn_r18', 'faster_rcnn_mobilenet_v2', 'faster_rcnn_swin_t')
 
 
-def built(checkout: Path, name: str, weights: Path) -> Any:
+def built(checkout: Path, name: str, weights: Path, nudge: float) -> Any:
     """Return a detector in training, as a checkout's runner has it, and its optimiser."""
     spec = importlib.util.spec_from_file_location('mmcv._ext', checkout / 'mmcv_ext' / '_ext.py')
     assert spec is not None
@@ -49,7 +52,11 @@ def built(checkout: Path, name: str, weights: Path) -> Any:
     model = MODELS.build(cfg.model).train()
     if not weights.exists():
         torch.save(model.state_dict(), weights)
-    model.load_state_dict(torch.load(weights))
+    state = torch.load(weights)
+    for value in state.values():
+        if value.is_floating_point():
+            value *= 1 + nudge
+    model.load_state_dict(state)
     with suppress(ImportError):  # what a runner does, where it does
         from mmlandslide.engine.process import install, laid_out
 
@@ -58,9 +65,11 @@ def built(checkout: Path, name: str, weights: Path) -> Any:
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
 
 
-def child(checkout: Path, name: str, weights: Path, batch: int, steps: int) -> dict[str, Any]:
+def child(
+    checkout: Path, name: str, weights: Path, batch: int, steps: int, nudge: float
+) -> dict[str, Any]:
     """Return a side's seconds and losses of each step, its arithmetic and what sgemm does here."""
-    model, optimiser = built(checkout, name, weights)
+    model, optimiser = built(checkout, name, weights, nudge)
     import torch
     from step_time import batch_of
     from torch.utils.flop_counter import FlopCounterMode
@@ -97,9 +106,23 @@ def child(checkout: Path, name: str, weights: Path, batch: int, steps: int) -> d
     }
 
 
-def measured(checkout: Path, name: str, weights: Path, batch: int, steps: int) -> dict[str, Any]:
+def measured(
+    checkout: Path, name: str, weights: Path, batch: int, steps: int, nudge: float = 0.0
+) -> dict[str, Any]:
     """Return what a process of a side printed."""
-    words = [name, '--against', checkout, '--batch', batch, '--steps', steps, '--child', weights]
+    words = [
+        name,
+        '--against',
+        checkout,
+        '--batch',
+        batch,
+        '--steps',
+        steps,
+        '--child',
+        weights,
+        '--nudge',
+        nudge,
+    ]
     printed = subprocess.check_output(
         [sys.executable, __file__, *map(str, words)],
         env=os.environ | {'PYTHONPATH': str(checkout), 'OMP_NUM_THREADS': '1'},
@@ -115,8 +138,9 @@ def compared(checkout: Path, name: str, rounds: int, batch: int, steps: int) -> 
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             for side, tree in (('before', checkout), ('now', HERE)):
-                count = steps if number == 0 else 4
+                count = steps if number == 0 else 3
                 sides[side].append(measured(tree, name, Path(folder) / 'w.pth', batch, count))
+        nudged = measured(checkout, name, Path(folder) / 'w.pth', batch, steps, 1e-7)['losses']
     ratios, shares = [], {}
     for before, now in zip(sides['before'], sides['now'], strict=True):
         first, second = (statistics.median(each['seconds'][1:]) for each in (before, now))
@@ -129,13 +153,17 @@ def compared(checkout: Path, name: str, rounds: int, batch: int, steps: int) -> 
         peak = statistics.median(each['peak'] for each in found)
         shares[side] = sides['before'][0]['arithmetic'] / medians[side] / peak
     before, now = (sides[side][0]['losses'] for side in ('before', 'now'))
-    apart = [abs(a - b) / abs(a) for a, b in zip(before, now, strict=True)]
+    apart, alone = (
+        [abs(a - b) / abs(a) for a, b in zip(before, other, strict=True)] for other in (now, nudged)
+    )
     return [
         name,
         *(f'{medians[side]:.2f}' for side in sides),
         f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})',
         ' / '.join(f'{share:.2f}' for share in shares.values()),
-        'equal' if before == now else f'{apart[0]:.0e} at first, {max(apart):.0e} at most',
+        'equal'
+        if before == now
+        else f'{apart[0]:.0e} at first, {max(apart):.0e} at most (nudged {alone[0]:.0e}, {max(alone):.0e})',
         ' / '.join(f'{max(each["MiB"] for each in found):.0f}' for found in sides.values()),
     ]
 
@@ -149,6 +177,7 @@ def compared(checkout: Path, name: str, rounds: int, batch: int, steps: int) -> 
 @click.option('--batch', default=8, show_default=True)
 @click.option('--steps', default=20, show_default=True, help='Of the first round, for the losses.')
 @click.option('--child', 'weights', type=click.Path(path_type=Path), hidden=True)
+@click.option('--nudge', default=0.0, hidden=True)
 def main(
     configs: tuple[str, ...],
     against: Path,
@@ -156,11 +185,12 @@ def main(
     batch: int,
     steps: int,
     weights: Path | None,
+    nudge: float,
 ) -> None:
     """Print a row for each config of configs/det."""
     against = against.resolve()
     if weights is not None:
-        print(json.dumps(child(against, configs[0], weights, batch, steps)))  # noqa: T201
+        print(json.dumps(child(against, configs[0], weights, batch, steps, nudge)))  # noqa: T201
         return
     table = Table(
         'config',
