@@ -109,7 +109,8 @@ def test_an_error_without_a_name_gets_that_of_the_file(tmp_path):
 def limited(code, tmp_path, kind=resource.RLIMIT_FSIZE, to=100):
     """Run a verb in a process whose files may have few bytes."""
     limit = partial(resource.setrlimit, kind, (to, to))
-    command = [sys.executable, '-c', f'import sys; {code}']
+    # Without -B Python would leave half of its bytecode files, too.
+    command = [sys.executable, '-B', '-c', f'import sys; {code}']
     return subprocess.run(
         command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False
     )

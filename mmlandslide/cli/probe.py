@@ -195,6 +195,8 @@ def load(encoder: 'FrozenEncoder', checkpoint: str, scored: 'TileView') -> int:
     """
     report = encoder.load(checkpoint)
     click.echo(report.render())
+    for note in encoder.notes:
+        click.echo(f'warning: {note}', err=True)
     seen = len({*report.lineage.get('tile_ids', ())} & {*scored.tile_ids})
     if seen:
         click.echo(

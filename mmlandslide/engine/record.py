@@ -15,7 +15,7 @@ from mmengine.model import is_model_wrapper
 
 from mmlandslide import __version__
 from mmlandslide.configs import input_zoom
-from mmlandslide.weights.gate import terms_of
+from mmlandslide.weights.gate import inherited_notes, terms_of
 from mmlandslide.weights.lineage import classes_of
 
 _RECORDED = (
@@ -104,6 +104,18 @@ def seen_by_pretraining(model: Any) -> set[str]:
         for backbone in backbones_of(bare(model))
         for tile in backbone.lineage.get('tile_ids', ())
     }
+
+
+def pretraining_notes(runner: Any) -> list[str]:
+    """Return how the pre-training of a runner's backbones differs from what it trains now."""
+    terms = terms_of_runner(runner, runner._train_loop, 'train_dataloader')
+    reports = [getattr(each, 'report', None) for each in backbones_of(bare(runner.model))]
+    return [
+        note
+        for report in reports
+        if report is not None
+        for note in inherited_notes(report.record, terms, report.path)
+    ]
 
 
 def tile_ids_of(loop: Any) -> list[str]:

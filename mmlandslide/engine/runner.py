@@ -177,6 +177,8 @@ class LandslideRunner(Runner):
             )
         with process.own_layout(self.model):
             super()._init_model_weights()
+        for note in record.pretraining_notes(self):
+            self.logger.warning(note)
         overlap = record.seen_by_pretraining(self.model) & set(tile_ids_of(self._val_loop))
         if overlap:
             self.logger.warning(

@@ -123,6 +123,7 @@ def carry(
     Arguments as `load_pretrained`'s.
     """
     report = transfer(backbone, translation, str(path), stem_rule, source_bands or own.get('bands'))
+    report.record = dict(own)
     report.lineage = {
         **lineage.inherited(own),
         'checkpoint': str(path),

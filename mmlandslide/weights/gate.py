@@ -162,6 +162,48 @@ def _differing(record: Mapping[str, Any], terms: Mapping[str, Any]) -> Iterable[
     )
 
 
+def inherited_notes(
+    record: Mapping[str, Any], terms: Mapping[str, Any], path: Path | str
+) -> list[str]:
+    """Return how a backbone's pre-training differs from the model that takes over its weights.
+
+    None of it is a fault: the bridge puts bands in their places by name, and the training that
+    follows learns the rest.
+
+    Args:
+        record: of the checkpoint.
+        terms: of the model, see `terms_of`.
+        path: of the checkpoint.
+
+    Returns:
+        One line each; statistics and units are those of the bands that both have.
+    """
+    before, now = (_on_common(each, record, terms) for each in (record, terms))
+    names = [name for name in _differing(before, now) if name != 'classes']
+    return [
+        *_newer(record, Path(path)),
+        *(
+            f'pre-training had other {TERMS[name][4:]}: {before[name]} in {path}, not {now[name]}'
+            for name in names
+        ),
+    ]
+
+
+def _on_common(
+    stated: Mapping[str, Any], record: Mapping[str, Any], terms: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what one side states, units and statistics of the bands that both sides have."""
+    bands, found = list(stated.get('bands') or ()), dict(stated)
+    at = [bands.index(name) for name in terms.get('bands') or () if name in bands]
+    at = [each for each in at if bands[each] in (record.get('bands') or ())]
+    statistics = dict(found.get('statistics') or {})
+    for owner, names in ((found, ('units',)), (statistics, ('mean', 'std'))):
+        for name in names:
+            if len(owner.get(name) or ()) == len(bands):
+                owner[name] = [owner[name][each] for each in at]
+    return {**found, 'statistics': statistics or None}
+
+
 def _plain(value: Any) -> Any:
     """Return a value with tuples as lists, to be compared."""
     if isinstance(value, Mapping):

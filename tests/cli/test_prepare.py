@@ -140,6 +140,8 @@ OF_LABELS = {
     'image-size',
     'image-without-label',
     'label-without-image',
+    'leads-out',
+    'name-without-id',
     'unknown-class',
     'wrong-box',
 }

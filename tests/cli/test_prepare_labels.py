@@ -67,6 +67,21 @@ def test_a_folder_of_masks_is_checked_in_one_pass(tmp_path):
     assert 'have one mask of its id 1_2' in result.output
 
 
+def test_names_at_fault_do_not_hide_the_other_faults(tmp_path):
+    factories.write_mask_folder(tmp_path, count=4)
+    (tmp_path / 'images/Image_patch_1_4.tif').rename(tmp_path / 'images/noid.tif')
+    (tmp_path / 'images/Other_patch_1_1.tif').write_bytes(b'')
+    (tmp_path / 'masks/Mask_patch_1_2.tif').unlink()
+    (tmp_path / 'masks/Mask_patch_1_3.tif').unlink()
+    (tmp_path / 'masks/Mask_patch_1_3.tif').symlink_to('/etc/hostname')
+    (tmp_path / 'masks/Mask_patch_1_1.tif').write_bytes(b'none')
+    result = run('--masks', tmp_path, '--source-bands', 'mars', '--check')
+    assert result.exit_code == 1
+    codes = ['name-without-id'] * 2 + ['leads-out', 'broken-label', 'image-without-label']
+    assert [result.output.count(f'({code})') for code in codes] == [2, 2, 1, 1, 2]
+    assert 'label-without-image' in result.output  # of the image that lost its id
+
+
 def test_two_sets_at_once_are_refused(tmp_path):
     result = run('--voc', tmp_path, '--coco', tmp_path)
     assert result.exit_code == 2

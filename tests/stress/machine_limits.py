@@ -42,6 +42,8 @@ TRAIN = [
     *['--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
     'train_dataloader.batch_size=2',
 ]
+#: How a verb, and a study of its stage, says what is wrong.
+SAYING = ('error: ', 'failed: ')
 #: What `doctor` ends with in the place of one error.
 DOCTOR = re.compile(r'\d+ faults?$', re.MULTILINE)
 DETECT = [
@@ -123,7 +125,7 @@ def inputs(folder: Path) -> None:
         ],
     )
     (folder / 'train.txt').write_text('train/1\ntrain/2\ntrain/3\ntrain/4\n')
-    (folder / 'score.txt').write_text('train/5\ntrain/6\n')
+    (folder / 'score.txt').write_text('validation/1\nvalidation/2\n')
     (folder / 'study.yaml').write_text(
         f"""
 name: Limits
@@ -268,7 +270,7 @@ def _half(path: Path) -> bool:
 
 def verdict(code: int | str, text: str, half: list[str]) -> str:
     """Return what is wrong with a case, nothing where it passes."""
-    errors = [line for line in text.splitlines() if line.lstrip().startswith('error: ')]
+    errors = [line for line in text.splitlines() if line.lstrip().startswith(SAYING)]
     wrong = [f'half-written: {half[:3]}'] if half else []
     if 'Traceback (most recent call last)' in text:
         wrong.append('traceback')
@@ -309,7 +311,7 @@ def main(limits: tuple[str, ...], chosen: tuple[str, ...], verbose: bool) -> Non
                 with machine(LIMITS[name], source) as folder:
                     code, text = run(command, LIMITS[name], folder)
                     wrong = verdict(code, text, left(folder))
-                errors = [line for line in text.splitlines() if 'error: ' in line]
+                errors = [line for line in text.splitlines() if line.lstrip().startswith(SAYING)]
                 said = (errors or text.strip().splitlines() or [''])[-1]
                 click.echo(f'{name} | {verb} | {code} | {said.strip()[:400]} | {wrong}')
                 failed += bool(wrong)

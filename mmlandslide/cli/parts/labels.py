@@ -12,8 +12,9 @@ from rich.table import Table
 from mmlandslide import files
 from mmlandslide.datasets.checks.label_check import FORMATS, check_labels, check_masks
 from mmlandslide.datasets.labels.label_set import LabelSet
-from mmlandslide.datasets.storage.faults import FAULTS
+from mmlandslide.datasets.storage.faults import FAULTS, Finding
 from mmlandslide.datasets.storage.store_folder import store_folder
+from mmlandslide.errors import DatasetError
 
 _SHOWN = 20
 
@@ -67,8 +68,11 @@ def _masks(path: Path, options: Mapping[str, Any], box_rule: str) -> LabelSet:
         pattern=options['pattern'] or PATTERN,
         lazy_init=True,
     )
-    refs, alone = view.paired()
+    named_wrongly: list[tuple[str, Path, DatasetError]] = []
+    refs, alone = view.paired(lambda *fault: named_wrongly.append(fault))
     found = check_masks(refs, path, view.source_bands, box_rule)
+    for code, file, error in named_wrongly:
+        found.findings.append(Finding(code, found.key(file), str(file), str(error)))
     for key in sorted(alone):
         code, other = 'image-without-label', 'mask'
         if alone[key].parent.name == view.masks:

@@ -129,10 +129,10 @@ def write_dataset(
     ]
     if num_workers is None:
         num_workers = (os.cpu_count() or 1) if len(jobs) > _POOL_FROM_TILES else 1
-    with _whole_or_gone(out):
+    with _whole_or_gone(out) as begun:
         for split in FOLDERS:
-            for kind in ('img', 'mask') if counts.get(split, 0) else ():
-                (out / FOLDERS[split] / kind).mkdir(parents=True)
+            if counts.get(split, 0):
+                _begin(out / FOLDERS[split], begun)
         for num_done, _ in enumerate(_written(jobs, num_workers), 1):
             if progress is not None:
                 progress(num_done)
@@ -145,18 +145,36 @@ def write_dataset(
 
 
 @contextmanager
-def _whole_or_gone(out: Path) -> Iterator[None]:
-    """Remove the splits that a block has begun, where it fails or is stopped."""
+def _whole_or_gone(out: Path) -> Iterator[list[Path]]:
+    """Remove the splits that a block has begun, where it fails or is stopped; yield their list."""
     was_there = out.exists()
+    begun: list[Path] = []
     try:
-        yield
+        yield begun
     except BaseException:
-        for folder in FOLDERS.values():
-            shutil.rmtree(out / folder, ignore_errors=True)
+        for folder in begun:
+            shutil.rmtree(folder, ignore_errors=True)
         if not was_there:
             with suppress(OSError):
                 out.rmdir()
         raise
+
+
+def _begin(folder: Path, begun: list[Path]) -> None:
+    """Make the folders of a split that nobody else writes."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError as error:
+        raise _taken([folder.name], folder.parent) from error
+    begun.append(folder)
+    for kind in ('img', 'mask'):
+        (folder / kind).mkdir()
+
+
+def _taken(folders: list[str], out: Path) -> Exception:
+    remedy = 'Name another folder, or remove those first'
+    return DatasetError.mismatch('output folder', 'hold no tiles yet', folders, out, remedy)
 
 
 def _check(out: Path, counts: Mapping[str, int]) -> None:
@@ -171,13 +189,7 @@ def _check(out: Path, counts: Mapping[str, int]) -> None:
         )
     taken = [folder for folder in FOLDERS.values() if (out / folder).exists()]
     if taken:
-        raise DatasetError.mismatch(
-            'output folder',
-            'hold no tiles yet',
-            taken,
-            out,
-            'Name another folder, or remove those first',
-        )
+        raise _taken(taken, out)
 
 
 def _written(jobs: list[tuple[Path, str, int, int]], num_workers: int) -> Iterator[None]:

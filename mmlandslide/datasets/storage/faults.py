@@ -144,6 +144,18 @@ FAULTS: dict[str, Fault] = {
             'Add the image, or take the label out',
         ),
         Fault(
+            'name-without-id',
+            ERROR,
+            'a file whose name gives no id, or the id of another file',
+            'Rename the file, or give the pattern of the names (`--pattern` of prepare)',
+        ),
+        Fault(
+            'leads-out',
+            ERROR,
+            'a link out of the data root, or a name that cannot be printed',
+            'Copy the file into the data root, or rename it',
+        ),
+        Fault(
             'published-statistics',
             ERROR,
             'normalised with the published mean and std, which no real tile can have',

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from mmlandslide.registry import DATASETS
 
 #: Finds the id in the file names of the Mars tiles.
 PATTERN = r'(\d+_\d+)\.tif$'
+#: Takes the code of a fault, the file and the error.
+Note = Callable[[str, Path, DatasetError], None]
 
 
 @DATASETS.register_module()
@@ -136,10 +138,15 @@ class MaskFolderDataset(TileView):
             )
         return refs
 
-    def paired(self) -> tuple[list[TileRef], dict[str, Path]]:
-        """Return the tiles that are whole, and id -> file of images or masks that stand alone."""
-        images = self._by_id(self.folder / self.images)
-        masks = {} if self.masks is None else self._by_id(self.folder / self.masks)
+    def paired(self, note: Note | None = None) -> tuple[list[TileRef], dict[str, Path]]:
+        """Return the tiles that are whole, and id -> file of images or masks that stand alone.
+
+        Args:
+            note: is called with code and error of each file whose name is at fault, which is then
+                left out; where `None`, the first one is raised.
+        """
+        images = self._by_id(self.folder / self.images, note)
+        masks = {} if self.masks is None else self._by_id(self.folder / self.masks, note)
         alone = set(images) ^ set(masks) if self.masks is not None else set()
         refs = [
             TileRef(f'{self.split}/{key}', images[key], masks.get(key))
@@ -147,7 +154,7 @@ class MaskFolderDataset(TileView):
         ]
         return refs, {key: {**images, **masks}[key] for key in alone}
 
-    def _by_id(self, folder: Path) -> dict[str, Path]:
+    def _by_id(self, folder: Path, note: Note | None) -> dict[str, Path]:
         """Return id -> path of the tile files in a folder."""
         if not folder.is_dir():
             raise MissingPathError.mismatch(
@@ -159,21 +166,16 @@ class MaskFolderDataset(TileView):
             )
         found: dict[str, Path] = {}
         files = [path for path in sorted(folder.iterdir()) if not path.name.startswith('.')]
-        for path in (path for path in files if path.suffix.lower() in SUFFIXES):
-            match = self.pattern.search(path.name)
-            if match is None or match[1] in found:
-                got = (
-                    repr(path.name)
-                    if match is None
-                    else f'{path.name!r} beside {found[match[1]].name!r}'
-                )
-                expected = f'match {self.pattern.pattern!r} with an id of its own'
-                raise DatasetError.mismatch(
-                    'file name', expected, got, folder, 'Pass pattern=..., or rename the file'
-                )
-            found[match[1]] = path
-        require_inside(self.folder, folder, found.values())
-        if not found:
+        tiles = [path for path in files if path.suffix.lower() in SUFFIXES]
+        for path in tiles:
+            try:
+                require_inside(self.folder, folder, [path])
+                found[self._id_of(path, found)] = path
+            except DatasetError as error:
+                if note is None:
+                    raise
+                note('leads-out' if path.is_symlink() else 'name-without-id', path, error)
+        if not tiles:
             others = sorted({path.suffix for path in files if path.is_file()})
             got = f'only files {others}' if others else 'none'
             remedy = 'Convert them, or put the tiles there'
@@ -181,6 +183,19 @@ class MaskFolderDataset(TileView):
                 'tile folder', f'hold files {SUFFIXES}', got, folder, remedy
             )
         return found
+
+    def _id_of(self, path: Path, taken: Mapping[str, Path]) -> str:
+        """Return the id in a file's name, which no other file may have."""
+        match = self.pattern.search(path.name)
+        if match is not None and match[1] not in taken:
+            return match[1]
+        got = repr(path.name)
+        if match is not None:
+            got = f'{got} beside {taken[match[1]].name!r}'
+        expected = f'match {self.pattern.pattern!r} with an id of its own'
+        raise DatasetError.mismatch(
+            'file name', expected, got, path.parent, 'Pass pattern=..., or rename the file'
+        )
 
     def _sample(self, ref: TileRef) -> Sample:
         labelled = (

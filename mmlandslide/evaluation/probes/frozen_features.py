@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mmengine.registry import DefaultScope
 from mmlandslide.devices import device_named
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import MODELS
-from mmlandslide.weights import bridge
+from mmlandslide.weights import bridge, gate
 from mmlandslide.weights.transfer.report import TransferReport
 
 #: Backbones whose four stages all give features; others give the outputs that their config names.
@@ -41,6 +42,7 @@ class FrozenEncoder:
     ) -> None:
         backbone_cfg, preprocessor_cfg = model_parts(cfg)
         self.stage, self.device = stage, device_named(device)
+        self.notes: list[str] = []
         self.pretrained = dict(backbone_cfg.pop('pretrained', None) or {})
         if backbone_cfg['type'].removeprefix('mmlandslide.') in _FOUR_STAGES:
             backbone_cfg['out_indices'] = (0, 1, 2, 3)
@@ -64,7 +66,7 @@ class FrozenEncoder:
             checkpoint: as `bridge.load_pretrained` takes it.
 
         Returns:
-            The report, not yet shown.
+            The report, not yet shown; `notes` then says what the probe feeds otherwise.
 
         Raises:
             LandslideError: as `bridge.load_pretrained` does.
@@ -75,7 +77,10 @@ class FrozenEncoder:
             if name not in ('checkpoint', 'made_by')
         }
         with _without_info():
-            return bridge.load_pretrained(self.backbone, checkpoint, **options)
+            report = bridge.load_pretrained(self.backbone, checkpoint, **options)
+        fed = SimpleNamespace(backbone=self.backbone, data_preprocessor=self.preprocessor)
+        self.notes = gate.inherited_notes(report.record, gate.terms_of(fed), report.path)
+        return report
 
     @torch.no_grad()
     def __call__(self, inputs: torch.Tensor, grid_hw: tuple[int, int]) -> np.ndarray:

@@ -72,7 +72,8 @@ class BandBackbone:
         """
         cast('Any', super()).init_weights()
         if self.pretrained is not None:
-            self.lineage = bridge.load_pretrained(self, **self.pretrained).lineage
+            self.report = bridge.load_pretrained(self, **self.pretrained)
+            self.lineage = self.report.lineage
 
 
 @MODELS.register_module()

@@ -24,6 +24,7 @@ class TransferReport:
             accounts for.
         wrong_shape: for keys present with an unusable shape: theirs and ours.
         lineage: what the weights have seen: `tile_ids`, `config`, `checkpoint`.
+        record: what the checkpoint states of itself, see `weights.lineage.record`.
     """
 
     source: str
@@ -35,6 +36,7 @@ class TransferReport:
     unexpected: list[str] = field(default_factory=list)
     wrong_shape: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
 
     def names(self, status: str) -> list[str]:
         """Return the parameters of one status, in the backbone's order."""
