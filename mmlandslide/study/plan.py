@@ -83,5 +83,7 @@ def _conditions(specification: Specification) -> Iterator[Condition]:
     for protocol, fraction in product(specification.protocols, specification.label_fractions):
         for name, backbone in specification.backbones.items():
             if config_of(backbone.config, protocol) is not None:
-                for strategy in backbone.strategies:
+                for strategy, each in backbone.strategies.items():
+                    if fraction not in (each.label_fractions or (fraction,)):
+                        continue
                     yield Condition(name, strategy, protocol, fraction)

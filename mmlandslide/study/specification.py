@@ -119,6 +119,7 @@ class Strategy(YamlModel):
             nothing is trained.
         tta: the test merges the detections of a tile's eight symmetries, as `mim test --tta` does.
         options: of the detector, or of a further test alone.
+        label_fractions: those of the study's at which it is run; `None` for all.
     """
 
     pretrain: list[Pretraining] = Field(default=[])
@@ -126,6 +127,7 @@ class Strategy(YamlModel):
     detector_of: str | None = None
     tta: bool = False
     options: Options = Field(default={})
+    label_fractions: Distinct[Fraction] | None = None
 
     @model_validator(mode='after')
     def _trained_once(self) -> 'Strategy':
@@ -189,6 +191,17 @@ class Specification(YamlModel):
     protocols: dict[str, Protocol] = Field(min_length=1)
     backbones: dict[str, Backbone] = Field(min_length=1)
     compare: list[Comparison] = Field(default=[])
+
+    @model_validator(mode='after')
+    def _shares_of_the_study(self) -> 'Specification':
+        for name, backbone in self.backbones.items():
+            for strategy, each in backbone.strategies.items():
+                unknown = [*{*(each.label_fractions or ())} - {*self.label_fractions}]
+                if unknown:
+                    key = f'backbones.{name}.strategies.{strategy}.label_fractions'
+                    expected = f'be among {list(self.label_fractions)}'
+                    raise FaultError(key, expected, unknown, "Name some of the study's")
+        return self
 
     @model_validator(mode='after')
     def _configs_of_protocols(self) -> 'Specification':

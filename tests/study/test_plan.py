@@ -209,3 +209,17 @@ def test_a_detector_may_be_tested_once_more_with_all_views(edited):
 def test_a_further_test_of_no_detector_is_refused(edited, line, said):
     with pytest.raises(ConfigError, match=said):
         planned(edited(('batch_size: 4}]}', f'batch_size: 4}}]}}\n      x: {line}')))
+
+
+def test_a_strategy_may_be_run_at_some_shares_of_labels_alone(edited):
+    line = 'batch_size: 4}]}\n      few: {label_fractions: [0.5]}'
+    shares = ('seeds: [0, 1]', 'seeds: [0]\nlabel_fractions: [0.5, 1.0]')
+    found = planned(edited(('batch_size: 4}]}', line), shares))
+    levels = [(each.condition.strategy, each.condition.label_fraction) for each in found.trials]
+    assert levels.count(('few', 0.5)) == 1
+    assert ('few', 1.0) not in levels
+    assert ('MAE', 1.0) in levels
+    with pytest.raises(
+        ConfigError, match=r'few.label_fractions must be among \[1.0\], got \[0.5\]'
+    ):
+        planned(edited(('batch_size: 4}]}', line)))
