@@ -7,6 +7,7 @@ number, or by text alone (HDF5, SQLite, PyTorch's data loader).
 import errno
 import os
 import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ _SHARED = (
     'Give it more (docker run --shm-size=1g), or train without workers: '
     'train_dataloader.num_workers=0'
 )
+_NO_INODES = ': no inodes are left, there is room'
 _MEMORY = 'Free memory, or take a smaller batch, fewer workers or smaller windows'
 #: What libraries say in the place of an error number.
 _TEXTS: Final[tuple[tuple[str, int], ...]] = (
@@ -63,12 +65,46 @@ def explained(error: BaseException, path: str | Path | None = None) -> Landslide
     for each in chain:
         if isinstance(each, LandslideError):
             return each
-        if _SHM.search(str(each)) and isinstance(each, RuntimeError | OSError):
-            return _lacking('shared memory', 'hold the batches of workers', '/dev/shm', _SHARED)
+        lacking = of_workers(each)
+        if lacking is not None:
+            return lacking
         number = _number(each)
         if number is not None:
             return _of_number(number, named)
     return None
+
+
+def reason(error: OSError, path: str | Path) -> str:
+    """Return why a file could not be written, as the system says it.
+
+    A file system without inodes is told from a full one.
+
+    Args:
+        error: of the writing.
+        path: of the file.
+    """
+    said = error.strerror or str(error)
+    out = error.errno == errno.ENOSPC and _is_out_of_inodes(path)
+    return repr(f'{said}{_NO_INODES}' if out else said)
+
+
+def of_workers(error: BaseException) -> LandslideError | None:
+    """Return an error that says that shared memory is short, `None` for one about something else.
+
+    Processes share batches and semaphores in `/dev/shm`; where that is full, the system says only
+    that a device is, and names none.
+    """
+    of_batch = isinstance(error, RuntimeError | OSError) and _SHM.search(str(error))
+    of_semaphore = isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename
+    if of_batch or (of_semaphore and _passed(error, 'multiprocessing')):
+        return _lacking('shared memory', 'hold what workers share', '/dev/shm', _SHARED)
+    return None
+
+
+def _passed(error: BaseException, package: str) -> bool:
+    """Return whether an error came through a package's functions."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(package in Path(frame.filename).parts for frame in frames)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -100,19 +136,19 @@ def _number(error: BaseException) -> int | None:
 
 
 def _of_number(number: int, path: str | Path | None) -> LandslideError:
-    reason = os.strerror(number)
+    said = os.strerror(number)
     if number in (errno.EMFILE, errno.ENFILE):
         where = path or 'this process'
-        return _lacking('open files', 'be within the limit', where, _FILES, f'{reason!r}{_limit()}')
+        return _lacking('open files', 'be within the limit', where, _FILES, f'{said!r}{_limit()}')
     if number == errno.ENOMEM:
-        return _lacking('memory', 'suffice', path or 'this process', _MEMORY, repr(reason))
+        return _lacking('memory', 'suffice', path or 'this process', _MEMORY, repr(said))
     remedy, expected = _REMEDIES[number], 'be usable'
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         expected = 'be written whole'
     if number == errno.ENOSPC and _is_out_of_inodes(path):
-        reason = f'{reason}: no inodes are left, there is room'
+        said = f'{said}{_NO_INODES}'
         remedy = 'Remove files there, or name another place'
-    return StorageError.mismatch('path', expected, repr(reason), path or _unknown(), remedy)
+    return StorageError.mismatch('path', expected, repr(said), path or _unknown(), remedy)
 
 
 def _lacking(

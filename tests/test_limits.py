@@ -6,6 +6,7 @@
 import errno
 import json
 import logging
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -17,8 +18,9 @@ import pytest
 from safetensors import SafetensorError
 
 from mmlandslide import limits, locks
+from mmlandslide.engine.checkpoints import concerns_folder, storing
 from mmlandslide.engine.process import OneLineHook, let_logs_fail
-from mmlandslide.errors import DatasetError
+from mmlandslide.errors import DatasetError, StorageError
 from mmlandslide.files import replacing, write_json
 
 FULL = os.strerror(errno.ENOSPC)
@@ -74,6 +76,18 @@ def test_it_is_said_with_file_or_limit_and_remedy(case):
 @pytest.mark.parametrize('error', [ValueError('no'), OSError(errno.ENOENT, 'none', 'a')])
 def test_other_errors_are_not_its_business(error):
     assert limits.explained(error) is None
+
+
+def test_a_full_shared_memory_is_not_taken_for_a_full_work_dir(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, FULL)
+
+    monkeypatch.setattr('multiprocessing.synchronize.SemLock._make_name', full)
+    with (
+        pytest.raises(StorageError, match=r'shared memory must hold.*num_workers=0'),
+        storing('work dir', tmp_path, concerns_folder(tmp_path)),
+    ):
+        multiprocessing.get_context('fork').Lock()
 
 
 def test_what_caused_an_error_is_looked_at():

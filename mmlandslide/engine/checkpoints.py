@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
+from mmlandslide import limits
 from mmlandslide.engine.divergence import require_finite_training
 from mmlandslide.engine.loops import ResumableLoop
 from mmlandslide.engine.record import bare
@@ -121,13 +122,16 @@ def storing(
     try:
         yield
     except OSError as error:
+        lacking = limits.of_workers(error)
+        if lacking is not None:
+            raise lacking from error
         if isinstance(error, LandslideError) or not concerns(error):
             raise
         latest = latest_checkpoint(path if path.is_dir() else path.parent)
         then = f', then go on with --resume: {latest.name} is whole' if latest else ''
         remedy = f'Free space or allow writing there, or pass another --work-dir{then}'
         raise StorageError.mismatch(
-            subject, 'be written whole', repr(error.strerror or str(error)), path, remedy
+            subject, 'be written whole', limits.reason(error, path), path, remedy
         ) from error
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from small_runs import config
@@ -5,6 +8,7 @@ from torch.nn import init
 
 from mmlandslide.engine import process
 from mmlandslide.engine.runner import LandslideRunner
+from mmlandslide.errors import ConfigError
 
 
 def convolution():
@@ -53,3 +57,37 @@ def test_a_runner_trains_in_the_layout_of_the_machine(data_root, tmp_path):
     ]
     assert layouts
     assert all(layouts)
+
+
+def test_a_hook_of_before_gets_every_error_but_ours(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, 'excepthook', lambda *error: seen.append(error[0]))
+    process.install({'keep_freed_memory': False})
+    process.install({'keep_freed_memory': False})
+    sys.excepthook(KeyError, KeyError('theirs'), None)
+    sys.excepthook(ConfigError, ConfigError('ours'), None)
+    assert seen == [KeyError]
+
+
+#: Prints whether mmengine reads a sparse tensor, and whether the import has changed the excepthook.
+OTHERS = """
+import sys, torch, mmengine.runner.checkpoint as host
+torch.save({'a': torch.eye(2).to_sparse()}, 'sparse.pth')
+hook = sys.excepthook
+if len(sys.argv) > 1:
+    import mmlandslide.registry
+try:
+    print('read', len(host.CheckpointLoader.load_checkpoint('sparse.pth', map_location='cpu')))
+except ValueError as error:
+    print('refused', str(error)[:40])
+print('hook kept', hook is sys.excepthook)
+"""
+
+
+@pytest.mark.parametrize(('option', 'found'), [([], 'read 1'), (['import'], 'refused checkpoint')])
+def test_what_the_import_changes_for_other_code_is_what_docs_say(tmp_path, option, found):
+    command = [sys.executable, '-W', 'ignore', '-c', OTHERS, *option]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[-2].startswith(found)
+    assert lines[-1] == 'hook kept True'

@@ -125,7 +125,7 @@ def inputs(folder: Path) -> None:
         ],
     )
     (folder / 'train.txt').write_text('train/1\ntrain/2\ntrain/3\ntrain/4\n')
-    (folder / 'score.txt').write_text('validation/1\nvalidation/2\n')
+    (folder / 'score.txt').write_text('train/5\ntrain/6\n')
     (folder / 'study.yaml').write_text(
         f"""
 name: Limits
@@ -137,7 +137,8 @@ backbones:
   demo:
     config: {ROOT}/configs/det/faster_rcnn_demo.py
     options: {{train_dataloader.dataset.data_root: {folder}/data,
-      test_dataloader.dataset.data_root: {folder}/data, val_dataloader.dataset.data_root: {folder}/data}}
+      test_dataloader.dataset.data_root: {folder}/data, val_dataloader.dataset.data_root: {folder}/data,
+      test_dataloader.dataset.split: train, val_dataloader.dataset.split: train}}
     strategies: {{scratch: {{options: {{model.backbone.pretrained: null}}}}}}
 """
     )
@@ -258,7 +259,7 @@ def _half(path: Path) -> bool:
     try:
         if path.suffix == '.h5':
             h5py.File(path, 'r').close()
-        if path.suffix == '.json':
+        if path.suffix == '.json' and 'vis_data' not in path.parts:  # logs there are JSON lines
             json.loads(path.read_text())
         if path.suffix == '.gpkg':
             with sqlite3.connect(path) as base:

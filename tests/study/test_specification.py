@@ -105,6 +105,7 @@ def test_a_protocol_may_keep_its_tiles_out_of_the_report(edited):
             ('of: {strategy: MAE}', 'of: {strategy: [MAE]}'),
             r'compare.0.of must give each factor one value, got of ',
         ),
+        (('name:', f'name: {"[" * 20000}'), r'plain YAML, got lists within lists without end in'),
         (('name:', 'name: ['), r'study must be YAML, got .*line .* in study.yaml'),
     ],
 )

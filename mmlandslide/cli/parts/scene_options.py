@@ -44,8 +44,8 @@ _OPTIONS = (
         '--dem',
         type=FILE,
         multiple=True,
-        help='Elevation in metres, on any grid; the slope is computed from it. May be repeated: '
-        'tiles side by side.',
+        help='Elevation in metres, on any grid; the slope is computed from it. May be repeated, '
+        'or a folder: tiles side by side.',
     ),
     click.option(
         '--dem-part',

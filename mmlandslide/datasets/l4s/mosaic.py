@@ -148,5 +148,5 @@ def _writer(
                 yield target
     except RasterioError as error:
         remedy = 'Free space or allow writing there'
-        got = repr(str(error))
+        got = repr(str(error.__cause__ or error))
         raise StorageError.mismatch('GeoTIFF', 'be written whole', got, path, remedy) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mmlandslide import limits
 from mmlandslide.datasets.boxes import RULES
 from mmlandslide.datasets.storage.index import TileRef
 from mmlandslide.datasets.storage.packed_tile import PackedTile, state
@@ -86,7 +87,7 @@ class StoreWriter:
             raise DatasetError.mismatch(
                 'tile store',
                 'be writable',
-                repr(error.strerror),
+                limits.reason(error, self._part),
                 self._part,
                 'Free space there, or name a folder in MMLANDSLIDE_CACHE',
             ) from error

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mmlandslide import limits
 from mmlandslide.errors import StorageError
 from mmlandslide.files import remove_leftovers, write_atomic
 from mmlandslide.scenes.inference.detections import COLUMNS, Detections
@@ -93,7 +94,7 @@ class BlockFolder:
                 'Free space or allow writing there, then run the same command again: '
                 'it resumes from the finished blocks'
             )
-            reason = repr(error.strerror or str(error))
+            reason = limits.reason(error, self.path)
             raise StorageError.mismatch(
                 'finished block', 'be written whole', reason, self.path, remedy
             ) from error

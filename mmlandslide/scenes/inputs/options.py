@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, SceneError
 from mmlandslide.scenes.inputs.formats.packages import local_path
 
 #: Names of units, and how many Sentinel-2 digital numbers one of them is; `landslide4sense` has a
@@ -15,6 +15,8 @@ UNITS = {'dn': 1.0, 'reflectance': 10000.0}
 LANDSLIDE4SENSE_UNITS = 'landslide4sense'
 #: Stands for the mask that a product brings with it.
 PRODUCT_MASK = 'product'
+#: What a folder of elevation is searched for.
+_DEM_SUFFIXES = ('.tif', '.tiff', '.jp2', '.vrt')
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,32 @@ class InputOptions:
 
     @property
     def dem_paths(self) -> tuple[Path, ...]:
-        """Files of elevation that the user names."""
+        """Files of elevation that the user names; of a folder, the rasters in it.
+
+        Raises:
+            SceneError: a path is not local, or a folder holds no raster.
+        """
         if self.dem is None:
             return ()
         named = (self.dem,) if isinstance(self.dem, str | Path) else tuple(self.dem)
-        return tuple(local_path(path) for path in named)
+        return tuple(file for path in named for file in _rasters_of(local_path(path)))
+
+
+def _rasters_of(path: Path) -> list[Path]:
+    """Return a file itself, or the rasters of a folder of tiles."""
+    if not path.is_dir():
+        return [path]
+    found = [each for each in sorted(path.iterdir()) if each.suffix.lower() in _DEM_SUFFIXES]
+    found = [each for each in found if each.is_file() and not each.name.startswith('.')]
+    if not found:
+        raise SceneError.mismatch(
+            'folder of elevation',
+            f'hold files {list(_DEM_SUFFIXES)}',
+            'none',
+            path,
+            'Name the folder that holds them, or each file with --dem FILE --dem FILE',
+        )
+    return found
 
 
 def dn_per_unit(scale: str | float | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from mmlandslide import files, locks
+from mmlandslide import files, limits, locks
 from mmlandslide.errors import StorageError
 
 
@@ -77,7 +77,7 @@ def commit_files(made: Mapping[Path, Path], mark: Path, aside: Path) -> None:
 def not_whole(out: Path, error: OSError) -> StorageError:
     """Return the error of an output that cannot be written."""
     remedy = 'Free space or allow writing there, then run the same command again'
-    reason = repr(error.strerror or str(error))
+    reason = limits.reason(error, out)
     found = StorageError.mismatch('output', 'be written whole', reason, out, remedy)
     assert isinstance(found, StorageError)
     return found

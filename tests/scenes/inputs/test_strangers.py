@@ -363,6 +363,19 @@ def test_b27_elevation_in_tiles_is_one(tmp_path):
     assert 0.4 < valid.mean() < 0.6
 
 
+def test_b27_a_folder_of_elevation_is_read_as_its_files(tmp_path):
+    scene, bands = write(tmp_path / 'a.tif', light()), ('B4', 'slope', 'DEM')
+    (tmp_path / 'dem').mkdir()
+    dem(tmp_path / 'dem' / 'w.tif', 0, 25)
+    dem(tmp_path / 'dem' / 'e.tif', 25, 60)
+    (tmp_path / 'dem' / 'w.tif.aux.xml').write_text('<PAMDataset/>')
+    whole = look(scene, bands, dem=dem(tmp_path / 'whole.tif', 0, 60))
+    assert np.allclose(look(scene, bands, dem=tmp_path / 'dem')[0], whole[0], atol=1e-5)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(SceneError, match=r"folder of elevation must hold files \['\.tif'.*none in"):
+        look(scene, bands, dem=tmp_path / 'empty')
+
+
 def test_b27_a_band_of_elevation_is_told_by_its_description(tmp_path):
     scene, bands = write(tmp_path / 'a.tif', light()), ('B4', 'DEM')
     pair = np.stack([np.full((SIDE, SIDE), 7.0), simulated()[13]])
