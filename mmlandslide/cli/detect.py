@@ -1,7 +1,6 @@
 """`mmlandslide detect`: landslides of a scene as map layers."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,17 +20,16 @@ from rich.progress import (
 
 from mmlandslide import zoo
 from mmlandslide.allocator import keep_freed_memory
-from mmlandslide.cli.parts import scene_options
+from mmlandslide.cli.parts import scene_options, scene_source
 from mmlandslide.cli.parts.detector_choice import chosen_model, device_of
-from mmlandslide.errors import LandslideError, SceneError
+from mmlandslide.errors import LandslideError
 
 if TYPE_CHECKING:
     from mmlandslide.scenes.detector import LandslideDetector
-    from mmlandslide.scenes.inference.job import InferenceJob
+    from mmlandslide.scenes.inference.job import InferenceJob, Settings
     from mmlandslide.scenes.inference.ranks import WorkerRank
     from mmlandslide.scenes.inputs.options import InputOptions
     from mmlandslide.scenes.run import Advance
-    from mmlandslide.scenes.scene import Scene
 
 _FILE = click.Path(path_type=Path)
 _FRACTION = click.FloatRange(0, 1)
@@ -67,8 +65,13 @@ _SETTINGS = {
     '--out',
     'out',
     type=_FILE,
-    required=True,
     help='A .gpkg, .parquet (GeoParquet), .shp or .geojson; for a folder of tiles a folder.',
+)
+@click.option(
+    '--check',
+    is_flag=True,
+    help='Detect and write nothing: say how the scene is read, and how far it is from the training '
+    'range.',
 )
 @click.option('--overwrite', is_flag=True, help='Replace output that is there.')
 @click.option(
@@ -141,7 +144,8 @@ def command(
     checkpoint: str | None,
     model: str | None,
     accept: tuple[str, ...],
-    out: Path,
+    out: Path | None,
+    check: bool,
     device: str,
     amp: bool,
     **options: Any,
@@ -160,6 +164,8 @@ def command(
     from mmlandslide.scenes.detector import LandslideDetector
     from mmlandslide.scenes.inference.ranks import init_process_group
 
+    if (out is None) != check:
+        raise click.UsageError('pass --out, or --check alone')
     keep_freed_memory()
     with init_process_group() as worker, _one_voice(worker):
         chosen, weights = chosen_model(config_path, checkpoint, model)
@@ -168,10 +174,24 @@ def command(
         )
         settings = detector.settings(_settings(options))
         read = scene_options.input_options(options)
-        for number, (path, opened) in enumerate(_scenes(scene, out, detector, read)):
+        if out is None:
+            _check(detector, scene, read, settings)
+            return
+        for number, (path, opened) in enumerate(scene_source.scenes(scene, out, detector, read)):
             job = detector.job(opened, settings)
-            _detect(job, path, number, worker, _is_single(scene, out), options)
+            _detect(job, path, number, worker, scene_source.is_single(scene, out), options)
         worker.wait()
+
+
+def _check(
+    detector: 'LandslideDetector', source: str | None, read: 'InputOptions', settings: 'Settings'
+) -> None:
+    """Say how each scene is read, and how far it is from what the detector was trained on."""
+    from mmlandslide.scenes import run
+
+    for scene in scene_source.opened(source, detector, read):
+        for line in run.checked(detector.job(scene, settings)):
+            click.echo(line)
 
 
 def _detect(
@@ -217,49 +237,6 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
 
     named = {_SETTINGS.get(name, name): value for name, value in options.items()}
     return {name: named[name] for name in asdict(Settings()) if named.get(name) is not None}
-
-
-def _scenes(
-    source: str | None, out: Path, detector: 'LandslideDetector', options: 'InputOptions'
-) -> Iterator[tuple[Path, 'Scene']]:
-    """Yield each scene with its output: one file for one scene, a folder for a folder of them."""
-    if _is_single(source, out):
-        yield out, detector.open(source, options)
-        return
-    if _holds_several(source):
-        _require_own_names(Path(str(source)))
-    for scene in detector.open_all(source, options):
-        yield out / f'{scene.name}.gpkg', scene
-
-
-def _is_single(source: str | None, out: Path) -> bool:
-    """Return whether the output is one file: a layer, or a name with a suffix for one scene."""
-    from mmlandslide.scenes.outputs.vector import PARTS
-
-    if out.is_dir() or out.suffix.lower() in PARTS:
-        return not out.is_dir()
-    return bool(out.suffix) and not _holds_several(source)
-
-
-def _holds_several(source: str | None) -> bool:
-    """Return whether a source is a folder of tiles or of products."""
-    from mmlandslide.scenes.inputs.formats.sentinel2 import product_roots
-
-    folder = None if source is None else Path(source)
-    return folder is not None and folder.is_dir() and len(product_roots(folder)) != 1
-
-
-def _require_own_names(folder: Path) -> None:
-    """Refuse a folder of tiles two of which would write the same files."""
-    from mmlandslide.scenes.inputs.reader import tiles_in
-
-    names = Counter(path.stem for path in tiles_in(folder))
-    twice = sorted(name for name, count in names.items() if count > 1)
-    if twice:
-        remedy = 'Rename one of each, or move it elsewhere: their output would have one name'
-        raise SceneError.mismatch(
-            'tiles', 'have names that differ before the suffix', twice, folder, remedy
-        )
 
 
 @contextmanager

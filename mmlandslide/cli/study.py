@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mmlandslide import files
-from mmlandslide.errors import ConfigError, LandslideError
+from mmlandslide.cli.parts.publishing import publish
+from mmlandslide.errors import ConfigError
 from mmlandslide.study.execute import Execution
 from mmlandslide.study.inputs.results_file import read_results, renewed
 from mmlandslide.study.inputs.state_file import LEAKAGE, Record
@@ -90,6 +91,14 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
     'not run again. So another machine carries a study on.',
 )
 @click.option(
+    '--calibrate-on',
+    'tuning_tiles',
+    metavar='IDS.TXT',
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help='With --publish: fit the probabilities of its detectors on these tiles, which neither '
+    'trained nor score them.',
+)
+@click.option(
     '--strict-splits',
     is_flag=True,
     help='Refuse a protocol that scores tiles beside training tiles, instead of marking it.',
@@ -109,6 +118,7 @@ def command(
     markdown_path: Path | None,
     pages: tuple[Path, ...],
     zoo_path: Path | None,
+    tuning_tiles: Path | None,
     archive_path: Path | None,
     strict_splits: bool,
     results_path: Path | None,
@@ -122,6 +132,8 @@ def command(
     Example: mmlandslide study studies/cpu_l4s_rgb.yaml --budget 25m
     """
     _require_one_purpose(dry_run, results_path, zoo_path, pages)
+    if tuning_tiles and not zoo_path:
+        raise click.UsageError('--calibrate-on is for published detectors: add --publish')
     planned = plan(read(study))
     if strict_splits:
         require_apart(planned)
@@ -142,7 +154,7 @@ def command(
         write_between(page, study.stem, results)
     _show_results(results, planned, execution.records)
     if zoo_path:
-        _publish(planned, results, zoo_path)
+        publish(planned, results, zoo_path, tuning_tiles)
     if not complete and budget and not execution.progressed:
         got, remedy = f'{budget:g} s', 'Give more: the stage that ran has no checkpoint yet'
         expected = 'reach the next checkpoint or the end of a test'
@@ -271,19 +283,3 @@ def _show_results(results: dict[str, Any], planned: Plan, records: dict[str, Rec
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _publish(planned: Plan, results: dict[str, Any], folder: Path) -> None:
-    """Publish finished trainings, and name the conditions without any."""
-    from mmlandslide.cli.parts.publishing import published  # these load torch: seconds
-    from mmlandslide.study.zoo.publish import publish
-
-    zoo = publish(planned, results, folder)
-    for condition in zoo.left_out:
-        click.echo(f'left out: {condition}')
-    click.echo(f'{folder / "model-index.yml"}: {len(zoo.weights)} files of weights')
-    for model in published(planned, results, zoo, folder):
-        if isinstance(model, LandslideError):
-            click.echo(f'not for `detect --model`: {model}', err=True)
-        else:
-            click.echo(f'{model.folder}: `mmlandslide detect SCENE --model {model.folder}`')

@@ -141,6 +141,29 @@ def _writers(job: InferenceJob, out: Path, report: bool) -> dict[str, writer.Wri
     return writer.writers_for(job.scene, report, job.settings.expected, out.suffix)
 
 
+def checked(job: InferenceJob) -> list[str]:
+    """Return how a scene is read, and how far it is from the training, in lines.
+
+    Nothing is detected. A scene that cannot be read, or whose values contradict what they are said
+    to be, has been refused when it was opened.
+
+    Args:
+        job: of the scene.
+
+    Raises:
+        SceneError: a file cannot be read.
+    """
+    scene, off = job.scene, training_range.measure(job)
+    place = 'no map' if scene.crs is None else f'{scene.gsd_m:.3g} m, {scene.crs.to_string()[:60]}'
+    taken = 'unknown' if scene.acquired is None else f'{scene.acquired:%Y-%m-%d %H:%M} UTC'
+    return [
+        f'{scene.name}: {scene.width} x {scene.height} px, {place}; taken: {taken}',
+        f'bands {" ".join(scene.bands)}, from {len(scene.inputs)} files',
+        f'{100 * run_record.valid_fraction(scene):.0f} % with data; {len(job.grid)} windows',
+        *(_range_lines(job, off) if off is not None else ['no window to compare with training']),
+    ]
+
+
 def range_lines(job: InferenceJob, out: Path) -> list[str]:
     """Return how far a written scene is off from the training, and what to beware of.
 
@@ -152,8 +175,10 @@ def range_lines(job: InferenceJob, out: Path) -> list[str]:
         One line or two; none where the detector states no training range.
     """
     off = json.loads(out.with_suffix('.run.json').read_text('utf-8'))['training_range']
-    if off is None:
-        return []
+    return [] if off is None else _range_lines(job, off)
+
+
+def _range_lines(job: InferenceJob, off: Mapping[str, Any]) -> list[str]:
     line = f'distance from the training range {off["distance"]:.2f} (its edge is 1)'
     warning = training_range.warning(job, off)
     return [line] if warning is None else [line, f'warning: {warning}']

@@ -166,3 +166,19 @@ def add_to_record(path: str | Path, entries: Mapping[str, Any], out: str | Path)
 def with_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Return a checkpoint whose weights lie under `state_dict`, as bare ones do not."""
     return checkpoint if 'state_dict' in checkpoint else {'state_dict': checkpoint}
+
+
+def without_folders(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a lineage whose checkpoints are named by file and work dir alone.
+
+    The rest is of the machine that trained.
+    """
+    short = {
+        key: str(Path(*Path(value).parts[-2:]))
+        for key, value in known.items()
+        if key == 'checkpoint'
+    }
+    inner = {
+        key: without_folders(value) for key, value in known.items() if isinstance(value, Mapping)
+    }
+    return {**known, **short, **inner}

@@ -1,4 +1,4 @@
-"""The algorithms in the toolbox: Detect landslides, Check a scene, Style."""
+"""The algorithms in the toolbox: detect, check a scene, check the installation, style."""
 
 import os
 
@@ -42,6 +42,14 @@ class _Algorithm(QgsProcessingAlgorithm):
                 optional=True,
             )
         )
+
+    def _chosen(self, parameters, context):
+        """Return the options that name detector, elevation and more, where the user names them."""
+        chosen = []
+        for name, option in (('MODEL', '--model'), ('DEM', '--dem')):
+            value = self.parameterAsString(parameters, name, context)
+            chosen += [option, value] if value else []
+        return chosen + self.parameterAsString(parameters, 'MORE', context).split()
 
     def _run(self, parameters, context, feedback, arguments):
         environment = self.parameterAsString(parameters, 'ENVIRONMENT', context)
@@ -101,15 +109,39 @@ class Detect(_Algorithm):
         arguments = ['detect', self.parameterAsString(parameters, 'SCENE', context)]
         arguments += ['--out', out, '--overwrite', '--report']
         arguments += ['--score-thr', str(self.parameterAsDouble(parameters, 'SCORE', context))]
-        for name, option in (('MODEL', '--model'), ('DEM', '--dem')):
-            value = self.parameterAsString(parameters, name, context)
-            arguments += [option, value] if value else []
-        arguments += self.parameterAsString(parameters, 'MORE', context).split()
+        arguments += self._chosen(parameters, context)
         if not self._run(parameters, context, feedback, arguments):
             return {}
         details = QgsProcessingContext.LayerDetails('Landslides', context.project(), 'OUTPUT')
         context.addLayerToLoadOnCompletion(out, details)
         return {'OUTPUT': out}
+
+
+class CheckScene(_Algorithm):
+    """Say how a scene is read, and how far it is from what the detector was trained on.
+
+    Nothing is detected and nothing is written.
+    """
+
+    label, title = 'checkscene', 'Check a scene'
+
+    def initAlgorithm(self, config=None):  # noqa: N802 (QGIS calls it so)
+        self.addParameter(QgsProcessingParameterFile('SCENE', 'Scene'))
+        self.addParameter(
+            QgsProcessingParameterString('MODEL', 'Detector (empty: the default)', optional=True)
+        )
+        self.addParameter(QgsProcessingParameterFile('DEM', 'Elevation in metres', optional=True))
+        self.addParameter(
+            QgsProcessingParameterString(
+                'MORE', 'More options of `mmlandslide detect`', optional=True
+            )
+        )
+        self._add_environment()
+
+    def processAlgorithm(self, parameters, context, feedback):  # noqa: N802 (QGIS calls it so)
+        arguments = ['detect', self.parameterAsString(parameters, 'SCENE', context), '--check']
+        arguments += self._chosen(parameters, context)
+        return {'OK': self._run(parameters, context, feedback, arguments)}
 
 
 class Check(_Algorithm):

@@ -2,7 +2,7 @@
 
 from qgis.core import QgsApplication, QgsProcessingProvider
 
-from .algorithms import Check, Detect, Style
+from .algorithms import Check, CheckScene, Detect, Style
 
 
 class Provider(QgsProcessingProvider):
@@ -18,7 +18,7 @@ class Provider(QgsProcessingProvider):
 
     def loadAlgorithms(self):  # noqa: N802 (QGIS calls it so)
         """Add the algorithms."""
-        for algorithm in (Detect(), Check(), Style()):
+        for algorithm in (Detect(), CheckScene(), Check(), Style()):
             self.addAlgorithm(algorithm)
 
 

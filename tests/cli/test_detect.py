@@ -10,6 +10,7 @@ import tiny_detector
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from shapely import box
 
 from mmlandslide.bands import BANDS
 from mmlandslide.cli.main import main
@@ -228,12 +229,12 @@ def test_a_tile_that_bears_the_name_of_the_quick_look_survives(model, tmp_path):
     ],
 )
 def test_a_folder_of_tiles_gets_a_folder_whatever_its_name(tmp_path, source, out, single):
-    from mmlandslide.cli.detect import _is_single
+    from mmlandslide.cli.parts.scene_source import is_single
 
     for name in ('tiles', 'there_v1.0'):
         (tmp_path / name).mkdir()
     source = None if source is None else str(tmp_path / source)
-    assert _is_single(source, tmp_path / out) == single
+    assert is_single(source, tmp_path / out) == single
 
 
 @pytest.mark.parametrize(
@@ -260,6 +261,39 @@ def test_the_console_says_how_much_was_found_searched_and_masked(model, tmp_path
     count = len(gpd.read_file(tmp_path / 'out.gpkg'))
     line = f'{count} landslides found; 70 % of the scene was searched; the mask hides 30 %'
     assert line in result.stderr
+
+
+def test_what_lies_in_the_area_of_interest_is_kept(model, tmp_path):
+    # The western half of 60 px of 10 m, drawn in degrees.
+    area = gpd.GeoSeries([box(500000, 4999000, 500300, 5000000)], crs='EPSG:32633')
+    area.to_crs('EPSG:4326').to_file(tmp_path / 'aoi.geojson')
+    command = [scene(tmp_path), *model, *OPTIONS, *ORDER, '--out']
+    whole = detect(*command, tmp_path / 'all.gpkg')
+    part = detect(*command, tmp_path / 'part.shp', '--aoi', tmp_path / 'aoi.geojson')
+    assert (whole.exit_code, part.exit_code) == (0, 0), part.output
+    found, kept = gpd.read_file(tmp_path / 'all.gpkg'), gpd.read_file(tmp_path / 'part.shp')
+    inside = found[found.centroid.x < 500300]
+    assert 0 < len(inside) < len(found)
+    assert kept.geometry.bounds.to_numpy() == pytest.approx(inside.geometry.bounds.to_numpy())
+    assert f'{len(inside)} landslides found' in part.stderr
+
+
+def test_a_check_says_how_the_scene_is_read_and_writes_nothing(tmp_path):
+    values = np.random.default_rng(0).uniform(500, 2500, (3, 130, 140)).astype(np.uint16)
+    path = factories.write_tiff(tmp_path / 'scene.tif', values)
+    result = detect(path, '--check', '--band-order', 'B4,B3,B2', '--no-check')
+    assert result.exit_code == 0, result.output
+    assert 'scene: 140 x 130 px, 10 m, EPSG:32633; taken: unknown' in result.stdout
+    assert 'bands B4 B3 B2' in result.stdout
+    assert 'warning: scene is beyond what the detector was trained on' in result.stdout
+    assert [each.name for each in tmp_path.iterdir()] == ['scene.tif']
+
+
+@pytest.mark.parametrize('more', [[], ['--check', '--out', 'a.gpkg']])
+def test_an_output_is_named_or_the_scene_is_checked(more):
+    result = detect('a.tif', *more)
+    assert result.exit_code == 2
+    assert 'pass --out, or --check alone' in result.stderr
 
 
 def test_without_a_model_the_default_of_the_zoo_searches_reflectance(tmp_path):

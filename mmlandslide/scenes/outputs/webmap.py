@@ -16,6 +16,7 @@ import geopandas as gpd
 import jinja2
 import numpy as np
 import rasterio.warp
+import shapely
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
@@ -64,6 +65,7 @@ def page(
 ) -> str:
     """Return the report of a run as HTML, see `write`."""
     on_the_map, score_name = in_mercator(scene.frame), vector.score_name(layer)
+    least = float(record.get('settings', {}).get('score_thr', 0.0))
     classes = score_colors.classes(layer[score_name].to_numpy())
     rgba = np.dstack([overview.picture, overview.known * np.uint8(255)])
     picture, bounds = (
@@ -71,6 +73,8 @@ def page(
     )
     data = {
         'on_the_map': on_the_map,
+        'north_up': scene.crs is not None,
+        'pixel_m': scene.gsd_m if scene.crs is not None else None,
         'score_name': score_name,
         'area_unit': 'm²' if scene.crs is not None else 'px²',
         'picture': _data_url(picture),
@@ -78,7 +82,7 @@ def page(
         'colors': score_colors.COLORS,
         'features': _features(layer.assign(**{'class': classes}), scene.frame, on_the_map),
         'num_best': _NUM_BEST,
-        'least': float(record.get('settings', {}).get('score_thr', 0.0)),
+        'least': least,
     }
     counts = np.bincount(classes, minlength=len(score_colors.COLORS)).tolist()
     template = jinja2.Environment(autoescape=True).from_string(
@@ -89,7 +93,15 @@ def page(
         facts=facts(layer, scene, record),
         detections=len(layer),
         score_name=score_name,
-        classes=[*zip(score_colors.COLORS, score_colors.LABELS, counts, strict=True)][::-1],
+        classes=[
+            row
+            for row, high in zip(
+                zip(score_colors.COLORS, score_colors.LABELS, counts, strict=True),
+                score_colors.EDGES[1:],
+                strict=True,
+            )
+            if high > least or row[2]
+        ][::-1],
         shown=overview.title,
         record=json.dumps(record, indent=1, default=str),
         data=data,
@@ -122,6 +134,8 @@ def facts(
     if off:
         beyond = ': beyond it, expect worse' if off['distance'] > 1 else ''
         found['from training range'] = f'{off["distance"]:.2f} (its edge is 1){beyond}'
+    if '--no-check' in record.get('arguments', ()):
+        found['values'] = 'not checked against the names and units of the bands (--no-check)'
     if record.get('masked_share'):
         found['masked'] = f'{record["masked_share"]:.0%} of the scene'
     filled = record.get('scene', {}).get('fill') or {}
@@ -142,8 +156,10 @@ def facts(
 
 def _union_area(layer: gpd.GeoDataFrame) -> float:
     """Return the area that boxes cover, where several overlap once."""
-    whole = layer.geometry.area.sum()
-    return float(layer['area_m2'].sum() * layer.geometry.union_all().area / whole) if whole else 0.0
+    boxes = layer.geometry.to_numpy()  # in degrees geopandas would warn of areas: a ratio is meant
+    whole = float(shapely.area(boxes).sum())
+    union = float(shapely.area(shapely.union_all(boxes)))
+    return float(layer['area_m2'].sum() * union / whole) if whole else 0.0
 
 
 def in_mercator(frame: GeoBox) -> bool:

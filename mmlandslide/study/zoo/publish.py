@@ -146,23 +146,7 @@ def _record(own: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any
     found = {key: own[key] for key in _STATED if key in own}
     classes = _nested(content, 'meta', 'dataset_meta').get('classes')
     named = {'classes': list(classes)} if isinstance(classes, list | tuple) else {}
-    return {**found, **named, 'lineage': _without_folders(own.get('lineage', {}))}
-
-
-def _without_folders(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a lineage whose checkpoints are named by file and work dir alone.
-
-    The rest is of the machine that trained.
-    """
-    short = {
-        key: str(Path(*Path(value).parts[-2:]))
-        for key, value in known.items()
-        if key == 'checkpoint'
-    }
-    inner = {
-        key: _without_folders(value) for key, value in known.items() if isinstance(value, Mapping)
-    }
-    return {**known, **short, **inner}
+    return {**found, **named, 'lineage': lineage.without_folders(own.get('lineage', {}))}
 
 
 def _nested(owner: Any, *keys: str) -> Mapping[str, Any]:

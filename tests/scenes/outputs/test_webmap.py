@@ -128,3 +128,36 @@ def test_what_was_not_searched_is_told():
     html = report(record={**RECORD, **seen})
     assert '<td>50.0% of the scene, in 6 of 12 windows</td>' in html
     assert '<td>25.0% of the optical data; not searched there</td>' in html
+
+
+@pytest.mark.parametrize(
+    ('frame', 'north_up', 'pixel_m'),
+    [(planted_scene.scene().frame, True, 10), (ACROSS, True, 100), (GeoBox(90, 110), False, None)],
+)
+def test_north_and_the_length_of_a_pixel_are_told_where_they_are_known(frame, north_up, pixel_m):
+    found = data(report(frame=frame))
+    assert found['north_up'] is north_up
+    assert found['pixel_m'] == (pixel_m and pytest.approx(pixel_m, rel=0.02))
+
+
+def test_classes_that_the_threshold_leaves_empty_are_not_listed():
+    labels = re.findall(r'<td>(\d\.\d - \d\.\d)</td>', report())
+    assert labels == [f'0.{low} - {(low + 2) / 10:.1f}' for low in (8, 6, 4, 2, 0)]
+    high = report(record={**RECORD, 'settings': {'score_thr': 0.4}})
+    assert re.findall(r'<td>(\d\.\d - \d\.\d)</td>', high) == [
+        '0.8 - 1.0',
+        '0.6 - 0.8',
+        '0.4 - 0.6',
+    ]
+
+
+def test_values_that_nobody_checked_are_told():
+    html = report(record={**RECORD, 'arguments': ['detect', 'x.tif', '--no-check']})
+    assert '<th>values</th><td>not checked against the names and units' in html
+    assert '<th>values</th>' not in report()
+
+
+def test_boxes_are_outlines_and_the_best_bear_their_numbers():
+    html = report()
+    assert 'fill: true, fillOpacity: 0' in html  # clickable, nothing seen
+    assert 'bindTooltip(String(id), { permanent: true' in html

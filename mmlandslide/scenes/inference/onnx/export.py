@@ -238,6 +238,7 @@ def facts(
     import torch
 
     from mmlandslide.weights.inspection import sha256
+    from mmlandslide.weights.lineage import without_folders
 
     preprocessor = predictor.model.data_preprocessor
     return {
@@ -255,7 +256,10 @@ def facts(
         'config_text': predictor.config.pretty_text,
         'checkpoint': checkpoint_path.name,
         'sha256': sha256(checkpoint_path),
-        'training': predictor.record,
+        'training': {
+            **predictor.record,
+            'lineage': without_folders(predictor.record.get('lineage', {})),
+        },
         'mmlandslide': __version__,
         'torch': torch.__version__,
     }

@@ -2,7 +2,25 @@
 const data = JSON.parse(document.getElementById('data').textContent);
 const map = L.map('map', { crs: data.on_the_map ? L.CRS.EPSG3857 : L.CRS.Simple, preferCanvas: true, zoomSnap: 0.25, minZoom: -8, maxZoom: 22 });
 map.attributionControl.setPrefix('Leaflet 1.9.4');
-if (data.on_the_map) L.control.scale({ imperial: false }).addTo(map);
+const scale = L.control.scale({ imperial: false }).addTo(map);
+if (!data.on_the_map) {
+  // Leaflet counts pixels here, and calls them metres.
+  scale._updateMetric = (pixels) => {
+    const length = scale._getRoundNum(pixels * (data.pixel_m || 1));
+    const label = data.pixel_m === null ? `${length} px` : length < 1000 ? `${length} m` : `${length / 1000} km`;
+    scale._updateScale(scale._mScale, label, length / (data.pixel_m || 1) / pixels);
+  };
+  scale._update();
+}
+if (data.north_up) {
+  const north = L.control({ position: 'topright' });
+  north.onAdd = () => {
+    const arrow = L.DomUtil.create('div', 'north');
+    arrow.textContent = '▲ N';
+    return arrow;
+  };
+  north.addTo(map);
+}
 const picture = L.imageOverlay(data.picture, data.bounds).addTo(map);
 map.fitBounds(data.bounds);
 
@@ -28,6 +46,12 @@ function popup(layer) {
     row.appendChild(document.createElement('th')).textContent = name;
     row.insertCell().textContent = value;
   }
+  if (data.on_the_map) {
+    const { lat, lng } = layer.getBounds().getCenter(), place = `${lat.toFixed(5)}/${lng.toFixed(5)}`;
+    const link = table.insertRow().insertCell().appendChild(document.createElement('a'));
+    Object.assign(link, { textContent: 'on OpenStreetMap', target: '_blank', rel: 'noreferrer' });
+    link.href = `https://www.openstreetmap.org/?mlat=${lat.toFixed(5)}&mlon=${lng.toFixed(5)}#map=14/${place}`;
+  }
   return table;
 }
 
@@ -50,6 +74,7 @@ document.getElementById('slider').addEventListener('input', (event) => show(Numb
 document.getElementById('picture').addEventListener('change', (event) => picture.setOpacity(event.target.checked ? 1 : 0));
 for (const layer of all.slice(-data.num_best).reverse()) {
   const { id, [data.score_name]: score, area_m2 } = layer.feature.properties;
+  layer.bindTooltip(String(id), { permanent: true, direction: 'right', className: 'number' });
   const center = layer.getBounds().getCenter();
   const place = data.on_the_map ? `${center.lat.toFixed(4)}, ${center.lng.toFixed(4)}` : `row ${(-center.lat).toFixed(0)}, column ${center.lng.toFixed(0)}`;
   const button = document.createElement('button');
