@@ -97,10 +97,12 @@ def draw_boxes(
     corners = np.rint(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)).astype(int) - (0, 0, 1, 1)
     for x1, y1, x2, y2 in corners.tolist():
         left, top = max(x1, 0), max(y1, 0)
-        for row in {y1, y2} & set(range(picture.shape[0])):
-            picture[row, left : max(x2 + 1, 0)] = rgb
-        for column in {x1, x2} & set(range(picture.shape[1])):
-            picture[top : max(y2 + 1, 0), column] = rgb
+        for row in y1, y2:
+            if 0 <= row < picture.shape[0]:
+                picture[row, left : max(x2 + 1, 0)] = rgb
+        for column in x1, x2:
+            if 0 <= column < picture.shape[1]:
+                picture[top : max(y2 + 1, 0), column] = rgb
     for (x1, y1, _, _), score in zip(
         corners.tolist(), () if scores is None else scores, strict=scores is not None
     ):
