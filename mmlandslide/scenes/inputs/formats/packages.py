@@ -2,11 +2,16 @@
 
 import os
 import re
+import struct
 import zipfile
 from pathlib import Path
 
 from mmlandslide.errors import ConfigError, LandslideError, MissingPathError, SceneError
 
+#: Of a member: flags, method, check sum, size packed and unpacked.
+_HEADER = struct.Struct('<6x2H4x3L4x')
+#: Flag of sizes that come behind the content, and value of sizes of more than 4 GiB.
+_SIZES_FOLLOW, _IN_EXTRA_FIELD = 8, 0xFFFFFFFF
 #: Files that are looked at in a folder or archive, at most.
 _MOST_FILES = 10**5
 _REMOTE = re.compile(r'[a-z][a-z0-9+.-]+:/|/vsi[a-z0-9_]+/', re.IGNORECASE)
@@ -118,6 +123,7 @@ def read_start(path: Path, size_bytes: int) -> bytes:
             return file.read(size_bytes)
     try:
         with zipfile.ZipFile(inside[0]) as archive, archive.open(inside[1]) as member:
+            _require_one_statement(inside[0], archive.getinfo(inside[1]))
             return member.read(size_bytes)
     except KeyError as error:
         raise MissingPathError.mismatch(
@@ -127,6 +133,25 @@ def read_start(path: Path, size_bytes: int) -> bytes:
         raise SceneError.mismatch(
             'archive', 'be readable', repr(str(error)), path, 'Unpack it, or download it again'
         ) from error
+
+
+def _require_one_statement(path: Path, entry: zipfile.ZipInfo) -> None:
+    """Refuse a member of which its own header says something else than the archive's directory.
+
+    GDAL goes by the one, Python by the other; where they differ, GDAL keeps the archive open.
+
+    Raises:
+        BadZipFile: they differ.
+    """
+    with path.open('rb') as file:
+        file.seek(entry.header_offset)
+        header = file.read(_HEADER.size)
+    flags, method, *sizes = _HEADER.unpack(header)
+    follows = flags & _SIZES_FOLLOW or _IN_EXTRA_FIELD in sizes
+    if method != entry.compress_type or not (
+        follows or sizes == [entry.CRC, entry.compress_size, entry.file_size]
+    ):
+        raise zipfile.BadZipFile(f'two statements of the size of {entry.filename!r}')
 
 
 def gdal_name(path: Path) -> str:
