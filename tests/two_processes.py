@@ -118,7 +118,7 @@ def main():
     }
     (out / f'{rank}.json').write_text(json.dumps(found))
     torch.distributed.barrier()
-    process.install()
+    process.install({})
     raise ConfigError.mismatch(
         'a test', 'fail', os.environ['RANK'], 'both processes', 'Look for one line'
     )
