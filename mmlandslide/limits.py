@@ -60,11 +60,11 @@ def explained(error: BaseException, path: str | Path | None = None) -> Landslide
         error: as it came; what caused it is looked at, too.
         path: the file that was written, where the error names none.
     """
+    if isinstance(error, LandslideError):
+        return error
     chain = list(_chain(error))
     named = next((name for each in chain if (name := _name(each))), path)
     for each in chain:
-        if isinstance(each, LandslideError):
-            return each
         lacking = of_workers(each)
         if lacking is not None:
             return lacking

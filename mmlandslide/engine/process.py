@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,24 @@ class OneLineHook:
             self.before(kind, error, trace)
 
 
+def _thread_hook(before: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a hook that says in one line what a thread lacks: TensorBoard's, on a full disk.
+
+    The training's own next write ends it, or the end of the run comes first.
+    """
+
+    def hook(args: Any) -> None:
+        lacking = None if args.exc_value is None else limits.explained(args.exc_value)
+        if lacking is None:
+            before(args)
+        else:
+            sys.stderr.write(
+                f'warning: {args.thread.name if args.thread else "a thread"}: {lacking}\n'
+            )
+
+    return hook
+
+
 def install(env_cfg: Mapping[str, Any]) -> None:
     """Make `OneLineHook` the process's hook, once, and let it keep freed memory on CPUs.
 
@@ -56,6 +75,7 @@ def install(env_cfg: Mapping[str, Any]) -> None:
         keep_freed_memory()
     if not isinstance(sys.excepthook, OneLineHook):
         sys.excepthook = OneLineHook(sys.excepthook)
+        threading.excepthook = _thread_hook(threading.excepthook)
 
 
 def laid_out(model: Any) -> Any:

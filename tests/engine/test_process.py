@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -67,6 +68,24 @@ def test_a_hook_of_before_gets_every_error_but_ours(monkeypatch):
     sys.excepthook(KeyError, KeyError('theirs'), None)
     sys.excepthook(ConfigError, ConfigError('ours'), None)
     assert seen == [KeyError]
+
+
+@pytest.mark.parametrize(('error', 'said'), [(OSError(28, 'full'), 1), (KeyError('x'), 0)])
+def test_a_thread_that_lacks_something_says_it_in_one_line(monkeypatch, capsys, error, said):
+    seen = []
+    monkeypatch.setattr(sys, 'excepthook', print)
+    monkeypatch.setattr(threading, 'excepthook', seen.append)
+    process.install({'keep_freed_memory': False})
+
+    def fail():
+        raise error
+
+    thread = threading.Thread(target=fail, name='writer')
+    thread.start()
+    thread.join()
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), len(seen)) == (said, 1 - said)
+    assert all(line.startswith('warning: writer: path must be written whole') for line in lines)
 
 
 #: Prints whether mmengine reads a sparse tensor, and whether the import has changed the excepthook.
