@@ -95,23 +95,30 @@ def layout(data_root: Path) -> str:
     Raises:
         MissingPathError: no such folder, or it holds neither layout.
     """
-    for name, splits in LAYOUTS.items():
-        if any((data_root / images).is_dir() for images, _ in splits.values()):
-            return name
-    looked = 'TrainData/img or images/train (or another split of these)'
-    found = (
-        f'folders {sorted(p.name for p in data_root.iterdir())[:_SHOWN]}'
-        if data_root.is_dir()
-        else 'no folder'
-    )
+    if name := _layout(data_root):
+        return name
+    below = [*data_root.glob('*/'), *data_root.glob('*/*/')]
+    fits = [each for each in (*below, *data_root.absolute().parents[:2]) if _layout(each)]
+    folders = sorted(path.name for path in below if path.parent == data_root)[:_SHOWN]
     raise MissingPathError.mismatch(
         'data root',
-        f'hold {looked}',
-        found,
+        'hold TrainData/img or images/train (or another split of these)',
+        f'folders {folders}' if data_root.is_dir() else 'no folder',
         data_root,
-        'Put Landslide4Sense there as data/README.md says, '
+        f'Name {fits[0]}, which does'
+        if fits
+        else 'Put Landslide4Sense there as data/README.md says, '
         f'or write simulated tiles with `mmlandslide synth --out {data_root}`',
     )
+
+
+def _layout(root: Path) -> str | None:
+    held = (
+        name
+        for name, splits in LAYOUTS.items()
+        if any((root / at).is_dir() for at, _ in splits.values())
+    )
+    return next(held, None)
 
 
 def pair(data_root: Path, split: str) -> Pairing:

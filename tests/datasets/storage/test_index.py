@@ -77,3 +77,10 @@ def test_an_empty_split_and_an_unknown_one_are_refused(tmp_path):
         find_tiles(tmp_path, 'test')
     with pytest.raises(ConfigError, match=r"one of \['train', 'validation', 'test'\], got 'dev'"):
         find_tiles(tmp_path, 'dev')
+
+
+@pytest.mark.parametrize('named', ['.', 'a', 'a/root/TrainData', 'a/root/TrainData/img'])
+def test_a_root_that_is_too_high_or_too_deep_is_answered_with_the_one_that_fits(tmp_path, named):
+    root = factories.write_dataset(tmp_path / 'a/root', {'train': 1}, layout='A')
+    with pytest.raises(MissingPathError, match=f'Name {root}, which does'):
+        layout(tmp_path / named)
