@@ -5,11 +5,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.queues import Queue
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
+from torch._utils import ExceptionWrapper
+from torch.utils.data import get_worker_info
 
 from mmlandslide import limits, locks
 from mmlandslide.allocator import keep_freed_memory
@@ -18,6 +22,10 @@ from mmlandslide.errors import LandslideError
 from mmlandslide.signals import Stopped
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+
+
+_FEEDER_ERROR = '_on_queue_feeder_error'
+_print_feeder_error = getattr(Queue, _FEEDER_ERROR)
 
 
 class OneLineHook:
@@ -65,6 +73,19 @@ def _thread_hook(before: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return hook
 
 
+def _hand_over(queue: Any, error: Exception, item: Any) -> None:
+    """Hand the error of a worker's batch to the training in the batch's place.
+
+    A batch that finds no shared memory or no file descriptor fails in the thread that sends it:
+    Python prints that, and the training would wait for the batch for ever.
+    """
+    if get_worker_info() is not None and isinstance(item, tuple) and len(item) == 2:
+        found = ExceptionWrapper(where='in a data loader worker')  # type: ignore[no-untyped-call]
+        queue.put((item[0], found))
+    else:
+        _print_feeder_error(error, item)
+
+
 def install(env_cfg: Mapping[str, Any]) -> None:
     """Make `OneLineHook` the process's hook, once, and let it keep freed memory on CPUs.
 
@@ -76,6 +97,7 @@ def install(env_cfg: Mapping[str, Any]) -> None:
     if not isinstance(sys.excepthook, OneLineHook):
         sys.excepthook = OneLineHook(sys.excepthook)
         threading.excepthook = _thread_hook(threading.excepthook)
+    setattr(Queue, _FEEDER_ERROR, property(lambda queue: partial(_hand_over, queue)))
 
 
 def laid_out(model: Any) -> Any:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -86,6 +87,43 @@ def test_a_thread_that_lacks_something_says_it_in_one_line(monkeypatch, capsys, 
     lines = capsys.readouterr().err.splitlines()
     assert (len(lines), len(seen)) == (said, 1 - said)
     assert all(line.startswith('warning: writer: path must be written whole') for line in lines)
+
+
+#: Trains on batches that find no shared memory.
+STUCK = """
+import torch
+from multiprocessing.reduction import ForkingPickler
+from torch.utils.data import DataLoader
+from mmlandslide.engine import process
+def full(*_):
+    raise RuntimeError('unable to allocate shared memory(shm) for file </torch_1_2_0>')
+ForkingPickler.register(torch.Tensor, full)
+if {installed}:
+    process.install({{'keep_freed_memory': False}})
+for batch in DataLoader([torch.zeros(1)] * 2, num_workers=1):
+    print('read')
+"""
+
+
+def stuck(installed):
+    code = STUCK.format(installed=installed)
+    command = [sys.executable, '-W', 'ignore', '-c', code]
+    with subprocess.Popen(command, stderr=-1, text=True, start_new_session=True) as child:
+        try:
+            return child.communicate(timeout=60 if installed else 20)[1].splitlines()
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, 9)
+            return 'hangs'
+
+
+def test_a_batch_that_cannot_be_sent_ends_the_training_in_one_line():
+    [line] = [line for line in stuck(installed=True) if line.startswith('error: ')]
+    assert line.startswith('error: shared memory must hold what workers share')
+
+
+@pytest.mark.slow
+def test_without_that_the_training_hangs():
+    assert stuck(installed=False) == 'hangs'
 
 
 #: Prints whether mmengine reads a sparse tensor, and whether the import has changed the excepthook.
