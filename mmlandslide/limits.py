@@ -36,6 +36,7 @@ _SHARED = (
 )
 _NO_INODES = ': no inodes are left, there is room'
 _MEMORY = 'Free memory, or take a smaller batch, fewer workers or smaller windows'
+_MANY = r'Too many open files|ulimit -n'
 #: What libraries say in the place of an error number.
 _TEXTS: Final[tuple[tuple[str, int], ...]] = (
     (
@@ -46,7 +47,7 @@ _TEXTS: Final[tuple[tuple[str, int], ...]] = (
     (r'Disk quota exceeded', errno.EDQUOT),
     (r'File too large', errno.EFBIG),
     (r'Read-only file system|readonly database', errno.EROFS),
-    (r'Too many open files|ulimit -n', errno.EMFILE),
+    (_MANY, errno.EMFILE),
     (r'Cannot allocate memory|DefaultCPUAllocator', errno.ENOMEM),
 )
 _SHM = re.compile(r'shared memory|/torch_\d|\bshm\b|Bus error')
@@ -94,7 +95,9 @@ def of_workers(error: BaseException) -> LandslideError | None:
     Processes share batches and semaphores in `/dev/shm`; where that is full, the system says only
     that a device is, and names none.
     """
-    of_batch = isinstance(error, RuntimeError | OSError) and _SHM.search(str(error))
+    text = str(error)
+    of_batch = isinstance(error, RuntimeError | OSError) and _SHM.search(text)
+    of_batch = of_batch and not re.search(_MANY, text)  # they share by open files
     of_semaphore = isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename
     if of_batch or (of_semaphore and _passed(error, 'multiprocessing')):
         return _lacking('shared memory', 'hold what workers share', '/dev/shm', _SHARED)

@@ -50,6 +50,13 @@ CASES = {
         'open files must be within the limit',
         'num_workers',
     ),
+    'few files, where a batch is shared': (
+        RuntimeError(
+            'unable to open shared memory object </torch_1_2_2>: Too many open files (24)'
+        ),
+        'open files must be within the limit',
+        'ulimit -n 4096',
+    ),
     'shared memory': (
         RuntimeError('unable to write to file </torch_12_3_0>: No space left on device (28)'),
         '/dev/shm',
