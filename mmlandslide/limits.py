@@ -96,8 +96,9 @@ def of_workers(error: BaseException) -> LandslideError | None:
     that a device is, and names none.
     """
     text = str(error)
-    of_batch = isinstance(error, RuntimeError | OSError) and _SHM.search(text)
-    of_batch = of_batch and not re.search(_MANY, text)  # they share by open files
+    # Batches are shared by open files, too.
+    said = _SHM.search(text) is not None and re.search(_MANY, text) is None
+    of_batch = said and isinstance(error, RuntimeError | OSError)
     of_semaphore = isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename
     if of_batch or (of_semaphore and _passed(error, 'multiprocessing')):
         return _lacking('shared memory', 'hold what workers share', '/dev/shm', _SHARED)
