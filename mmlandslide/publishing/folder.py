@@ -181,7 +181,7 @@ def published(
     Yields:
         The models, and for a detector that cannot be exported, calibrated or scored the error.
     """
-    for trial in planned.trials:
+    for trial in filter(planned.trains, planned.trials):
         stage = trial.training
         file = weights.weights.get(str(stage.work_dir))
         if file is None:

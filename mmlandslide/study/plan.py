@@ -38,6 +38,11 @@ class Plan:
         chains = (trial.stages for trial in self.trials if not trial.test.finished)
         return {stage.name: stage for stages in chains for stage in stages if not stage.finished}
 
+    def trains(self, trial: Trial) -> bool:
+        """Return whether a trial's strategy has a detector of its own, not another's."""
+        backbone = self.specification.backbones[trial.condition.backbone]
+        return backbone.strategies[trial.condition.strategy].detector_of is None
+
     @cached_property
     def conditions(self) -> dict[Condition, tuple[Trial, ...]]:
         """Condition -> its trials, one per seed."""

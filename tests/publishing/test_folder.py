@@ -140,7 +140,12 @@ def test_each_published_detector_of_a_study_becomes_a_folder(files, tmp_path, mo
     )
     broken = SimpleNamespace(**{**vars(trial), 'training': SimpleNamespace(**vars(training))})
     broken.training.config = 'nothing.py'
-    planned = SimpleNamespace(trials=[trial, broken], specification=SimpleNamespace(name='tiny'))
+    again = SimpleNamespace(**{**vars(trial), 'condition': 'another test of the same detector'})
+    planned = SimpleNamespace(
+        trials=[trial, broken, again],
+        trains=lambda each: each is not again,
+        specification=SimpleNamespace(name='tiny'),
+    )
     zoo = SimpleNamespace(weights={str(root): SimpleNamespace(file=weights.name)})
     for_zoo = tmp_path / 'zoo'
     for_zoo.mkdir()

@@ -196,6 +196,7 @@ def test_a_detector_may_be_tested_once_more_with_all_views(edited):
     assert again.test.command[6] == '--tta'
     assert option(again.test, 'model.test_cfg.rpn.max_per_img') == '100'
     assert '--tta' not in first.test.command
+    assert (found.trains(first), found.trains(again)) == (True, False)
 
 
 @pytest.mark.parametrize(
