@@ -1,6 +1,6 @@
 """MobileNetV2 on windows of RGB tiles (landslide / none), 100 epochs.
 
-Pre-trained on ImageNet; a teacher of `kd_mobilenet_v2_to_*_rgb8.py`: not yet measured.
+Backbone pre-trained on ImageNet; a teacher of `kd_mobilenet_v2_to_*_rgb8.py`: not yet measured.
 """
 
 _base_ = [

@@ -13,7 +13,7 @@ import pytest
 from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.study.environment import machine
 from mmlandslide.study.execute import SEEN, Execution
-from mmlandslide.study.inputs.state_file import Record, read_state
+from mmlandslide.study.inputs.state_file import read_state
 from mmlandslide.study.plan import plan
 from mmlandslide.study.process import exclusive
 from mmlandslide.study.results import collect
@@ -123,6 +123,14 @@ def kill_within_a_training(seconds):
     study.wait()
 
 
+def untimed(results):
+    """Return results without the CPU seconds of their stages, which no two runs have in common."""
+    for cell in results['cells']:
+        for stage in (stage for each in cell['runs'] for stage in each['stages']):
+            del stage['cpu_seconds']
+    return results
+
+
 def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(place, monkeypatch):
     _, whole = run()
     expected = collect(whole.plan, whole.records)
@@ -135,7 +143,8 @@ def test_killed_at_random_moments_the_results_are_those_of_one_that_was_not(plac
     complete, execution = run()
     assert complete
     assert any(record.attempts > 1 for record in execution.records.values())
-    assert json.dumps(collect(execution.plan, execution.records)) == json.dumps(expected)
+    found = collect(execution.plan, execution.records)
+    assert json.dumps(untimed(found)) == json.dumps(untimed(expected))
 
 
 def test_two_studies_do_not_share_a_folder(place):
@@ -173,7 +182,7 @@ def test_a_broken_state_is_refused(tmp_path):
 
 def test_an_older_state_without_later_keys_is_read(tmp_path):
     (tmp_path / 'state.json').write_text('{"a": {"status": "finished"}}')
-    assert Record(**read_state(tmp_path / 'state.json')['a']).attempts == 0
+    assert read_state(tmp_path / 'state.json')['a'].attempts == 0
 
 
 def test_a_killed_study_s_child_is_ended_before_another_stage_starts(place, monkeypatch):
@@ -209,7 +218,7 @@ def test_seconds_of_an_attempt_that_was_interrupted_count(place, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Execution(plan(read('study.yaml')), mim=STUB, watch=leave).run()
     (kept,) = read_state(Path('work_dirs/studies/study/state.json')).values()
-    assert kept['seconds'] > 0.2
+    assert kept.seconds > 0.2
 
 
 def test_a_budget_that_reaches_no_checkpoint_is_no_progress(place, monkeypatch):
@@ -242,7 +251,7 @@ def test_a_score_stays_where_the_checkpoint_behind_it_was_deleted(place):
 
 def test_an_older_state_s_void_is_leakage(tmp_path):
     (tmp_path / 'state.json').write_text('{"a": {"status": "void"}}')
-    assert read_state(tmp_path / 'state.json')['a']['status'] == 'leakage'
+    assert read_state(tmp_path / 'state.json')['a'].status == 'leakage'
 
 
 def test_the_cpu_seconds_of_ended_stages_are_noted(place, monkeypatch):

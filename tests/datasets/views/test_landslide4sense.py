@@ -100,7 +100,7 @@ def test_wrong_arguments_are_refused(root):
         Landslide4SenseUnlabelledDataset(data_root=root, bands='B8A')
     with pytest.raises(ConfigError, match="got 'mine'"):
         Landslide4SenseDetDataset(data_root=root, box_rule='mine')
-    with pytest.raises(MissingPathError, match='mmlandslide synth'):
+    with pytest.raises(MissingPathError, match=r'Name .*, which does\.'):
         Landslide4SenseDetDataset(data_root=root / 'nowhere')
 
 

@@ -112,8 +112,8 @@ def parsed(content: bytes, path: Path) -> Any:
         path: of the file, for the error.
 
     Raises:
-        CheckpointError: it is no whole ONNX model, keeps weights in other files, or has operators
-            or functions that ONNX does not define.
+        CheckpointError: it is no whole ONNX model, keeps weights in other files, has operators
+            or functions that ONNX does not define, or is of a later opset than is known here.
     """
     import onnx
 
@@ -136,6 +136,10 @@ def parsed(content: bytes, path: Path) -> Any:
     )
     if foreign:
         raise _refused('operators', 'be ONNX standard operators', foreign[:3], path)
+    stated = max((each.version for each in model.opset_import), default=0)
+    latest = onnx.defs.onnx_opset_version()
+    if not 1 <= stated <= latest:
+        raise _refused('opset', f'be from 1 to {latest}', stated, path)
     return model
 
 
