@@ -1,5 +1,6 @@
-"""Build hook: an editable install carries the same stand-in for mmcv's operators as the wheel."""
+"""Build hook: the stand-in for mmcv's operators in an editable install, studies in the wheel."""
 
+from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -13,10 +14,18 @@ STAND_IN = {
 
 
 class StandInHook(BuildHookInterface[Any]):
-    """Adds the stand-in to an editable install; `force-include` reaches the built wheel only."""
+    """Adds the stand-in to an editable install; `force-include` reaches the built wheel only.
+
+    The wheel gets the studies without the archives of their trials, which are megabytes.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Name the files and their places; `version` is `editable` or `standard`."""
+        root = Path(self.root)
+        for path in sorted(root.glob('studies/**/*')) if version == 'standard' else ():
+            place = path.relative_to(root)
+            if path.is_file() and 'archives' not in place.parts:
+                build_data['force_include'][str(path)] = f'mmlandslide/.mim/{place.as_posix()}'
         if version == 'editable':
             for file, place in STAND_IN.items():
                 build_data['force_include_editable'][f'{self.root}/{file}'] = place

@@ -33,6 +33,10 @@ def test_the_wheel_carries_configs_splits_and_studies(tmp_path):
         assert f'mmlandslide/.mim/{name}' in names
     own = {f'mmlandslide/.mim/{path.relative_to(ROOT)}' for path in ROOT.glob('configs/*/*.py')}
     assert own <= names
+    assert {
+        f'mmlandslide/.mim/studies/{name}' for name in ('kill.yaml', 'splits/block_rgb_fit.txt')
+    } <= names
+    assert not [name for name in names if 'archives' in name]
 
 
 def test_the_installed_stand_in_belongs_to_this_package():
