@@ -23,9 +23,9 @@ class StandInHook(BuildHookInterface[Any]):
         """Name the files and their places; `version` is `editable` or `standard`."""
         root = Path(self.root)
         for path in sorted(root.glob('studies/**/*')) if version == 'standard' else ():
-            place = path.relative_to(root)
-            if path.is_file() and 'archives' not in place.parts:
-                build_data['force_include'][str(path)] = f'mmlandslide/.mim/{place.as_posix()}'
+            inner = path.relative_to(root)
+            if path.is_file() and 'archives' not in inner.parts:
+                build_data['force_include'][str(path)] = f'mmlandslide/.mim/{inner.as_posix()}'
         if version == 'editable':
             for file, place in STAND_IN.items():
                 build_data['force_include_editable'][f'{self.root}/{file}'] = place
