@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from mmlandslide.study.plan import Plan
 from mmlandslide.study.trial import Stage, Trial
 
 _RECORDS, _DETAILS = 'records.json', 'evaluation.json'
+#: Log of one start of a training, in a folder named by its time.
+_LOG = re.compile(r'\w+/vis_data/scalars\.json')
 #: Bytes of one file; more is no test of tiles.
 _MOST_BYTES = 2**28
 _DAMAGED = (
@@ -122,12 +125,7 @@ def _is_kept(stage: Stage, inner: Path) -> bool:
     """
     if stage.kind == 'test':
         return str(inner) in (*stage.leaves, _DETAILS)
-    parts = inner.parts
-    return (
-        len(parts) == 3
-        and parts[0].isidentifier() | parts[0].replace('_', '').isdigit()
-        and (parts[1:] == ('vis_data', 'scalars.json'))
-    )
+    return _LOG.fullmatch(inner.as_posix()) is not None
 
 
 def _name(trial: Trial, leaf: str) -> str:
