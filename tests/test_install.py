@@ -70,6 +70,19 @@ def test_the_finder_is_asked_after_mmcv_s_own_folder(tmp_path, own):
     assert done.stdout.strip() == str(tmp_path / place)
 
 
+@pytest.mark.parametrize('hollow', [False, True])
+def test_a_stand_in_in_mmcv_s_own_folder_would_be_a_hollow_mmcv(tmp_path, hollow):
+    if hollow:
+        (tmp_path / 'mmcv').mkdir()
+        (tmp_path / 'mmcv/_ext.py').touch()
+    shutil.copy(ROOT / 'mmcv_ext/finder.py', tmp_path / 'finder.py')
+    code = 'import sys; sys.path.insert(0, sys.argv[1]); import finder, mmcv'
+    done = subprocess.run(
+        [sys.executable, '-S', '-c', code, tmp_path], stderr=-1, text=True, check=False
+    )
+    assert ("No module named 'mmcv'" in done.stderr) is not hollow
+
+
 def test_the_stand_in_imports_nothing_of_ours():
     code = 'import sys, mmcv._ext; print(*(m for m in sys.modules if m.startswith("mmlandslide")))'
     assert (

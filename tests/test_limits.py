@@ -147,6 +147,20 @@ def test_a_simulated_data_set_is_whole_or_gone(tmp_path):
     assert 'ulimit -f' in line
 
 
+@pytest.mark.skipif(os.name != 'posix', reason='has no such limit')
+def test_without_the_two_defences_half_a_data_set_stays_and_no_file_is_named(tmp_path):
+    code = (
+        'from contextlib import nullcontext; from mmlandslide import limits\n'
+        'from mmlandslide.datasets.simulation import synthetic\n'
+        'limits.explained = lambda *_: None; synthetic._whole_or_gone = lambda out: nullcontext([])\n'
+        "from mmlandslide.cli.main import main; main(['synth', '--out', 'd/e', '--train', '2'])"
+    )
+    done = limited(code, tmp_path, to=4096)
+    assert (tmp_path / 'd/e/TrainData/img').is_dir()
+    assert 'ulimit -f' not in done.stderr
+    assert 'errno = 27' in done.stderr  # HDF5's own text
+
+
 def test_a_lock_that_cannot_be_signed_lasts_and_leaves_no_half_a_name(tmp_path):
     code = (
         'from pathlib import Path; from mmlandslide import locks\n'
@@ -163,6 +177,14 @@ def test_a_training_says_it_in_one_line_too(capsys):
     error = RuntimeError('DataLoader worker (pid 3) is killed by signal: Bus error.')
     OneLineHook(lambda *_: None)(RuntimeError, error, None)
     assert capsys.readouterr().err.startswith('error: shared memory must hold ')
+
+
+@pytest.mark.parametrize('case', ["few files, a worker's text", 'a killed worker'])
+def test_without_the_explanation_a_training_ends_in_a_traceback(monkeypatch, case):
+    seen, error = [], CASES[case][0]
+    monkeypatch.setattr(limits, 'explained', lambda *_: None)
+    OneLineHook(lambda *told: seen.append(told[1]))(RuntimeError, error, None)
+    assert seen == [error]
 
 
 def test_a_log_file_that_cannot_be_written_ends_the_training(tmp_path):

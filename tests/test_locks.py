@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,33 @@ def test_a_hard_link_to_something_else_is_locked_and_not_written(tmp_path):
     assert (tmp_path / 'victim.txt').read_text() == 'precious'
 
 
+def emptied(tmp_path, name, monkeypatch):
+    """Hold a lock as if what stands in its file were a holder's; return what became of a file."""
+    monkeypatch.setattr(locks, 'holder_of', lambda file: 'anybody')
+    with exclusive(tmp_path / name, 'training', tmp_path):
+        pass
+    return b'precious' not in (tmp_path / 'victim.txt').read_bytes()
+
+
+def test_without_the_defences_a_lock_overwrites_what_a_link_leads_to(tmp_path, monkeypatch):
+    (tmp_path / 'victim.txt').write_text('precious')
+    os.link(tmp_path / 'victim.txt', tmp_path / 'hard.lock')
+    assert emptied(tmp_path, 'hard.lock', monkeypatch)
+    (tmp_path / 'victim.txt').write_text('precious')
+    (tmp_path / 'soft.lock').symlink_to('victim.txt')
+    monkeypatch.setattr(locks, 'open_lock', lambda path: path.open('rb+', buffering=0))
+    assert emptied(tmp_path, 'soft.lock', monkeypatch)
+
+
 def test_the_last_holder_is_replaced(tmp_path):
     for doing in ('a long piece of work', 'short'):
         with exclusive(tmp_path / 'a.lock', doing, tmp_path):
             assert json.loads((tmp_path / 'a.lock').read_text())['doing'] == doing
 
 
-def test_a_forked_child_does_not_hold_on_to_the_lock(tmp_path):
+@contextmanager
+def child_of_a_holder(path):
+    """Yield while a child lives that was forked while a lock was held, and the lock is let go."""
     context = multiprocessing.get_context('fork')
     begun, gate = context.Event(), context.Event()
 
@@ -123,13 +144,34 @@ def test_a_forked_child_does_not_hold_on_to_the_lock(tmp_path):
         begun.set()
         gate.wait()
 
-    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
+    with exclusive(path, 'training', path.parent):
         child = context.Process(target=work)
         child.start()
         begun.wait()
-    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
-        gate.set()
+    yield
+    gate.set()
     child.join()
+
+
+def test_a_forked_child_does_not_hold_on_to_the_lock(tmp_path):
+    path = tmp_path / 'a.lock'
+    with child_of_a_holder(path), exclusive(path, 'training', tmp_path):
+        pass
+
+
+class Forgetful(set):
+    """A set that keeps nothing."""
+
+    def add(self, item):
+        pass
+
+
+def test_without_closing_its_copy_a_forked_child_holds_on_to_the_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, '_held', Forgetful())
+    path = tmp_path / 'a.lock'
+    refused = pytest.raises(ConfigError, match='must be used by one process at a time')
+    with child_of_a_holder(path), refused, exclusive(path, 'training', tmp_path):
+        pass
 
 
 def test_the_system_proves_who_holds_a_lock_and_a_reader_is_not_among_them(held):

@@ -129,7 +129,7 @@ def storing(
             raise
         latest = latest_checkpoint(path if path.is_dir() else path.parent)
         then = f', then go on with --resume: {latest.name} is whole' if latest else ''
-        remedy = f'Free space or allow writing there, or pass another --work-dir{then}'
+        remedy = f'Free space or allow writing there, or name another work dir{then}'
         raise StorageError.mismatch(
             subject, 'be written whole', limits.reason(error, path), path, remedy
         ) from error

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from rich.errors import MarkupError
 
 from mmlandslide.cli.main import main
 from mmlandslide.study.plan import plan
@@ -103,6 +104,12 @@ def test_markup_in_a_name_is_text(place, options):
     assert result.exit_code == (0 if '--dry-run' in options else 3), result.output
     assert 'a [/b]' in result.output
     assert 'Swin[bold]T' in result.output or options == ['--dry-run']
+
+
+def test_without_plain_text_markup_in_a_name_is_a_traceback(place, monkeypatch):
+    monkeypatch.setattr('mmlandslide.cli.study.Text', str)
+    (place / 'study.yaml').write_text(STUDY.replace('name: One', "name: 'a [/b]'"))
+    assert isinstance(study('study.yaml', '--dry-run').exception, MarkupError)
 
 
 def grouped(place):

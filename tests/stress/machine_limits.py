@@ -1,9 +1,9 @@
 """Run each verb on a machine that lacks something; print what it says and what it leaves.
 
-    OMP_NUM_THREADS=1 python tests/stress/machine_limits.py --limit full --limit inodes
+    PYTHONPATH=tests python tests/stress/machine_limits.py --limit full --limit inodes
 
 As root on Linux: a verb's folder is a tmpfs of its own. A case passes where the verb ends with 0,
-or with 1 and one line `error: ... <file or limit> ... <remedy>`; within three minutes; without a
+or with 1 and one line `error: ... <file or limit> ... <remedy>`; within ten minutes; without a
 traceback; and leaves nothing half-written (hidden temporary files, HDF5 that does not open,
 GeoPackages that hold nothing, half a JSON).
 """
@@ -41,6 +41,11 @@ TRAIN = [
     ROOT / 'configs/pretrain/swin_mae_demo.py',
     *['--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
     'train_dataloader.batch_size=2',
+]
+# What `mim test mmdet` starts.
+TEST = [
+    sys.executable,
+    *Path(sys.prefix).glob('lib/python3*/site-packages/mmdet/.mim/tools/test.py'),
 ]
 #: How a verb, and a study of its stage, says what is wrong.
 SAYING = ('error: ', 'failed: ')
@@ -149,6 +154,8 @@ def verbs(source: Path) -> dict[str, list[str | Path]]:
     model = ['--config', source / 'tiny.py', '--checkpoint', source / 'tiny.pth']
     order = ','.join(tiny_detector.BANDS)
     data = ['--data-root', source / 'data']
+    test = [source / 'tiny.py', source / 'tiny.pth', '--work-dir', 'run', '--cfg-options']
+    of_test = ['test_dataloader.dataset.data_root=data', 'test_dataloader.num_workers=']
     own = ['train_dataloader.dataset.data_root=data', 'train_dataloader.num_workers=']
     return {
         'synth': [*OURS, 'synth', '--out', 'made', '--train', '3', '--val', '1', '--test', '1'],
@@ -178,6 +185,12 @@ def verbs(source: Path) -> dict[str, list[str | Path]]:
         ],
         'train, 0 workers': [*TRAIN, *own[:1], own[1] + '0'],
         'train, 4 workers': [*TRAIN, *own[:1], own[1] + '4'],
+        'test, 0 workers': [*TEST, *test, *of_test[:1], of_test[1] + '0'],
+        'test, 4 workers': [*TEST, *test, *of_test[:1], of_test[1] + '4'],
+        'probe': [
+            *OURS, 'probe', source / 'tiny.pth', '--config', source / 'tiny.py', *data,
+            '--fit-split', 'train', '--level', 'cell', '--json', 'out/probe.json',
+        ],
         'study': [*OURS, 'study', source / 'study.yaml'],
         'doctor': [*OURS, 'doctor'],
         'models': [*OURS, 'models'],
@@ -237,7 +250,7 @@ def run(command: list[str | Path], limit: Limit, folder: Path) -> tuple[int | st
         start_new_session=True,
     )
     try:
-        text, _ = process.communicate(timeout=180)
+        text, _ = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         return 'hangs', process.communicate()[0]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,12 @@ def test_two_studies_do_not_share_a_folder(place):
         ),
     ):
         run()
+
+
+def test_without_the_lock_a_second_study_runs_in_the_folder_of_the_first(place, monkeypatch):
+    monkeypatch.setattr('mmlandslide.study.execute.exclusive', lambda folder: nullcontext())
+    with exclusive(Path('work_dirs/studies/study')):
+        assert run()[0]
 
 
 def test_nothing_of_a_stage_runs_on_when_its_study_leaves(place, monkeypatch):

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from mmlandslide.errors import ConfigError, MissingPathError, SplitOverlapError
+from mmlandslide.study.inputs import yaml_model
 from mmlandslide.study.specification import read
 
 
@@ -157,6 +158,13 @@ def test_brackets_without_end_are_one_error(place, text):
     with pytest.raises(ConfigError, match=r'in study.yaml') as caught:
         read('study.yaml')
     assert '\n' not in str(caught.value)
+
+
+def test_without_the_catch_brackets_without_end_are_a_traceback(place, monkeypatch):
+    monkeypatch.setattr(yaml_model, 'RecursionError', KeyError, raising=False)
+    (place / 'study.yaml').write_text('[' * 20000)
+    with pytest.raises(RecursionError):
+        read('study.yaml')
 
 
 def test_an_option_that_holds_itself_is_refused(edited):

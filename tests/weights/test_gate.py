@@ -67,6 +67,13 @@ def test_other_terms_are_refused_or_told_and_taken_by_name(tmp_path, name, purpo
     assert any(note.startswith('checkpoint states other') for note in notes)
 
 
+def test_without_the_comparison_other_terms_pass_in_silence(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate, '_differing', lambda record, terms: ())
+    for name, other in OTHER.items():
+        path = write(tmp_path / f'{name}.pth', {**OWN, **other})
+        assert not any('other' in note for note in gate.admit(path, terms())[2])
+
+
 @pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize('purpose', [gate.TEST, gate.RESUME, gate.START])
 def test_values_that_are_not_finite_are_refused_for_every_purpose(tmp_path, value, purpose):
@@ -114,6 +121,13 @@ def test_a_foreign_file_says_that_its_tiles_are_not_known(tmp_path):
 def test_a_later_version_is_told(tmp_path, version):
     notes = gate.admit(write(tmp_path / 'a.pth', {**OWN, 'version': version}), terms())[2]
     assert f'is of mmlandslide {version}' in notes[0]
+
+
+def test_without_the_two_notes_an_older_or_later_record_passes_in_silence(tmp_path, monkeypatch):
+    for name in ('_silent', '_newer'):
+        monkeypatch.setattr(gate, name, lambda *_: [])
+    for own in ({'bands': list(BANDS)}, {**OWN, 'version': '99.0'}):
+        assert gate.admit(write(tmp_path / 'a.pth', own), terms())[2] == []
 
 
 def test_a_record_of_a_strange_form_counts_as_not_stated(tmp_path):

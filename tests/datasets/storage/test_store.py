@@ -3,9 +3,11 @@
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
+from threading import Barrier
 
 import factories
+import h5py
 import numpy as np
 import pytest
 
@@ -13,13 +15,14 @@ from mmlandslide import locks
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import RULES, BoxRule
 from mmlandslide.datasets.storage import index, packed_tile
+from mmlandslide.datasets.storage import store as store_module
 from mmlandslide.datasets.storage import store_file as packed_room
 from mmlandslide.datasets.storage.index import find_tiles
 from mmlandslide.datasets.storage.store import ensure, ensure_store
 from mmlandslide.datasets.storage.store_folder import locked, store_folders
 from mmlandslide.datasets.storage.store_writer import StoreWriter
 from mmlandslide.datasets.storage.tile_errors import UnreadableTileError
-from mmlandslide.errors import DatasetError, StorageError
+from mmlandslide.errors import DatasetError, LandslideError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +91,17 @@ def relabel(root):
     factories.write_array(factories.mask_path(root, 2), factories.mask((0, 0, 9, 9)), 'mask')
 
 
-@pytest.mark.parametrize('change', [touch, grow, shrink, relabel])
+def relabel_in_place(root):
+    """Turn a mask around within its file, whose size and time of change stay."""
+    path = factories.mask_path(root, 2)
+    status = path.stat()
+    with h5py.File(path, 'r+') as file:
+        file['mask'][...] = 1 - file['mask'][...]
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+@pytest.mark.parametrize('change', [touch, grow, shrink, relabel, relabel_in_place])
 def test_a_change_of_the_files_builds_the_store_anew(tmp_path, packed, change):
     ensure_store(factories.write_dataset(tmp_path, {'train': 3}), 'train')
     change(tmp_path)
@@ -98,6 +111,17 @@ def test_a_change_of_the_files_builds_the_store_anew(tmp_path, packed, change):
         == packed
         == [ref.tile_id for ref in find_tiles(tmp_path, 'train')]
     )
+
+
+def test_without_ctime_and_inode_a_mask_that_keeps_its_time_trains_as_it_was(
+    tmp_path, packed, monkeypatch
+):
+    stamp = index.stamp
+    monkeypatch.setattr(packed_tile, 'stamp', lambda path: stamp(path)[:3])
+    ensure_store(factories.write_dataset(tmp_path, {'train': 3}), 'train')
+    relabel_in_place(tmp_path)
+    assert (ensure_store(tmp_path, 'train').mask('train/2') == factories.mask()).all()
+    assert len(packed) == 3  # none is read again
 
 
 @pytest.mark.parametrize('name', ['components', 'own'])
@@ -149,6 +173,18 @@ def test_of_many_that_need_a_store_one_builds_it(tmp_path, packed):
         stores = list(pool.map(lambda _: ensure_store(tmp_path, 'train'), range(4)))
     assert len(packed) == 5
     assert {len(store) for store in stores} == {5}
+
+
+def test_without_the_lock_each_that_needs_a_store_packs_it(tmp_path, packed, monkeypatch):
+    factories.write_dataset(tmp_path, {'train': 5})
+    gate = Barrier(2)
+    monkeypatch.setattr(store_module, 'locked', lambda folder: (gate.wait(60), nullcontext())[1])
+    with (
+        ThreadPoolExecutor(2) as pool,
+        suppress(LandslideError, OSError),
+    ):  # one spoils the other's file
+        list(pool.map(lambda _: ensure_store(tmp_path, 'train'), range(2)))
+    assert len(packed) > 5
 
 
 def test_the_first_faulty_tile_is_raised_and_nothing_is_left(tmp_path):

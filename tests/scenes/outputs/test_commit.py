@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import planted_scene
@@ -128,6 +129,31 @@ def test_one_run_at_a_time_writes_an_output(tmp_path):
         written(tmp_path / 'out.gpkg')
     written(tmp_path / 'out.gpkg')
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+
+
+def started_while_another_writes(out, monkeypatch):
+    """Write an output, and once more in the moment when its first file is whole."""
+    sync = os.fsync
+
+    def second(descriptor):
+        if Path(f'/proc/self/fd/{descriptor}').readlink().parent.name.startswith('.out.gpkg'):
+            monkeypatch.setattr('os.fsync', sync)
+            written(out, overwrite=True)
+        sync(descriptor)
+
+    monkeypatch.setattr('os.fsync', second)
+    written(out, overwrite=True)
+
+
+def test_a_run_that_starts_while_another_writes_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match='used by one process at a time for detection'):
+        started_while_another_writes(tmp_path / 'out.gpkg', monkeypatch)
+
+
+def test_without_the_lock_it_deletes_what_the_other_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmlandslide.scenes.run.commit.exclusive_lock', lambda out: nullcontext())
+    with pytest.raises((OSError, StorageError), match='No such file'):
+        started_while_another_writes(tmp_path / 'out.gpkg', monkeypatch)
 
 
 def test_the_lock_of_a_killed_run_holds_nobody_up(tmp_path):

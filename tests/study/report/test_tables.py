@@ -132,6 +132,11 @@ def test_html_and_markdown_in_names_are_text():
     assert '| &lt;b&gt;A&lt;/b&gt; \\`x\\` [y\\](z) \\| \\![i\\](j) | MAE |' in text
 
 
+def test_without_the_escape_html_in_names_is_html(monkeypatch):
+    monkeypatch.setattr('mmlandslide.study.report.tables.markdown_text', str)
+    assert '## <script>' in markdown(study(cell(), name='<script>'))
+
+
 def test_a_fence_within_a_command_does_not_end_the_block():
     odd = cell()
     odd['runs'][0]['stages'][0]['command'] = "mim 'a=```'"
