@@ -25,6 +25,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
+from payload import Payload
 from PIL import Image
 
 from mmlandslide.datasets.storage.index import find_tiles
@@ -171,16 +172,6 @@ def write_npy_pickle():
 def write_fifo():
     os.mkfifo('t.h5')
     return Path('t.h5')
-
-
-class Payload:
-    """Calls a function when it is unpickled."""
-
-    def __init__(self, function, arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 class Storage:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from payload import Payload, touching
 from safetensors.torch import save_file
 
 from mmlandslide.errors import CheckpointError, MissingPathError
@@ -79,21 +80,11 @@ def test_what_json_does_not_have_is_refused_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-class Payload:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), 'w'))
-
-
 @pytest.mark.parametrize('zipped', [True, False])
 def test_a_checkpoint_that_carries_code_is_refused_and_not_run(tmp_path, zipped):
     path, canary = tmp_path / 'a.pth', tmp_path / 'canary'
     torch.save(
-        {'state_dict': {'a': torch.ones(1)}, 'meta': Payload(canary)},
+        {'state_dict': {'a': torch.ones(1)}, 'meta': touching(canary)},
         path,
         _use_new_zipfile_serialization=zipped,
     )
@@ -155,22 +146,12 @@ def test_what_mmengine_writes_can_be_read(tmp_path):
     assert (found['message_hub']['lr'], found['array'].tolist()) == (0.5, [0, 1, 2])
 
 
-class Reaching:
-    """Asks for an attribute when it is unpickled."""
-
-    def __init__(self, owner, name):
-        self.parts = (owner, name)
-
-    def __reduce__(self):
-        return (getattr, self.parts)
-
-
 @pytest.mark.parametrize(
     'parts',
     [(HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'), (torch.Tensor, 'mean')],
 )
 def test_no_attribute_but_a_historys_statistics_is_reached(tmp_path, parts):
-    torch.save({'a': Reaching(*parts)}, tmp_path / 'a.pth')
+    torch.save({'a': Payload(getattr, parts)}, tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=r'GLOBAL|global'):
         read_checkpoint(tmp_path / 'a.pth')
 

@@ -17,6 +17,7 @@ import torch
 from click.testing import CliRunner
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from payload import Payload
 
 from mmlandslide.cli.main import main
 from mmlandslide.engine.runner import LandslideRunner
@@ -203,12 +204,7 @@ def write_text(path):
 def write_code(path):
     """Write what an attacker would: a checkpoint that would remove `proof` when unpickled."""
     Path('proof').write_text('still here')
-    torch.save({'state_dict': _Removes()}, path)
-
-
-class _Removes:
-    def __reduce__(self):
-        return os.remove, ('proof',)
+    torch.save({'state_dict': Payload(os.remove, ('proof',))}, path)
 
 
 def truncate_photograph(path):

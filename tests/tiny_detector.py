@@ -7,6 +7,7 @@ import torch
 from factories import randomised
 from mmengine.config import Config
 
+from mmlandslide.recipes import cosine
 from mmlandslide.scenes.inference.model_predictor import _built
 
 BANDS = ('B4', 'slope', 'DEM')
@@ -43,6 +44,31 @@ def write(folder, zoom=2.0, seed=0, **changes):
         {'state_dict': model.state_dict(), 'meta': {'mmlandslide': own}}, folder / 'tiny.pth'
     )
     return folder / 'tiny.py', folder / 'tiny.pth'
+
+
+def write_training(data_root, folder):
+    """Write a config that trains and tests such a detector on three bands of a data set.
+
+    Return its path; the checkpoint lies beside it.
+    """
+    config, _ = write(folder)
+    cfg = Config.fromfile(config)
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=str(data_root), bands=list(BANDS))
+        loader.dataset.pipeline = [
+            {'type': 'mmlandslide.ResizeTile', 'factor': 2.0},
+            {'type': 'mmlandslide.PackDetection'},
+        ]
+    cfg.train_cfg, cfg.param_scheduler = cosine(2, warmup=1)
+    cfg.default_hooks.checkpoint.update(save_best=None)
+    cfg.default_hooks.pop('visualization')
+    cfg.visualizer = {'type': 'Visualizer', 'vis_backends': []}
+    for name in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg.pop(name)
+    cfg.dump(folder / 'tiny.py')
+    return folder / 'tiny.py'
 
 
 def image(height=64, width=64, seed=0):

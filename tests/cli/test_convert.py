@@ -9,6 +9,7 @@ from factories import evaluated, randomised, truncate
 from foreign import FOREIGN
 from foreign.published import Mae
 from foreign.satmae import BANDS, SatMae, ours_satmae
+from payload import Payload
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -154,14 +155,9 @@ def test_a_truncated_file_is_refused(tmp_path):
     assert 'a.pth' in refusal(tmp_path, truncate(tmp_path / 'a.pth'))
 
 
-class Dangerous:
-    def __reduce__(self):
-        return print, ('executed',)
-
-
 def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path, capsys):
-    (tmp_path / 'a.pth').write_bytes(pickle.dumps({'state_dict': Dangerous()}))
-    torch.save({'state_dict': Dangerous()}, tmp_path / 'b.pth')
+    (tmp_path / 'a.pth').write_bytes(pickle.dumps({'state_dict': Payload(print, ('executed',))}))
+    torch.save({'state_dict': Payload(print, ('executed',))}, tmp_path / 'b.pth')
     said = [refusal(tmp_path, tmp_path / name) for name in ('a.pth', 'b.pth')]
     assert all('a.pth' in one or 'b.pth' in one for one in said)
     assert 'executed' not in capsys.readouterr().out + ''.join(said)

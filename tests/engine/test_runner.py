@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 from mmengine.fileio import LocalBackend
+from payload import touching
 from small_runs import TRAIN, Count, Stub, begun, config, dataset, evaluate, loader, train
 
 from mmlandslide.bands import LANDSLIDE4SENSE
@@ -149,17 +150,11 @@ def test_a_checkpoint_whose_weights_are_no_tensors_is_refused(trained, data_root
         train(data_root, folder, resume=True)
 
 
-class Payload:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), 'w'))
-
-
 def test_a_pickled_payload_is_refused_and_not_executed(trained, data_root, tmp_path):
     canary = tmp_path / 'canary'
-    folder = begun(trained, tmp_path, lambda checkpoint: checkpoint.update(payload=Payload(canary)))
+    folder = begun(
+        trained, tmp_path, lambda checkpoint: checkpoint.update(payload=touching(canary))
+    )
     with pytest.raises(
         CheckpointError, match=r'must hold tensors and plain types only.*epoch_1\.pth'
     ):

@@ -27,6 +27,7 @@ import click
 import factories
 import h5py
 import numpy as np
+import rasterio
 import tiny_detector
 
 from mmlandslide.evaluation.results import TileResult
@@ -108,7 +109,7 @@ def inputs(folder: Path) -> None:
     """Write a data set, a detector, a scene, predictions and a study."""
     counts = ['--train', '6', '--val', '2', '--test', '2', '--seed', '0']
     subprocess.run([*OURS, 'synth', '--out', folder / 'data', *counts], check=True)
-    tiny_detector.write(folder)
+    tiny_detector.write_training(folder / 'data', folder)
     factories.write_tiff(folder / 'scene.tif', tiny_detector.image())
     at = np.arange(20, dtype=np.float32)[:, None] * 6
     boxes = np.concatenate([at, at, at + 5, at + 5], 1)
@@ -272,12 +273,15 @@ def _half(path: Path) -> bool:
     try:
         if path.suffix == '.h5':
             h5py.File(path, 'r').close()
+        if path.suffix == '.tif':
+            with rasterio.open(path) as raster:
+                raster.read()
         if path.suffix == '.json' and 'vis_data' not in path.parts:  # logs there are JSON lines
             json.loads(path.read_text())
         if path.suffix == '.gpkg':
             with sqlite3.connect(path) as base:
                 base.execute('select count(*) from gpkg_contents').fetchone()
-    except (OSError, ValueError, sqlite3.Error):
+    except (OSError, ValueError, sqlite3.Error, rasterio.errors.RasterioError):
         return True
     return False
 

@@ -7,7 +7,6 @@ on), `kept` (nothing is read of it here, and it stays in the record for the door
 
 import copy
 import math
-import os
 import re
 import shutil
 import sys
@@ -21,12 +20,12 @@ import torch
 from click.testing import CliRunner
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from payload import making
 
 from mmlandslide.cli.main import main
 from mmlandslide.engine.runner import LandslideRunner
 from mmlandslide.errors import LandslideError
 from mmlandslide.models.teacher import Teacher
-from mmlandslide.recipes import cosine
 from mmlandslide.study.zoo.publish import publish
 from mmlandslide.weights import gate
 
@@ -34,16 +33,6 @@ pytestmark = pytest.mark.slow  # three minutes on two cores
 REFUSED, TOLD, KEPT, APART = 'refused', 'told', 'kept', 'apart'
 PX = 32
 TEST_TILES = ['landslide4sense:test/1', 'landslide4sense:validation/1']
-
-
-class Canary:
-    """Makes a folder where a pickle is run."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.folder),)
 
 
 def first(state):
@@ -123,35 +112,13 @@ def spoil(path, fault, to):
     """Write a checkpoint with a fault; return its path."""
     content = torch.load(path, weights_only=True)
     if fault == 'pickle with code':
-        content['hook'] = Canary(to.parent / 'canary')
+        content['hook'] = making(to.parent / 'canary')
     elif FAULTS[fault] is not None:
         FAULTS[fault](content)
     torch.save(content, to)
     if FAULTS[fault] is None:
         factories.truncate(to)
     return to
-
-
-def configured(data_root, place):
-    """Return the config of a tiny detector of three bands on tiles of 32 px, in two steps."""
-    config, _ = tiny_detector.write(place)
-    cfg = Config.fromfile(config)
-    for name in ('train', 'val', 'test'):
-        loader = cfg[f'{name}_dataloader']
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        loader.dataset.update(data_root=str(data_root), bands=list(tiny_detector.BANDS))
-        loader.dataset.pipeline = [
-            {'type': 'mmlandslide.ResizeTile', 'factor': 2.0},
-            {'type': 'mmlandslide.PackDetection'},
-        ]
-    cfg.train_cfg, cfg.param_scheduler = cosine(2, warmup=1)
-    cfg.default_hooks.checkpoint.update(save_best=None)
-    cfg.default_hooks.pop('visualization')
-    cfg.visualizer = {'type': 'Visualizer', 'vis_backends': []}
-    for name in ('val_dataloader', 'val_cfg', 'val_evaluator'):
-        cfg.pop(name)
-    cfg.dump(place / 'tiny.py')
-    return place / 'tiny.py'
 
 
 class Place:
@@ -161,7 +128,7 @@ class Place:
         self.data_root = factories.write_dataset(
             folder / 'l4s', {'train': 6, 'validation': 6, 'test': 2}, size_px=PX
         )
-        self.config = configured(self.data_root, folder)
+        self.config = tiny_detector.write_training(self.data_root, folder)
         self.detector = self.run('whole').train() and folder / 'whole/epoch_2.pth'
         self.folder = folder
         self.scene = factories.write_tiff(folder / 'scene.tif', tiny_detector.image())

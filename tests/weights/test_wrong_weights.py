@@ -3,7 +3,6 @@
 Each is refused by one sentence that names the file, wherever it is read.
 """
 
-import os
 import pickle
 import re
 
@@ -14,6 +13,7 @@ from factories import truncate
 from foreign.case import VIT
 from foreign.published import official_swin
 from foreign.satmae import SatMae
+from payload import making
 from safetensors.torch import save_file
 from torchvision.models import swin_t
 
@@ -43,16 +43,6 @@ def state_of(cfg):
     return dict(MODELS.build(dict(cfg)).state_dict())
 
 
-class Canary:
-    """Makes a folder where a pickle is run."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.folder),)
-
-
 def spoilt(state):
     state['layer1.0.conv1.weight'][0, 0] = torch.nan
     state['layer4.1.bn2.running_var'][1] = torch.inf
@@ -72,11 +62,11 @@ def over_time():
 
 
 def pickled(path):
-    path.write_bytes(pickle.dumps({'state_dict': {'conv1.weight': Canary(path.parent / 'canary')}}))
+    path.write_bytes(pickle.dumps({'state_dict': {'conv1.weight': making(path.parent / 'canary')}}))
 
 
 def zipped(path):
-    torch.save({'state_dict': state_of(RESNET), 'hook': Canary(path.parent / 'canary')}, path)
+    torch.save({'state_dict': state_of(RESNET), 'hook': making(path.parent / 'canary')}, path)
 
 
 def saved(make):
