@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmlandslide.errors import shown
 from mmlandslide.files import replacing
 from mmlandslide.weights.checkpoint_file import read_checkpoint
 
 #: Where a `.safetensors` file, whose metadata is text, keeps its record as JSON.
 METADATA_KEY = 'mmlandslide'
+#: More than the deepest of our own, the lineage of a chain of pre-trainings.
+_MOST_LEVELS = 32
 
 
 def stated(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -48,11 +51,15 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         What is stated; `bands`, `tile_ids` and `classes`, where present, are lists of text,
-        `lineage` and `settings` dicts; `units`, `statistics` and `input_zoom` as
-        `gate.terms_of` gives them.
+        `lineage` and `settings` dicts, `version` and `config` text; `units`, `statistics` and
+        `input_zoom` as `gate.terms_of` gives them.
     """
     meta = checkpoint.get('meta')
     found = _mapping(meta if isinstance(meta, Mapping) else {}, 'mmlandslide')
+    found = {key: value for key, value in found.items() if _is_shallow(value)}
+    for key in ('version', 'config'):
+        if key in found:
+            found[key] = None if found[key] is None else shown(found[key])
     lists = {
         key: _texts(found[key])
         for key in ('bands', 'tile_ids', 'classes')
@@ -62,6 +69,20 @@ def record(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         key: _mapping(found, key) for key in ('lineage', 'settings') if key in found
     }
     return {**found, **lists, **nested, **_fed(found)}
+
+
+def _is_shallow(value: Any) -> bool:
+    """Return whether a value holds no more than some levels of others, and so not itself."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        inner = {
+            id(part): part
+            for each in level
+            if isinstance(each, Mapping | list | tuple | set)
+            for part in (each.values() if isinstance(each, Mapping) else each)
+        }
+        level = list(inner.values())
+    return not level
 
 
 def _fed(found: Mapping[str, Any]) -> dict[str, Any]:

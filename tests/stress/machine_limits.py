@@ -107,7 +107,7 @@ LIMITS = {
 
 def inputs(folder: Path) -> None:
     """Write a data set, a detector, a scene, predictions and a study."""
-    counts = ['--train', '6', '--val', '2', '--test', '2', '--seed', '0']
+    counts = ['--train', '8', '--val', '8', '--test', '2', '--seed', '0']
     subprocess.run([*OURS, 'synth', '--out', folder / 'data', *counts], check=True)
     tiny_detector.write_training(folder / 'data', folder)
     factories.write_tiff(folder / 'scene.tif', tiny_detector.image())
@@ -190,7 +190,7 @@ def verbs(source: Path) -> dict[str, list[str | Path]]:
         'test, 4 workers': [*TEST, *test, *of_test[:1], of_test[1] + '4'],
         'probe': [
             *OURS, 'probe', source / 'tiny.pth', '--config', source / 'tiny.py', *data,
-            '--fit-split', 'train', '--level', 'cell', '--json', 'out/probe.json',
+            '--fit-split', 'train', '--label', 'median', '--json', 'out/probe.json',
         ],
         'study': [*OURS, 'study', source / 'study.yaml'],
         'doctor': [*OURS, 'doctor'],

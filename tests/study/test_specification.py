@@ -160,6 +160,32 @@ def test_brackets_without_end_are_one_error(place, text):
     assert '\n' not in str(caught.value)
 
 
+def aliases(merged):
+    """Return YAML whose last value holds the first 9 to the 11th times."""
+    pattern = '{{<<: [{}]}}' if merged else '[{}]'
+    lines = [f'a{n}: &a{n} ' + pattern.format(', '.join([f'*a{n - 1}'] * 9)) for n in range(1, 12)]
+    return '\n'.join(['a0: &a0 {x: 1}', *lines, 'name: *a11', ''])
+
+
+@pytest.mark.parametrize('merged', [False, True])
+def test_aliases_of_aliases_are_refused_before_they_are_written_out(place, merged):
+    (place / 'study.yaml').write_text(aliases(merged))
+    with pytest.raises(ConfigError, match=r'YAML, got .more than 100000 values .* in study.yaml'):
+        read('study.yaml')
+
+
+@pytest.mark.parametrize('text', [r'\uD800', r'\0', r'\e[2J', r'\u202Egpj.exe'])
+def test_characters_that_are_no_text_are_refused_before_anything_runs(edited, text):
+    with pytest.raises(ConfigError, match=r'YAML, got .character .* in a text .* in study.yaml'):
+        read(edited(('name: Two backbones', f'name: "{text}"')))
+
+
+def test_a_study_of_a_megabyte_is_refused(place):
+    (place / 'study.yaml').write_text('a: 1\n' * 200_000)
+    with pytest.raises(ConfigError, match=r'YAML, got .more than 524288 characters. in study.yaml'):
+        read('study.yaml')
+
+
 def test_without_the_catch_brackets_without_end_are_a_traceback(place, monkeypatch):
     monkeypatch.setattr(yaml_model, 'RecursionError', KeyError, raising=False)
     (place / 'study.yaml').write_text('[' * 20000)

@@ -130,6 +130,23 @@ def test_without_the_two_notes_an_older_or_later_record_passes_in_silence(tmp_pa
         assert gate.admit(write(tmp_path / 'a.pth', own), terms())[2] == []
 
 
+def test_a_record_writes_nothing_to_the_terminal(tmp_path):
+    own = {**OWN, 'version': '\x1b]0;owned\x07', 'bands': ['\x1b[2J']}
+    with pytest.raises(CheckpointMismatchError) as caught:
+        gate.admit(write(tmp_path / 'a.pth', own), terms())
+    notes = gate.admit(write(tmp_path / 'a.pth', own), terms(), accept=['bands'])[2]
+    assert all(text.isprintable() for text in (*notes, str(caught.value)))
+    assert any(r'mmlandslide \x1b]0;owned\x07' in note for note in notes)
+
+
+def test_what_holds_itself_counts_as_not_stated(tmp_path):
+    lineage, units = {'tile_ids': ['l:1']}, []
+    lineage['lineage'], own = lineage, {**OWN, 'units': units, 'lineage': lineage, 'config': units}
+    units.append(units)
+    record = gate.admit(write(tmp_path / 'a.pth', own), terms())[1]
+    assert not {'units', 'lineage', 'config'} & {*record}
+
+
 def test_a_record_of_a_strange_form_counts_as_not_stated(tmp_path):
     strange = {'statistics': ['x'], 'units': 3, 'input_zoom': 'wide', 'classes': 7}
     notes = gate.admit(write(tmp_path / 'a.pth', {**OWN, **strange}), terms())[2]

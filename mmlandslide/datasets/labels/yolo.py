@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from mmlandslide.datasets.labels import plain_yaml
 from mmlandslide.datasets.labels.label_set import Boxes, LabelSet, files_of, images_of, label_text
 from mmlandslide.datasets.storage.faults import Problem
 from mmlandslide.errors import DatasetError, LandslideError, TileError
@@ -84,7 +85,7 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
     for place in (folder, root):
         for path in sorted(place.glob('*.y*ml')):
             try:
-                content = yaml.safe_load(label_text(path))
+                content = plain_yaml.load(label_text(path))
             except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
                 raise _no_names(path, repr(error)) from error
             names = content.get('names') if isinstance(content, dict) else None

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from mmlandslide.datasets.labels import plain_yaml
 from mmlandslide.errors import ConfigError, LandslideError, MissingPathError
 
 _REMEDY = 'Correct it'
@@ -92,7 +93,7 @@ def read_yaml(path: Path, kind: type[Model], subject: str, defaults: Mapping[str
     if not path.is_file():
         raise MissingPathError.mismatch(subject, 'be a file', 'nothing', path, _PATHS)
     try:
-        content = yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys)
+        content = plain_yaml.load(path.read_text(encoding='utf-8'))
         whole = {**defaults, **content} if isinstance(content, dict) else content
         return kind.model_validate(whole)
     except ValidationError as error:
@@ -119,25 +120,3 @@ def _one_line(error: ValidationError, path: Path, subject: str) -> LandslideErro
         fault = FaultError('', expected, got, _REMEDY)
     key = '.'.join([*place, *filter(None, [fault.key])])
     return fault.kind.mismatch(key or subject, fault.expected, fault.got, path, fault.remedy)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a doubled key of a mapping, of which YAML's loaders keep the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping.
-
-        Raises:
-            yaml.YAMLError: a key stands in it twice.
-        """
-        keys = [
-            self.construct_object(key, deep=True)
-            for key, _ in node.value
-            if key.tag != 'tag:yaml.org,2002:merge'
-        ]
-        twice = [key for index, key in enumerate(keys) if key in keys[:index]]
-        if twice:
-            raise yaml.MarkedYAMLError(
-                problem=f'key {twice[0]!r} stands twice', problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
