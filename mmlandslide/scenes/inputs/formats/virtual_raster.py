@@ -18,6 +18,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from mmlandslide.errors import LandslideError, SceneError
+from mmlandslide.scenes.inputs.formats import map_text
 
 _MAX_BYTES, _MAX_ELEMENTS = 2**24, 2**18
 _REMEDY = 'Build it with `gdalbuildvrt`, `gdalwarp -of VRT` or `gdal_translate -of VRT`'
@@ -28,11 +29,8 @@ _WORD = r'\w*'
 _TEXT = r'[^<>]*'
 _EMPTY = r'\s*'
 _BAND = r'\d+|mask(?:,\d+)?'
-# Well-known text or a PROJ string, without files and grids that PROJ would open.
+# Well-known text or a PROJ string; what they may not say, see `map_text`.
 _MAP = r'(?:EPSG:\d+(?:\+\d+)?|[A-Z_0-9]+\[[^<>]*|\+proj=[^<>]*|)'
-_NO_MAP_FILE = re.compile(
-    r'grids|parameterfile|://|/vsi|\+init|\.(?:gsb|tif|json|gtx)', re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -215,7 +213,7 @@ def _copy(old: Element, new: Element, name: str, path: Path, source: Callable[[P
     _copy_attributes(old, new, known, path)
     text = (old.text or '').strip()
     _require(text, known.text, f'text of <{name}>', path)
-    if name in _MAPS and _NO_MAP_FILE.search(text):
+    if name in _MAPS and not map_text.is_plain(text):
         raise _refusal(f'text of <{name}> {text[:60]!r}', path)
     new.text = text
     if name in _SOURCES:

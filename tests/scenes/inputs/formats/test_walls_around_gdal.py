@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
 import scene_files
 
 from mmlandslide.errors import LandslideError, SceneError
+from mmlandslide.scenes.inputs.formats import map_text
 from mmlandslide.scenes.inputs.formats import openable as openable_module
 from mmlandslide.scenes.inputs.formats.gdal import walls
 from mmlandslide.scenes.inputs.formats.openable import Openable
@@ -56,6 +58,11 @@ def vrt(name, tag='SourceFilename', head='', band='', extra=''):
     )
 
 
+def of_map(text):
+    return vrt('a.tif').replace('<VRTRasterBand', f'<SRS>{text}</SRS><VRTRasterBand')
+
+
+GEOGCS = 'GEOGCS["g",DATUM["d",SPHEROID["s",6378137,298]],PRIMEM["G",0],UNIT["degree",0.0174532925199433]'
 NETWORK = {
     'plain': lambda url: vrt(f'/vsicurl/{url}/a.tif'),
     'lower case': lambda url: vrt(f'/vsicurl/{url}/a.tif', 'sourcefilename'),
@@ -92,10 +99,15 @@ OTHERS = {
     'geolocation': vrt('a.tif', extra='<Metadata domain="GEOLOCATION"></Metadata>'),
     'sharpening': vrt('a.tif', head=' subClass="VRTPansharpenedDataset"'),
     'a table': vrt('a.tif').replace('SimpleSource>', 'KernelFilteredSource>'),
-    'a map file': vrt('a.tif').replace('<VRTRasterBand', '<SRS>/etc/hosts</SRS><VRTRasterBand'),
-    'a grid': vrt('a.tif').replace(
-        '<VRTRasterBand', '<SRS>+proj=longlat +nadgrids=/etc/hosts</SRS><VRTRasterBand'
+    'a map file': of_map('/etc/hosts'),
+    'a grid': of_map('+proj=longlat +nadgrids=/etc/hosts'),
+    'shifts of a file': of_map('+proj=tinshift +file=/etc/hosts'),
+    'a pipeline': of_map('+proj=pipeline +step +proj=tinshift +file = /etc/hosts'),
+    'a model': of_map('+proj=defmodel +model=/etc/hosts'),
+    'shifts in well-known text': of_map(
+        f'{GEOGCS},EXTENSION["PROJ4","proj=tinshift file=/etc/h"]]'
     ),
+    'a method of PROJ': of_map(f'{GEOGCS},METHOD["PROJ-based operation method: +proj=x"]]'),
     'an instruction': vrt('a.tif').replace('<SourceBand>', '<?go?><x:y xmlns:x="a"/><SourceBand>'),
 }
 
@@ -273,6 +285,22 @@ def test_virtual_rasters_of_gdal_s_own_tools_are_read(tmp_path):
     )
     (tmp_path / 'w.vrt').write_text(warped)
     assert (RasterFile(tmp_path / 'w.vrt').read((1,), (0, 0, 64, 64)) == 7).all()
+
+
+@pytest.mark.parametrize('code', [3857, 32633, 27700, 2056, 3035, 4326, 3413, 31256])
+def test_maps_as_gdal_writes_them_are_read(tmp_path, code):
+    crs = rasterio.CRS.from_epsg(code)
+    for text in (crs.to_wkt(), crs.to_wkt(version='WKT2_2019'), crs.to_proj4()):
+        assert map_text.is_plain(text)
+    path = write(tmp_path, of_map(crs.to_wkt()))
+    assert RasterFile(path).own_frame.crs == crs
+
+
+def test_without_the_list_of_keys_proj_opens_the_file_that_a_map_names(tmp_path):
+    (tmp_path / 'shifts').write_text('{"no": "triangulation"}')
+    text = f'{GEOGCS},EXTENSION["PROJ4","+proj=tinshift +file={tmp_path}/shifts"]]'
+    with pytest.raises(rasterio._err.CPLE_BaseError, match='tinshift: '):
+        rasterio.warp.transform(text, 'EPSG:32633', [15], [45])
 
 
 def test_files_beside_a_raster_are_not_followed(tmp_path, listener):
