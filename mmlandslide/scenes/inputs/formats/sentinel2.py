@@ -8,22 +8,18 @@ higher, so that dark pixels need no cutting at 0; every official product lists t
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 
 from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.inputs.formats.band_names import (
     OTHER_SENSORS,
-    SENTINEL2,
     band_in,
     common_band_in,
 )
-from mmlandslide.scenes.inputs.formats.packages import archive_of, files_under, read_start
-from mmlandslide.scenes.inputs.formats.product_names import date_in, has_offset, offsets_by_name
+from mmlandslide.scenes.inputs.formats.packages import archive_of, files_under
+from mmlandslide.scenes.inputs.formats.product_metadata import read_metadata
+from mmlandslide.scenes.inputs.formats.product_names import date_in, offsets_by_name
 
 METADATA = re.compile(
     r'MTD_MSIL(1C|2A)\.xml|.*_MTD_SAFL(1C|2A)_.*\.xml|product_metadata\.xml', re.IGNORECASE
@@ -38,7 +34,6 @@ _CLASSIFICATIONS = {
     'fmask': re.compile(r'.*\.Fmask', re.IGNORECASE),
     'msk_classi': re.compile(r'MSK_CLASSI_B00', re.IGNORECASE),
 }
-_MAX_METADATA_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -159,22 +154,14 @@ def _of_metadata(folder: Path, metadata: Path) -> Product:
         expected = 'hold GRANULE/*/IMG_DATA/*.jp2 or .tif'
         remedy = 'Unpack or download the whole product'
         raise SceneError.mismatch('product', expected, 'no band', folder, remedy)
-    facts = _facts(metadata)
-    start = facts.get('DATATAKE_SENSING_START') or facts.get('PRODUCT_START_TIME') or ''
-    try:
-        offsets, quantification = _offsets(facts), float(facts.get('QUANTIFICATION_VALUE', 10000.0))
-        acquired = _time(start) if start else date_in(metadata.parent.name)
-    except ValueError as error:
-        raise SceneError.mismatch(
-            'metadata', 'hold numbers', repr(str(error)), metadata, 'Download the product again'
-        ) from error
+    facts = read_metadata(metadata)
     return Product(
         metadata.parent.name.removesuffix('.SAFE'),
         files,
         metadata,
-        offsets,
-        quantification,
-        acquired,
+        facts.offsets,
+        facts.quantification,
+        facts.acquired or date_in(metadata.parent.name),
         _classification(paths),
     )
 
@@ -242,44 +229,3 @@ def two_files(band: str, first: Path, second: Path) -> LandslideError:
     )
     remedy = 'Name one of them; of a product with several granules pass the folder of one'
     return SceneError.mismatch(f'band {band}', 'come from one file', got, second.parent, remedy)
-
-
-def _facts(metadata: Path) -> dict[str, str]:
-    """Return the texts of the metadata by tag, offsets with the number of their band."""
-    try:
-        text = read_start(metadata, _MAX_METADATA_BYTES + 1)
-        if len(text) > _MAX_METADATA_BYTES:
-            raise ValueError(f'more than {_MAX_METADATA_BYTES} bytes')
-        elements: Iterable[Element] = list(ElementTree.fromstring(text).iter())
-    except (ParseError, LookupError, ValueError, DefusedXmlException) as error:
-        raise SceneError.mismatch(
-            'metadata', 'be XML', repr(str(error)), metadata, 'Download the product again'
-        ) from error
-    facts: dict[str, str] = {}
-    for element in elements:
-        tag = str(element.tag).rpartition('}')[2]
-        if tag in ('RADIO_ADD_OFFSET', 'BOA_ADD_OFFSET'):
-            tag = f'OFFSET {element.get("band_id")}'
-        elif tag == 'BOA_QUANTIFICATION_VALUE':
-            tag = 'QUANTIFICATION_VALUE'
-        facts.setdefault(tag, (element.text or '').strip())
-    return facts
-
-
-def _offsets(facts: dict[str, str]) -> dict[str, float]:
-    """Return band -> offset as the metadata list them, else 0 by an old baseline, else nothing."""
-    major, _, minor = facts.get('PROCESSING_BASELINE', '0.0').partition('.')
-    baseline = (int(major), int(minor or 0))
-    listed = {
-        band: float(facts[f'OFFSET {number}'])
-        for number, band in enumerate(SENTINEL2)
-        if f'OFFSET {number}' in facts
-    }
-    if listed:
-        return {band: listed.get(band, 0.0) for band in SENTINEL2}
-    return dict.fromkeys(SENTINEL2, 0.0) if has_offset(baseline) is False else {}
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.replace('Z', '+00:00'))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

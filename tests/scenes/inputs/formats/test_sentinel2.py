@@ -117,6 +117,29 @@ def test_broken_metadata_are_named(tmp_path, text):
 
 
 @pytest.mark.parametrize(
+    ('old', 'new', 'said'),
+    [
+        ('>10000<', '>0<', 'hold numbers, got .quantification 0.0'),
+        ('>10000<', '>nan<', 'hold numbers, got .quantification nan'),
+        ('>10000<', '>1e308<', 'hold numbers, got .quantification 1e'),
+        ('>10000<', '>1e-300<', 'hold numbers, got .quantification 1e'),
+        ('>-7<', '>inf<', r'hold numbers, got .*offsets \[inf'),
+        ('2015-07-11T10:00:06.027Z', '9999-12-31T23:59-23:59', 'hold numbers, got .a scene of 9999'),
+        ('2015-07-11T10:00:06.027Z', '0001-01-01T00:00+23:59', 'hold numbers, got .a scene of 0001'),
+        ('<PROCESS', '<PROCESSING_BASELINE>1.0</PROCESSING_BASELINE><PROCESS', 'BASELINE once, got'),
+        ('<QUANTIFICATION_VALUE unit="none">', '<QUANTIFICATION_VALUE>1</QUANTIFICATION_VALUE>'
+         '<QUANTIFICATION_VALUE>', 'say QUANTIFICATION_VALUE once'),
+        ('</n1:General_Info>', '<a>' * 2**21, 'XML, got .more than 4194304 bytes'),
+    ],
+)  # fmt: skip
+def test_metadata_that_say_what_no_product_has_are_named(tmp_path, old, new, said):
+    path = scene_files.write_safe(tmp_path, '04.00', [-7]) / 'MTD_MSIL1C.xml'
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(SceneError, match=rf'metadata must {said}|metadata must .*{said}'):
+        find_product(path.parent)
+
+
+@pytest.mark.parametrize(
     ('name', 'date'),
     [
         ('T33TWM_20150711T100006_B02', datetime(2015, 7, 11, 10, 0, 6, tzinfo=timezone.utc)),
