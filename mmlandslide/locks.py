@@ -9,6 +9,7 @@ the system which processes have a lock.
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-from mmlandslide.errors import ConfigError, StorageError
+from mmlandslide.errors import ConfigError, StorageError, shown
 from mmlandslide.files import lock_now, open_lock
 
 _POLL_S = 0.2
@@ -66,7 +67,8 @@ class Holder:
 
     def __str__(self) -> str:
         """Return who it is, for a message."""
-        return f'{self.doing} by process {self.pid} on {self.host} since {self.since}'
+        # Anybody may have written that into a lock file.
+        return shown(f'{self.doing} by process {self.pid} on {self.host} since {self.since}')
 
 
 def started_at(pid: int) -> int | None:
@@ -108,18 +110,25 @@ def opened(path: Path) -> IO[bytes]:
     """Open a lock file, which is made where it is missing; its content stays as it is.
 
     Raises:
-        StorageError: a symbolic link has its name.
+        StorageError: a symbolic link, a folder or a pipe has its name.
         OSError: the folder cannot be written to.
     """
     try:
-        return open_lock(path)
+        file = open_lock(path)
     except OSError as error:
-        if not path.is_symlink():
-            raise
-        got = f'a link to {path.readlink()}'
-        raise StorageError.mismatch(
-            'lock file', 'be no symbolic link', got, path, 'Remove it'
-        ) from error
+        if path.is_symlink():
+            raise _no_file('no symbolic link', f'a link to {path.readlink()}', path) from error
+        if path.is_dir():
+            raise _no_file('a file', 'a folder', path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _no_file('a file', 'a pipe or a device', path)
+    return file
+
+
+def _no_file(expected: str, got: str, path: Path) -> Exception:
+    return StorageError.mismatch('lock file', f'be {expected}', got, path, 'Remove it')
 
 
 @contextmanager

@@ -110,6 +110,27 @@ def test_a_hard_link_to_something_else_is_locked_and_not_written(tmp_path):
     assert (tmp_path / 'victim.txt').read_text() == 'precious'
 
 
+@pytest.mark.parametrize('made', [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_lock(tmp_path, made):
+    made(tmp_path / 'a.lock')
+    with (
+        pytest.raises(StorageError, match=r'lock file must be a file, got a (pipe|folder)'),
+        exclusive(tmp_path / 'a.lock', 'x', tmp_path),
+    ):
+        pass
+
+
+def test_a_holder_s_words_write_nothing_to_the_terminal():
+    assert str(Holder.this('\x1b]0;owned\x07')).startswith(r'\x1b]0;owned\x07 by process')
+
+
+@pytest.mark.parametrize('content', ['[' * 10**5, '{"pid": 1}', json.dumps({'since': '9999'})])
+def test_content_of_another_form_keeps_nobody_from_the_lock(tmp_path, content):
+    (tmp_path / 'a.lock').write_text(content)
+    with exclusive(tmp_path / 'a.lock', 'training', tmp_path):
+        assert (tmp_path / 'a.lock').read_text() == content
+
+
 def emptied(tmp_path, name, monkeypatch):
     """Hold a lock as if what stands in its file were a holder's; return what became of a file."""
     monkeypatch.setattr(locks, 'holder_of', lambda file: 'anybody')

@@ -131,7 +131,7 @@ def test_another_format_is_refused(tmp_path):
     factories.write_array(tmp_path / 'a.png', COUNT.astype(np.uint8))
     with pytest.raises(
         SceneError,
-        match=r"JPEG 2000 or VRT, got first bytes b'.x89PNG.* in .*a\.png\. Convert it with",
+        match=r'JPEG 2000 or VRT, got PNG in .*a\.png\. Convert it with',
     ):
         driver_of(tmp_path / 'a.png')
 

@@ -14,7 +14,16 @@ _VRT_DEPTH = 4
 #: Characters of a virtual raster that is built, those within it written out.
 _MAX_BUILT = 2**24
 _MAX_VRT_BYTES = 2**24
-_PACKED = {b'PK': 'Pass the .zip itself, or unpack it', b'\x1f\x8b': 'Unpack it'}
+_CONVERT = 'Convert it with `gdal_translate`'
+#: First bytes -> what a file of another format is, and what to do.
+_OTHERS = {
+    b'PK': ('an archive', 'Pass the .zip itself, or unpack it'),
+    b'\x1f\x8b': ('an archive', 'Unpack it'),
+    b'\x89PNG': ('PNG', _CONVERT),
+    b'\xff\xd8\xff': ('JPEG', _CONVERT),
+    b'\x89HDF': ('HDF5', _CONVERT),
+    b'': ('an empty file', 'Download it again'),
+}
 
 
 @dataclass(frozen=True)
@@ -81,11 +90,11 @@ def _virtual(path: Path, depth: int, known: dict[Path, Openable]) -> Openable:
 
 
 def _other_format(path: Path, start: bytes) -> LandslideError:
-    remedy = next(
-        (remedy for magic, remedy in _PACKED.items() if start.startswith(magic)),
-        'Convert it with `gdal_translate`',
+    """Return the error of a file that is no raster; not its bytes, it may be any of the machine."""
+    got, remedy = next(
+        (said for magic, said in _OTHERS.items() if start[: len(magic) or None] == magic),
+        ('another format', _CONVERT),
     )
-    got = f'first bytes {start[:12]!r}'
     return SceneError.mismatch('raster file', 'be GeoTIFF, JPEG 2000 or VRT', got, path, remedy)
 
 

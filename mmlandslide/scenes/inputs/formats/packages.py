@@ -115,12 +115,7 @@ def read_start(path: Path, size_bytes: int) -> bytes:
     """
     inside = archive_of(path)
     if inside is None or not inside[1]:
-        if not path.is_file():
-            raise MissingPathError.mismatch(
-                'raster file', 'exist', 'no file', path, 'Check the path'
-            )
-        with path.open('rb') as file:
-            return file.read(size_bytes)
+        return _start_of(path, size_bytes)
     try:
         with zipfile.ZipFile(inside[0]) as archive, archive.open(inside[1]) as member:
             _require_one_statement(inside[0], archive.getinfo(inside[1]))
@@ -133,6 +128,19 @@ def read_start(path: Path, size_bytes: int) -> bytes:
         raise SceneError.mismatch(
             'archive', 'be readable', repr(str(error)), path, 'Unpack it, or download it again'
         ) from error
+
+
+def _start_of(path: Path, size_bytes: int) -> bytes:
+    try:
+        if path.is_file():
+            with path.open('rb') as file:
+                return file.read(size_bytes)
+    except OSError as error:
+        said = repr(error.strerror)
+        raise SceneError.mismatch(
+            'raster file', 'be readable', said, path, 'Name another, or change its rights'
+        ) from error
+    raise MissingPathError.mismatch('raster file', 'exist', 'no file', path, 'Check the path')
 
 
 def _require_one_statement(path: Path, entry: zipfile.ZipInfo) -> None:

@@ -133,6 +133,14 @@ def test_what_is_not_understood_of_a_virtual_raster_is_refused(tmp_path, attack)
         RasterFile(write(tmp_path, OTHERS[attack])).read((1,), (0, 0, 64, 64))
 
 
+@pytest.mark.parametrize('name', ['{}/secret', '/proc/self/mem', 'x' * 5000])
+def test_no_byte_of_a_file_that_is_no_raster_is_told(tmp_path, name):
+    path = write(tmp_path, vrt(name.format(tmp_path)))
+    with pytest.raises(LandslideError, match='raster file must') as caught:
+        RasterFile(path).read((1,), (0, 0, 8, 8))
+    assert 'root:x' not in str(caught.value)
+
+
 @pytest.mark.parametrize('attack', NETWORK)
 def test_the_second_wall_stands_where_the_first_is_taken_away(
     tmp_path, listener, attack, monkeypatch
