@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
 from mmlandslide.evaluation.calibration import calibrated, calibration_of
 from mmlandslide.scenes.inference.domain.training_range import range_of
+from mmlandslide.scenes.inference.onnx.tensors import graphs_in, is_finite, tensors_of
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 #: Names of the graph's input and outputs, and the word that its metadata begin with.
@@ -112,8 +113,9 @@ def parsed(content: bytes, path: Path) -> Any:
         path: of the file, for the error.
 
     Raises:
-        CheckpointError: it is no whole ONNX model, keeps weights in other files, has operators
-            or functions that ONNX does not define, or is of a later opset than is known here.
+        CheckpointError: it is no whole ONNX model, keeps weights in other files or weights that are
+            not finite, has operators or functions that ONNX does not define, or is of a later opset
+            than is known here.
     """
     import onnx
 
@@ -121,10 +123,13 @@ def parsed(content: bytes, path: Path) -> Any:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # protobuf's errors come as classes of private modules
         raise _refused('model', 'be a whole ONNX file', type(error).__name__, path) from error
-    outside = [each.name for each in _tensors(model.graph) if each.external_data]
+    graphs = [*graphs_in(model.graph)]
+    outside = [each.name for each in tensors_of(graphs) if each.external_data]
     if outside:
         raise _refused('weights', 'lie in the file itself', f'external {outside[:3]}', path)
-    graphs = [model.graph, *_subgraphs(model.graph)]
+    wrong = [each.name for each in tensors_of(graphs) if not is_finite(each)]
+    if wrong:
+        raise _refused('weights', 'be finite', f'NaN or infinite values in {wrong[:3]}', path)
     foreign = sorted(
         {
             f'{node.domain}.{node.op_type}'
@@ -141,27 +146,6 @@ def parsed(content: bytes, path: Path) -> Any:
     if not 1 <= stated <= latest:
         raise _refused('opset', f'be from 1 to {latest}', stated, path)
     return model
-
-
-def _subgraphs(graph: Any) -> Iterator[Any]:
-    """Yield the graphs within the nodes of a graph, such as the branches of an `If`."""
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    yield inner
-                    yield from _subgraphs(inner)
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Yield all tensors of a graph and the graphs within it."""
-    for each in (graph, *_subgraphs(graph)):
-        yield from each.initializer
-        for sparse in each.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-        for node in each.node:
-            for attribute in node.attribute:
-                yield from (attribute.t, *attribute.tensors)
 
 
 def _metadata(model: Any, path: Path) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import numpy as np
 import onnx
 import pytest
 import tiny_detector
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
+from mmlandslide.scenes.inference.onnx import onnx_predictor
 from mmlandslide.scenes.inference.onnx.export import export
 from mmlandslide.scenes.inference.onnx.onnx_predictor import OnnxPredictor
 from mmlandslide.weights.lineage import add_to_record
@@ -88,6 +89,40 @@ def test_external_weights_within_a_branch_are_found(model, tmp_path):
     model.graph.node.append(helper.make_node('If', ['c'], ['z'], then_branch=branch))
     with pytest.raises(CheckpointError, match='weights must lie in the file itself'):
         OnnxPredictor(saved(model, tmp_path))
+
+
+def test_external_weights_of_a_branch_without_nodes_are_found(model, tmp_path):
+    hidden = helper.make_tensor('hidden', TensorProto.FLOAT, [1], [0.0])
+    hidden.data_location = TensorProto.EXTERNAL
+    hidden.external_data.add(key='location', value='weights.bin')
+    branch = helper.make_graph([], 'b', [], [], initializer=[hidden])
+    model.graph.node.append(helper.make_node('If', ['c'], ['z'], then_branch=branch))
+    with pytest.raises(CheckpointError, match='weights must lie in the file itself'):
+        OnnxPredictor(saved(model, tmp_path))
+
+
+def spoilt(model):
+    """Return a model the last layer of whose scores has a NaN."""
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor).copy()
+        if values.dtype == np.float32 and values.ndim == 2:
+            values[0, 0] = np.nan
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    return model
+
+
+def test_weights_that_are_not_finite_are_refused(model, tmp_path):
+    with pytest.raises(
+        CheckpointError, match=r'weights must be finite, got NaN or infinite values'
+    ):
+        OnnxPredictor(saved(spoilt(model), tmp_path))
+
+
+def test_without_the_check_such_a_model_finds_nothing_in_silence(model, tmp_path, monkeypatch):
+    image = tiny_detector.image(32, 32)[None]
+    assert len(OnnxPredictor(saved(model, tmp_path)).predict(image)[0][1]) > 0
+    monkeypatch.setattr(onnx_predictor, 'is_finite', lambda tensor: True)
+    assert len(OnnxPredictor(saved(spoilt(model), tmp_path)).predict(image)[0][1]) == 0
 
 
 def test_custom_operators_are_refused_by_name(model, tmp_path):

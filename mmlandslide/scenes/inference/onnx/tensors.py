@@ -1,0 +1,44 @@
+"""The graphs of an ONNX model, those within its nodes too, and their tensors."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+
+def graphs_in(graph: Any) -> Iterator[Any]:
+    """Yield a graph and the graphs within its nodes, such as the branches of an `If`."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField('g') else []), *attribute.graphs):
+                yield from graphs_in(inner)
+
+
+def tensors_of(graphs: Iterable[Any]) -> Iterator[Any]:
+    """Yield all tensors of graphs: weights, and constants among the nodes."""
+    for each in graphs:
+        yield from each.initializer
+        yield from _parts(each.sparse_initializer)
+        for node in each.node:
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                yield from _parts((attribute.sparse_tensor, *attribute.sparse_tensors))
+
+
+def _parts(sparse: Iterable[Any]) -> Iterator[Any]:
+    for each in sparse:
+        yield from (each.values, each.indices)
+
+
+def is_finite(tensor: Any) -> bool:
+    """Return whether a tensor may be a weight: a single infinite number is a bound, NaN is none."""
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
+        return True
+    try:
+        values = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError):  # of another size than it states, which onnxruntime refuses
+        return True
+    return not np.isnan(values).any() if values.size == 1 else bool(np.isfinite(values).all())
