@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 # Without bytecode on disk every process compiles 5700 modules of the hosts anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install test lint demo docs qgis-plugin
+.PHONY: install test lowest lint demo docs qgis-plugin
 
 install: $(STAMP)
 
@@ -19,6 +19,14 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py mmcv_ext/_ext.py mmcv_ex
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --durations=10
+
+# The attack tests once with the lowest versions that pyproject.toml allows, on Python 3.10.
+lowest:
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --python .venv-lowest/bin/python --resolution lowest-direct -e '.[openmmlab,dev]'
+	.venv-lowest/bin/python -m pytest tests/test_attacks.py tests/weights/test_gate.py tests/weights/test_container_guard.py \
+		tests/scenes tests/datasets/storage tests/cli/test_detect.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
