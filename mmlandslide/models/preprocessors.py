@@ -16,10 +16,7 @@ from mmlandslide.registry import MODELS
 class TilePreprocessor(BaseDataPreprocessor):
     """Stack tiles, normalise each band by its own statistics and pad to a multiple.
 
-    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number. Tiles that
-    come as int16 are the bits of a store's uint16 (a view with `wire='stored'`); they are divided
-    and normalised here, on the device, in one subtraction and one multiplication, and agree with
-    tiles that come as float32 within 1e-6 of 1 + |value|.
+    mmengine's `ImgDataPreprocessor` takes one or three bands; this takes any number.
 
     Args:
         bands: names or groups, in the order of the input's channels.
@@ -51,22 +48,9 @@ class TilePreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking)
         self.bands = band_table.names(bands)
-        means, stds, divisors = (
-            torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
-            for values in (
-                _statistic(self.bands, 0, 'mean', mean),
-                _statistic(self.bands, 1, 'std', std),
-                band_table.divisors(self.bands),
-            )
-        )
-        statistics = {
-            'mean': means,
-            'std': stds,
-            'stored_mean': means * divisors,
-            'stored_scale': 1 / (stds * divisors),
-        }
-        for name, statistic in statistics.items():
-            self.register_buffer(name, statistic.float(), persistent=False)
+        for part, (name, asked) in enumerate((('mean', mean), ('std', std))):
+            values = torch.tensor(_statistic(self.bands, part, name, asked), dtype=torch.float32)
+            self.register_buffer(name, values.view(-1, 1, 1), persistent=False)
         self.clip_std = clip_std
         self.pad_size_divisor = pad_size_divisor
 
@@ -74,8 +58,8 @@ class TilePreprocessor(BaseDataPreprocessor):
         """Return the batch on the model's device, normalised.
 
         Args:
-            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors, in stored units or
-                int16 as above, padded where sizes differ, and `data_samples`.
+            data: `inputs`, a (B, C, H, W) tensor or a list of (C, H, W) tensors, in stored units,
+                padded where sizes differ, and `data_samples`.
             training: not used; the statistics are fixed.
 
         Returns:
@@ -83,8 +67,8 @@ class TilePreprocessor(BaseDataPreprocessor):
             `pad_shape` set.
 
         Raises:
-            ConfigError: the input has another number of bands, a sample states others or another
-                order, or tiles of both forms were stacked.
+            ConfigError: the input has another number of bands, or a sample states others or another
+                order.
         """
         cast = self.cast_data(data)
         inputs, samples = cast['inputs'], cast.get('data_samples')
@@ -99,7 +83,6 @@ class TilePreprocessor(BaseDataPreprocessor):
             )
         self._require_bands(samples or ())
         if isinstance(inputs, torch.Tensor):
-            _refuse_mixed(samples or ())
             batch = self._normalise(inputs)  # (B, C, H, W)
         else:
             batch = _stack([self._normalise(image) for image in inputs])
@@ -134,10 +117,7 @@ class TilePreprocessor(BaseDataPreprocessor):
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Return (..., C, H, W) float32, each band standardised and clipped at `clip_std`."""
-        if images.dtype == torch.int16:
-            normal = _whole_numbers(images).sub_(self.stored_mean).mul_(self.stored_scale)
-        else:
-            normal = (images.float() - self.mean) / self.std
+        normal = (images.float() - self.mean) / self.std
         return normal if self.clip_std is None else normal.clamp(-self.clip_std, self.clip_std)
 
     def denormalise(self, batch: torch.Tensor) -> torch.Tensor:
@@ -188,30 +168,6 @@ def _statistic(
             f'Give one for each of {bands}',
         )
     return asked
-
-
-def _whole_numbers(images: torch.Tensor) -> torch.Tensor:
-    """Return the uint16 numbers whose bits came as int16, as float32 in memory of their own."""
-    if images.device.type == 'cpu' and hasattr(torch, 'uint16'):
-        return images.view(torch.uint16).float()
-    return images.int().bitwise_and_(0xFFFF).float()
-
-
-def _refuse_mixed(samples: Sequence[Any]) -> None:
-    """Raise where torch has stacked int16 with float32.
-
-    That turns the bits into wrong values without a word.
-    """
-    forms = {sample.metainfo.get('wire') for sample in samples}
-    if len(forms) > 1:
-        raise ConfigError.mismatch(
-            'a stacked batch',
-            'hold tiles of one form',
-            sorted(map(str, forms)),
-            'data_preprocessor',
-            'Give all datasets of a loader the same wire, or collate into lists '
-            "(collate_fn=dict(type='pseudo_collate'))",
-        )
 
 
 def _stack(inputs: Sequence[torch.Tensor]) -> torch.Tensor:

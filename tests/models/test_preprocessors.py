@@ -1,11 +1,8 @@
-import numpy as np
 import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from mmlandslide.bands import BANDS, LANDSLIDE4SENSE, divisors
-from mmlandslide.datasets.storage import store_file
-from mmlandslide.datasets.transforms.formatting import image_tensor
+from mmlandslide.bands import BANDS, LANDSLIDE4SENSE
 from mmlandslide.errors import BandError, ConfigError
 from mmlandslide.models.preprocessors import TilePreprocessor
 
@@ -119,61 +116,11 @@ def test_normalised_values_are_limited_to_the_clip():
     )
 
 
-def every_code():
-    """Return every uint16 in each of the 14 bands: as stored, and in units as float32 holds them.
-
-    (1, 14, 256, 256).
-    """
-    codes = np.arange(2**16, dtype=np.uint16).reshape(1, 1, 256, 256).repeat(14, axis=1)
-    return image_tensor(codes), torch.from_numpy(
-        store_file.in_units(codes[0], divisors(LANDSLIDE4SENSE))
-    )[None]
-
-
-@pytest.mark.parametrize('torch_has_uint16', [True, False])
-@pytest.mark.parametrize(
-    'options', [{}, {'clip_std': 5.0}, {'mean': 'published', 'std': 'published'}]
-)
-def test_stored_numbers_and_units_normalise_to_the_same(options, torch_has_uint16, monkeypatch):
-    if not torch_has_uint16:  # before torch 2.3
-        monkeypatch.delattr(torch, 'uint16', raising=False)
-    stored, units = (
-        TilePreprocessor('all', **options)({'inputs': inputs})['inputs'] for inputs in every_code()
-    )
-    assert stored.dtype == torch.float32
-    torch.testing.assert_close(stored, units, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-def test_stored_numbers_normalise_on_a_device_as_on_the_cpu():
-    stored, _ = every_code()
-    on_cpu = TilePreprocessor('all')({'inputs': stored})['inputs']
-    on_gpu = TilePreprocessor('all').cuda()({'inputs': stored})['inputs']
-    torch.testing.assert_close(on_gpu.cpu(), on_cpu, rtol=1e-6, atol=1e-6)
-
-
 def test_the_batch_that_came_is_not_written_into():
-    stored, units = every_code()
-    for inputs in (stored, units):
-        before = inputs.clone()
-        TilePreprocessor('all', clip_std=5.0)({'inputs': inputs})
-        assert torch.equal(inputs, before)
-
-
-def test_a_list_may_hold_tiles_of_both_forms():
-    stored, units = every_code()
-    one, two = TilePreprocessor('all')({'inputs': [stored[0], units[0]]})['inputs']
-    torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6)
-
-
-def test_a_stack_of_both_forms_is_refused_because_its_bits_are_lost():
-    samples = [DataSample(metainfo={'wire': wire}) for wire in ('stored', 'float32')]
-    inputs = torch.cat(every_code())  # torch makes them float32 without a word
-    with pytest.raises(
-        ConfigError, match=r"stacked batch must hold tiles of one form, got \['float32', 'stored'\]"
-    ):
-        TilePreprocessor('all')({'inputs': inputs, 'data_samples': samples})
+    inputs = torch.rand(1, 14, 8, 8)
+    before = inputs.clone()
+    TilePreprocessor('all', clip_std=5.0)({'inputs': inputs})
+    assert torch.equal(inputs, before)
 
 
 @pytest.mark.parametrize('bands', [('B2', 'B3', 'B4'), ('R', 'G', 'B')])

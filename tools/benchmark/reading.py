@@ -1,7 +1,6 @@
 """Time reading.
 
-The packed store against HDF5, its raw bytes against memcpy, and both wire forms through a data
-loader. One thread, warm page cache, sides in turn: CPU time of the one process, wall time for the
+The packed store against HDF5, its raw bytes against memcpy, and tiles through a data loader. One thread, warm page cache, sides in turn: CPU time of the one process, wall time for the
 loader's two workers. HDF5 and store end in the same normalised float32 (14, 128, 128): the script
 stops where they differ by more than 1e-6 (1 + |value|).
 """
@@ -22,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from mmlandslide.datasets.simulation.synthetic import write_dataset
 from mmlandslide.datasets.storage.store import ensure_split
-from mmlandslide.datasets.transforms.formatting import PackTile, image_tensor
+from mmlandslide.datasets.transforms.formatting import PackTile
 from mmlandslide.datasets.views.landslide4sense import Landslide4SenseUnlabelledDataset
 from mmlandslide.models.preprocessors import TilePreprocessor
 
@@ -36,9 +35,9 @@ def from_hdf5(path: Path) -> np.ndarray:
         return (file['img'][()].transpose(2, 0, 1).astype(np.float32) - MEAN) / STD
 
 
-def normalised(stored: np.ndarray) -> np.ndarray:
-    """Return a stored tile as `wire='stored'` sends it and the preprocessor receives it."""
-    return PREPROCESSOR({'inputs': image_tensor(stored)[None]})['inputs'][0].numpy()
+def normalised(tile: np.ndarray) -> np.ndarray:
+    """Return a tile of the store as the preprocessor leaves it."""
+    return PREPROCESSOR({'inputs': torch.from_numpy(tile)[None]})['inputs'][0].numpy()
 
 
 def pass_seconds(
@@ -62,7 +61,7 @@ def pass_seconds(
     '--passes', default=7, show_default=True, help='Counted passes of each side; one more warms up.'
 )
 def main(tiles: int, passes: int) -> None:
-    """Print tiles a second of store, HDF5, memcpy and both wire forms."""
+    """Print tiles a second of store, HDF5, memcpy and a data loader."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         write_dataset(root := Path(folder), {'train': tiles}, seed=0)
@@ -70,12 +69,12 @@ def main(tiles: int, passes: int) -> None:
         paths = [ref.image_path for ref in refs]
         for tile_id, path in zip(store.ids, paths, strict=True):
             np.testing.assert_allclose(
-                normalised(store.raw(tile_id)), from_hdf5(path), rtol=1e-6, atol=1e-6
+                normalised(store.read(tile_id)), from_hdf5(path), rtol=1e-6, atol=1e-6
             )
         sides: dict[str, tuple[Callable[..., object], Iterable[object], Callable[[], float]]] = {
             'HDF5, normalised': (from_hdf5, paths, time.process_time),
             'store, normalised': (
-                lambda tile_id: normalised(store.raw(tile_id)),
+                lambda tile_id: normalised(store.read(tile_id)),
                 store.ids,
                 time.process_time,
             ),
@@ -90,14 +89,11 @@ def main(tiles: int, passes: int) -> None:
                 time.process_time,
             ),
         }
-        for wire in ('float32', 'stored'):
-            view = Landslide4SenseUnlabelledDataset(
-                data_root=root, wire=wire, pipeline=[PackTile()]
-            )
-            loader = DataLoader(
-                view, 32, num_workers=2, persistent_workers=True, collate_fn=default_collate
-            )
-            sides[f'loader, {wire}'] = (PREPROCESSOR, loader, time.perf_counter)
+        view = Landslide4SenseUnlabelledDataset(data_root=root, pipeline=[PackTile()])
+        loader = DataLoader(
+            view, 32, num_workers=2, persistent_workers=True, collate_fn=default_collate
+        )
+        sides['loader, 2 workers'] = (PREPROCESSOR, loader, time.perf_counter)
         rounds = [
             {name: pass_seconds(*side) for name, side in sides.items()} for _ in range(passes + 1)
         ][1:]
@@ -109,7 +105,7 @@ def main(tiles: int, passes: int) -> None:
         table.add_row(
             name,
             f'{rate:.0f}',
-            f'{rate / before:.2f} x' if name.startswith('store') or name.endswith('stored') else '',
+            f'{rate / before:.2f} x' if name.startswith('store') else '',
         )
     Console().print(table)
 

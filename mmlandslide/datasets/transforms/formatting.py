@@ -17,7 +17,7 @@ TILE_KEYS = ('img_id', 'dataset', 'img_path', 'sample_key', 'ori_shape', 'img_sh
 
 
 def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
-    """Return the chosen keys of a sample and `wire`, the form of its image (`image_tensor`).
+    """Return the chosen keys of a sample.
 
     Raises:
         ConfigError: the sample has no such key.
@@ -32,18 +32,11 @@ def chosen_metainfo(sample: Sample, meta_keys: Sequence[str]) -> Sample:
             'the pipeline',
             'Name keys of a sample',
         )
-    wire = 'stored' if sample['img'].dtype == np.uint16 else 'float32'
-    return {**{key: sample[key] for key in meta_keys}, 'wire': wire}
+    return {key: sample[key] for key in meta_keys}
 
 
 def image_tensor(image: np.ndarray) -> torch.Tensor:
-    """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array.
-
-    A uint16 image becomes int16 of the same bits: torch before 2.3 has no uint16, and later ones do
-    little with it. The preprocessor knows stored numbers by that dtype.
-    """
-    if image.dtype == np.uint16:
-        return torch.from_numpy(np.require(image, requirements=['C', 'W']).view(np.int16))
+    """Return (C, H, W) float32, contiguous, in memory of its own or of a writable array."""
     return torch.from_numpy(np.require(image, np.float32, ['C', 'W']))
 
 

@@ -5,25 +5,19 @@ Image and boxes together, drawn from the sample's own generator. A sample is a d
 `gt_bboxes` (N, 4) float32 half-open pixel corners x1 y1 x2 y2 in the frame of `img`,
 `gt_bboxes_labels` (N,) int64. No transform draws from global state, touches `native_boxes_xyxy`, or
 writes into the array that it was given.
-
-Where a view sends tiles as stored, `img` is uint16. `RandomFlipRotate` moves such pixels as they
-are; every other transform may compute and turns them into float32 first (`in_units`), whatever it
-then draws, so that all tiles of a batch are of one kind.
 """
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmlandslide import bands as band_table
-from mmlandslide.datasets.storage import store_file
 from mmlandslide.datasets.transforms.windows import clip_boxes, crop, random_window, resize
 from mmlandslide.datasets.views.view import Sample
 from mmlandslide.errors import ConfigError
 from mmlandslide.registry import TRANSFORMS
 
 
-def in_units(sample: Sample) -> np.ndarray:
-    """Return a sample's image, (C, H, W) float32 in stored units, and keep it so in the sample.
+def image_of(sample: Sample) -> np.ndarray:
+    """Return a sample's image, (C, H, W) float32 in stored units.
 
     Raises:
         ConfigError: the sample is another package's, of which this knows neither bands nor truth.
@@ -36,9 +30,8 @@ def in_units(sample: Sample) -> np.ndarray:
             'the pipeline',
             'Take mmlandslide.COCOTileDataset (or VOC, YOLO, Labelme, MaskFolder) as the dataset',
         )
-    if sample['img'].dtype == np.uint16:
-        sample['img'] = store_file.in_units(sample['img'], band_table.divisors(sample['bands']))
-    return sample['img']
+    image: np.ndarray = sample['img']
+    return image
 
 
 def replace_image(
@@ -121,7 +114,7 @@ class ResizeTile(BaseTransform):
 
     def transform(self, results: Sample) -> Sample:
         """Return the sample, resized; `scale_factor` maps the tile's own frame to the new one."""
-        image = in_units(results)
+        image = image_of(results)
         height, width = image.shape[1:]
         factor = self.size_px / max(height, width) if self.size_px else float(self.factor or 1)
         new_height, new_width = max(1, round(height * factor)), max(1, round(width * factor))
@@ -164,7 +157,7 @@ class RandomScaleCrop(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample, zoomed, with its boxes clipped."""
         rng: np.random.Generator = results['rng']
-        image = in_units(results)
+        image = image_of(results)
         height, width = image.shape[1:]
         zoom = float(np.exp(rng.uniform(*np.log(self.scale))))
         share = min(zoom, 1 / zoom)
@@ -211,7 +204,7 @@ class Mosaic(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample in the upper left and three others to its right and below."""
         rng: np.random.Generator = results['rng']
-        image = in_units(results)
+        image = image_of(results)
         if rng.random() >= self.prob:
             return results
         if 'draw_other' not in results:
@@ -233,7 +226,7 @@ class Mosaic(BaseTransform):
             source = random_window(
                 rng, (height, width), (target[3] - target[1], target[2] - target[0])
             )
-            crop(canvas, target)[:] = crop(in_units(tile), source)
+            crop(canvas, target)[:] = crop(image_of(tile), source)
             moved, kept = clip_boxes(tile['gt_bboxes'], source, self.min_visible)
             boxes.append(moved + np.tile(np.subtract(target[:2], source[:2]), 2).astype(np.float32))
             labels.append(tile['gt_bboxes_labels'][kept])
@@ -253,6 +246,6 @@ class Mosaic(BaseTransform):
         scale = np.tile((width_px / width, height_px / height), 2).astype(np.float32)
         return {
             **tile,
-            'img': resize(in_units(tile), height_px, width_px),
+            'img': resize(image_of(tile), height_px, width_px),
             'gt_bboxes': tile['gt_bboxes'] * scale,
         }

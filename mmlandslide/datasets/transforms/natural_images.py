@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from mmlandslide import bands as band_table
 from mmlandslide.bands import GROUPS
-from mmlandslide.datasets.transforms.geometry import in_units, replace_boxes, replace_image
+from mmlandslide.datasets.transforms.geometry import image_of, replace_boxes, replace_image
 from mmlandslide.datasets.transforms.windows import Window, clip_boxes, crop, random_window, resize
 from mmlandslide.datasets.views.view import Sample
 from mmlandslide.errors import ConfigError
@@ -24,7 +24,7 @@ def cut(sample: Sample, window: Window, size_px: int) -> Sample:
     height, width = window[3] - window[1], window[2] - window[0]
     scale_xy = (size_px / width, size_px / height)
     boxes, kept = clip_boxes(sample['gt_bboxes'], window, min_visible=0.3)
-    replace_image(sample, resize(crop(in_units(sample), window), size_px, size_px), scale_xy)
+    replace_image(sample, resize(crop(image_of(sample), window), size_px, size_px), scale_xy)
     replace_boxes(sample, (boxes - np.tile(window[:2], 2)) * np.tile(scale_xy, 2), kept)
     return sample
 
@@ -144,7 +144,7 @@ class ColorJitter(BaseTransform):
         luma = LUMA[band_table.positions(results['bands'], GROUPS['rgb8'])]
         factors = 1 + rng.uniform(-1, 1, 3) * self.strengths
         for which in rng.permutation(3):
-            results['img'] = adjust(in_units(results), luma, int(which), float(factors[which]))
+            results['img'] = adjust(image_of(results), luma, int(which), float(factors[which]))
         return results
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmlandslide.datasets.l4s.borders import meeting
-from mmlandslide.datasets.transforms.geometry import in_units, replace_boxes, replace_image
+from mmlandslide.datasets.transforms.geometry import image_of, replace_boxes, replace_image
 from mmlandslide.datasets.transforms.windows import clip_boxes
 from mmlandslide.datasets.views.view import Sample
 from mmlandslide.errors import ConfigError
@@ -50,7 +50,7 @@ class RandomShiftAcross(BaseTransform):
                 'Leave it out of tests and of other data',
             )
         rng: np.random.Generator = results['rng']
-        image = in_units(results)
+        image = image_of(results)
         height, width = image.shape[1:]
         if rng.random() >= self.prob or height != width:
             return results
@@ -58,7 +58,7 @@ class RandomShiftAcross(BaseTransform):
         tiles, down, right = _around(results, down, right)
         canvas = np.empty_like(image)
         for (row, column), tile in tiles.items():
-            _paste(canvas, in_units(tile), row * height - down, column * width - right)
+            _paste(canvas, image_of(tile), row * height - down, column * width - right)
         boxes, labels = whole_boxes(tiles, height)
         replace_image(results, canvas)
         results['gt_bboxes_labels'] = labels

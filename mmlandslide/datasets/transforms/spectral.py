@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmlandslide.bands import BANDS
-from mmlandslide.datasets.transforms.geometry import in_units
+from mmlandslide.datasets.transforms.geometry import image_of
 from mmlandslide.datasets.views.view import Sample
 from mmlandslide.registry import TRANSFORMS
 
@@ -49,7 +49,7 @@ class BandDropout(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample with some bands blank."""
         rng: np.random.Generator = results['rng']
-        image = in_units(results)
+        image = image_of(results)
         most = min(self.max_bands, len(image) - 1)
         if rng.random() >= self.prob or most < 1:
             return results
@@ -76,7 +76,7 @@ class RandomGain(BaseTransform):
     def transform(self, results: Sample) -> Sample:
         """Return the sample with its bands changed."""
         rng: np.random.Generator = results['rng']
-        image = in_units(results)
+        image = image_of(results)
         gain, offset = rng.uniform(-1, 1, (2, len(image))).astype(np.float32)
         shift = self.offset * offset * band_statistics(results)[1]
         results['img'] = image * (1 + self.gain * gain)[:, None, None] + shift[:, None, None]

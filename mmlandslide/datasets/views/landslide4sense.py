@@ -11,11 +11,8 @@ from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.datasets.boxes import rule_named
 from mmlandslide.datasets.storage.store import ensure_split
 from mmlandslide.datasets.views.view import Sample, TileView
-from mmlandslide.errors import ConfigError, DatasetError
+from mmlandslide.errors import DatasetError
 from mmlandslide.registry import DATASETS
-
-#: Forms in which a tile may travel to the device.
-WIRES = ('float32', 'stored')
 
 
 class Landslide4SenseView(TileView):
@@ -36,10 +33,6 @@ class Landslide4SenseView(TileView):
         missing: `refuse` an id of the split file whose tile is not there, or `skip` it; then the
             count is logged.
         name: of the data.
-        wire: form in which tiles enter the pipeline and, unless a transform computes, travel to the
-            device: `'float32'` in stored units, or `'stored'`, the store's whole numbers (uint16;
-            `TilePreprocessor` divides and normalises them), half the bytes. A split with a tile
-            that did not fit into uint16 is sent as float32 throughout: a batch has one form.
         kwargs: what `TileView` takes.
 
     Raises:
@@ -47,7 +40,7 @@ class Landslide4SenseView(TileView):
         DatasetError: no tile, a faulty pairing, an unknown id in the split file.
         TileError: a faulty tile, when the store is built.
         BandError: a band that the tiles do not have.
-        ConfigError: no such split or wire form.
+        ConfigError: no such split.
     """
 
     def __init__(
@@ -59,14 +52,9 @@ class Landslide4SenseView(TileView):
         split_file: str | Path | None = None,
         missing: str = 'refuse',
         name: str = 'landslide4sense',
-        wire: str = 'float32',
         **kwargs: Any,
     ) -> None:
-        if wire not in WIRES:
-            raise ConfigError.mismatch(
-                'wire', f'be one of {WIRES}', repr(wire), type(self).__name__, 'Name one of them'
-            )
-        self.split, self.split_file, self.missing, self.wire = split, split_file, missing, wire
+        self.split, self.split_file, self.missing = split, split_file, missing
         self.positions = band_table.positions(
             bands, LANDSLIDE4SENSE, f'Landslide4Sense tiles of {data_root}'
         )
@@ -78,8 +66,6 @@ class Landslide4SenseView(TileView):
         Build the store where needed.
         """
         self.store, refs = ensure_split(Path(self.data_root), self.split)
-        fits = all(self.store.entry(tile_id).dtype == '<u2' for tile_id in self.store.ids)
-        self.read = self.store.raw if self.wire == 'stored' and fits else self.store.read
         if self.split_file is not None:
             known = {ref.tile_id: ref for ref in refs}
             chosen = self.listed(Path(self.split_file), known, self.missing)
@@ -100,11 +86,8 @@ class Landslide4SenseView(TileView):
         return {}
 
     def load_image(self, info: Sample) -> np.ndarray:
-        """Return the tile's bands, (C, H, W).
-
-        Float32 in stored units, or uint16 and read-only where `wire` is `'stored'`.
-        """
-        return self.read(info['img_id'], self.positions)
+        """Return the tile's bands, (C, H, W) float32 in stored units."""
+        return self.store.read(info['img_id'], self.positions)
 
     def require_mask(self, tile_id: str) -> None:
         """Refuse a tile without a mask.

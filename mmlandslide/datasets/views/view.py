@@ -28,8 +28,8 @@ Sample = dict[str, Any]
 class TileView(BaseDataset, ABC):
     """A list of tiles, each loaded, drawn upon with its own randomness and sent through a pipeline.
 
-    A sample that enters the pipeline holds `img` ((C, H, W) float32, or uint16 where a view sends
-    tiles as stored; bands in the order asked for), `bands` (names), `img_id` (tile id), `dataset`
+    A sample that enters the pipeline holds `img` ((C, H, W) float32 in stored units; bands
+    in the order asked for), `bands` (names), `img_id` (tile id), `dataset`
     (name of the data), `img_path`, `ori_shape` and `img_shape` ((h, w) in px), `scale_factor` ((w,
     h), 1 at first), `rng` (a NumPy generator keyed by seed, epoch and tile id), `sample_key`
     (63-bit int from the same) and, outside tests, `draw_other` (returns another sample, loaded and
@@ -130,10 +130,7 @@ class TileView(BaseDataset, ABC):
 
     @abstractmethod
     def load_image(self, info: Sample) -> np.ndarray:
-        """Return the tile's bands, (C, H, W).
-
-        Float32 in stored units, or uint16 whole numbers, each a value times its divisor.
-        """
+        """Return the tile's bands, (C, H, W) float32 in stored units."""
 
     def load(self, index: int, generator: np.random.Generator) -> Sample:
         """Return one sample before any transform.

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -14,23 +13,6 @@ def test_packed_inputs_are_contiguous_float32():
     assert inputs.is_contiguous()
     assert inputs.dtype == torch.float32
     assert inputs.shape == (14, 64, 64)
-
-
-def test_stored_numbers_travel_as_int16_of_the_same_bits():
-    image = np.array([[[0, 32767, 32768, 65535]]], np.uint16)
-    image.flags.writeable = False  # as a store gives it
-    inputs = formatting.image_tensor(image)
-    assert inputs.dtype == torch.int16
-    assert inputs.tolist() == [[[0, 32767, -32768, -1]]]
-
-
-@pytest.mark.parametrize(
-    ('dtype', 'wire'), [(np.uint16, 'stored'), (np.float32, 'float32'), (np.uint8, 'float32')]
-)
-def test_a_packed_tile_tells_its_form(dtype, wire):
-    tile = sample(image=np.ones((14, 64, 64), dtype))
-    assert formatting.PackTile()(tile)['data_samples'].wire == wire
-    assert formatting.PackDetection()(tile)['data_samples'].wire == wire
 
 
 def test_an_empty_tile_packs_no_boxes():

@@ -329,49 +329,6 @@ def test_a_transform_depends_on_its_generator_alone_and_spares_its_input(transfo
     assert done[0]['img'].dtype == done[0]['gt_bboxes'].dtype == np.float32
 
 
-def stored_tile(seed=7, image_seed=5, side_px=64):
-    """Return a tile as stored, every uint16 possible."""
-    image = np.random.default_rng(image_seed).integers(0, 2**16, (14, side_px, side_px), np.uint16)
-    return sample(seed=seed, image=image, height=side_px, width=side_px)
-
-
-def both_forms(transform, seed):
-    """Return what a transform makes of one tile as stored, and of the same tile in units."""
-    done = []
-    for form in (lambda tile: tile, lambda tile: {**tile, 'img': T.in_units(dict(tile))}):
-        tile = form(stored_tile(seed))
-        tile['draw_other'] = lambda form=form: form(stored_tile(image_seed=6, side_px=32))
-        done.append(transform(tile))
-    return done
-
-
-@pytest.mark.parametrize(
-    'transform',
-    [
-        T.RandomScaleCrop(),
-        T.Mosaic(0.5),
-        BandDropout(0.5),
-        RandomGain(),
-        T.ResizeTile(64),
-        T.ResizeTile(96),
-    ],
-)
-def test_a_transform_that_computes_gives_float32_in_units_whatever_it_draws(transform):
-    for seed in range(6):
-        stored, units = both_forms(transform, seed)
-        assert stored['img'].dtype == np.float32
-        np.testing.assert_array_equal(stored['img'], units['img'])
-        np.testing.assert_array_equal(stored['gt_bboxes'], units['gt_bboxes'])
-
-
-def test_mirrored_and_turned_stored_numbers_stay_what_they_are():
-    for seed in range(8):
-        stored, units = both_forms(T.RandomFlipRotate(), seed)
-        assert stored['img'].dtype == np.uint16
-        np.testing.assert_array_equal(T.in_units(stored), units['img'])
-        np.testing.assert_array_equal(stored['gt_bboxes'], units['gt_bboxes'])
-
-
 def test_native_boxes_are_never_touched():
     tile = sample([(4, 8, 20, 16)])
     tile['draw_other'] = sample

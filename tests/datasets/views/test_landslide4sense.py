@@ -5,26 +5,17 @@ import pickle
 import factories
 import numpy as np
 import pytest
-import torch
-from mmengine.dataset import default_collate, pseudo_collate
-from torch.utils.data import DataLoader
 
 from mmlandslide.datasets.views.landslide4sense import (
     Landslide4SenseClsDataset,
     Landslide4SenseDetDataset,
     Landslide4SenseUnlabelledDataset,
 )
-from mmlandslide.engine.sampler import TileSampler
 from mmlandslide.errors import BandError, ConfigError, DatasetError, MissingPathError
-from mmlandslide.models.preprocessors import TilePreprocessor
 from mmlandslide.registry import DATASETS
 from mmlandslide.rng import SampleIndex
 
 VIEWS = [Landslide4SenseDetDataset, Landslide4SenseClsDataset, Landslide4SenseUnlabelledDataset]
-COLLATES = {
-    Landslide4SenseDetDataset: pseudo_collate,
-    Landslide4SenseUnlabelledDataset: default_collate,
-}
 
 
 @pytest.fixture
@@ -126,93 +117,6 @@ def test_a_view_sent_to_a_worker_loads_the_same(root):
 
 def test_one_tile_has_the_same_id_in_every_view(root):
     assert len({tuple(view(data_root=root).tile_ids) for view in VIEWS}) == 1
-
-
-def batches(view_type, root, wire, pipeline, bands='all', num_workers=0):
-    """Return what a model gets in two epochs.
-
-    Normalised tiles, and their boxes where the view has them.
-    """
-    view = view_type(
-        data_root=root,
-        wire=wire,
-        pipeline=[{'type': f'mmlandslide.{name}'} for name in pipeline],
-        bands=bands,
-    )
-    sampler = TileSampler(view, shuffle=True, seed=3)
-    workers = {'num_workers': num_workers, 'multiprocessing_context': 'fork'} if num_workers else {}
-    loader = DataLoader(view, 2, sampler=sampler, collate_fn=COLLATES[view_type], **workers)
-    found, forms = [], set()
-    for epoch in range(2):
-        sampler.set_epoch(epoch)
-        for batch in loader:
-            forms |= {tile.dtype for tile in batch['inputs']}
-            done = TilePreprocessor(bands, clip_std=5.0)(batch)
-            found += [
-                done['inputs'],
-                *(
-                    tile.gt_instances.bboxes
-                    for tile in done['data_samples']
-                    if 'gt_instances' in tile
-                ),
-            ]
-    return found, forms
-
-
-@pytest.mark.parametrize(
-    'augmented', [[], ['RandomFlipRotate'], ['RandomFlipRotate', 'RandomGain']]
-)
-@pytest.mark.parametrize('bands', ['all', 'rgb', 'false_color'])
-@pytest.mark.parametrize('view_type', COLLATES)
-def test_both_wire_forms_end_in_the_same_batches(root, view_type, bands, augmented):
-    pipeline = [
-        *augmented,
-        'PackDetection' if view_type is Landslide4SenseDetDataset else 'PackTile',
-    ]
-    units, forms = batches(view_type, root, 'float32', pipeline, bands)
-    stored, stored_forms = batches(view_type, root, 'stored', pipeline, bands)
-    assert (forms, stored_forms) == (
-        {torch.float32},
-        {torch.float32 if 'RandomGain' in augmented else torch.int16},
-    )
-    for one, two in zip(stored, units, strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6)
-
-
-def test_stored_numbers_come_through_worker_processes_unchanged(root):
-    alone, sent = (
-        batches(
-            Landslide4SenseUnlabelledDataset,
-            root,
-            'stored',
-            ['RandomFlipRotate', 'PackTile'],
-            num_workers=workers,
-        )
-        for workers in (0, 2)
-    )
-    assert alone[1] == sent[1] == {torch.int16}
-    assert all(torch.equal(one, two) for one, two in zip(alone[0], sent[0], strict=True))
-
-
-@pytest.mark.parametrize('view', VIEWS)
-def test_a_split_with_one_float32_tile_is_sent_as_float32_throughout(root, view):
-    factories.write_tile(root, 4, factories.image(4) + 1e-3, factories.mask())
-    tiles = view(data_root=root, wire='stored')
-    assert [tiles[index]['img'].dtype for index in range(4)] == [np.float32] * 4
-    np.testing.assert_array_equal(tiles[1]['img'], factories.image(2).astype(np.float32))
-
-
-def test_an_unknown_wire_form_is_refused_with_those_that_there_are(root):
-    with pytest.raises(
-        ConfigError,
-        match=r"wire must be one of \('float32', 'stored'\), got 'uint16' in Landslide4SenseDet",
-    ):
-        Landslide4SenseDetDataset(data_root=root, wire='uint16')
-
-
-def test_a_stored_view_sent_to_a_worker_loads_the_same(root):
-    view = Landslide4SenseDetDataset(data_root=root, wire='stored')
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(view))[1]['img'], view[1]['img'])
 
 
 def test_a_tile_that_the_copy_lacks_is_an_error_unless_it_may_be_skipped(tmp_path):
