@@ -22,3 +22,21 @@ def test_gaussian_processes_are_imported_when_tracks_are_interpolated():
         'GaussianProcessRegressor',
         'RBF(length_scale=2)',
     ], done.stderr.decode()[-500:]
+
+
+MIXTURE = """
+import sys
+from mmlandslide import deferred_imports
+deferred_imports.defer()
+import mmdet.models.dense_heads.paa_head as paa
+assert 'sklearn.mixture' not in sys.modules
+model = paa.skm.GaussianMixture(2, random_state=0)
+import sklearn.mixture
+assert isinstance(model, sklearn.mixture.GaussianMixture)
+print(type(model).__name__)
+"""
+
+
+def test_mixtures_are_imported_when_a_paa_head_fits_them():
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', MIXTURE], capture_output=True)
+    assert done.stdout.decode().split() == ['GaussianMixture'], done.stderr.decode()[-500:]

@@ -89,7 +89,9 @@ def main(tiles: int, passes: int) -> None:
                 time.process_time,
             ),
         }
-        view = Landslide4SenseUnlabelledDataset(data_root=root, pipeline=[PackTile()])
+        view = Landslide4SenseUnlabelledDataset(
+            data_root=root, pipeline=[PackTile()], test_mode=True
+        )
         loader = DataLoader(
             view, 32, num_workers=2, persistent_workers=True, collate_fn=default_collate
         )
