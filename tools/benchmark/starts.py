@@ -4,9 +4,11 @@ Each is a command, started anew in every round, in turn, and its seconds are tho
 processes. The training has one tile of 128 px, one step, no validation, and writes its checkpoint;
 `mim` comes first and the same by MMDetection's own script after it, as `mmlandslide study` does.
 The scene is one window, by PyTorch and by the shipped model. The first round warms the page cache
-and does not count.
+and does not count. With --against, another checkout runs the same commands in turn, its package
+before the installed one; run it in an environment of `pip install '.[openmmlab]'`, since what
+developers have besides (transformers) is imported too.
 
-Example: python tools/benchmark/starts.py --rounds 5
+Example: python tools/benchmark/starts.py --rounds 5 --against ../before
 """
 
 import os
@@ -19,6 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -32,13 +35,13 @@ CONFIG = 'configs/det/faster_rcnn_mobilenet_v2.py'
 BIN = Path(sys.executable).parent
 
 
-def cpu_seconds(words: Sequence[str]) -> float:
-    """Return what a command and its children took; stop where it fails."""
+def cpu_seconds(words: Sequence[str], tree: Path = HERE) -> float:
+    """Return what a command of a tree and its children took; stop where it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         words,
-        cwd=HERE,
-        env=os.environ | {'PYTHONPATH': str(HERE), 'OMP_NUM_THREADS': '1'},
+        cwd=tree,
+        env=os.environ | {'PYTHONPATH': str(tree), 'OMP_NUM_THREADS': '1'},
         capture_output=True,
         text=True,
         check=False,
@@ -96,22 +99,41 @@ def prepared(folder: Path) -> dict[str, list[str]]:
     }
 
 
-@click.command(epilog='Example: python tools/benchmark/starts.py --rounds 5')
-@click.option('--rounds', default=5, show_default=True, help='Counted rounds; one more warms up.')
-def main(rounds: int) -> None:
-    """Print the CPU seconds of each start."""
-    with tempfile.TemporaryDirectory() as name:
-        commands = prepared(Path(name))
-        seconds: dict[str, list[float]] = {each: [] for each in commands}
-        for number in range(rounds + 1):
-            for each, words in commands.items():
-                found = cpu_seconds(words)
+def measured(commands: dict[str, list[str]], trees: Sequence[Path], rounds: int) -> Any:
+    """Return command -> tree -> seconds of each round; a tree that lacks the command has none."""
+    seconds: dict[str, dict[Path, list[float]]] = {
+        each: {tree: [] for tree in trees} for each in commands
+    }
+    for number in range(rounds + 1):
+        for each, words in commands.items():
+            for tree in trees:
+                try:
+                    found = cpu_seconds(words, tree)
+                except click.ClickException as error:
+                    if tree == HERE:
+                        raise
+                    click.echo(f'{tree}: {error}', err=True)
+                    continue
                 if number:
-                    seconds[each].append(found)
+                    seconds[each][tree].append(found)
+    return seconds
+
+
+@click.command(epilog='Example: python tools/benchmark/starts.py --rounds 5 --against ../before')
+@click.option('--rounds', default=5, show_default=True, help='Counted rounds; one more warms up.')
+@click.option('--against', type=click.Path(exists=True, path_type=Path), help='Another checkout.')
+def main(rounds: int, against: Path | None) -> None:
+    """Print the CPU seconds of each start."""
+    trees = [*([against.resolve()] if against else []), HERE]
+    with tempfile.TemporaryDirectory() as name:
+        seconds = measured(prepared(Path(name)), trees, rounds)
     table = Table('start', 'CPU s, median', 'of each round', title=f'{rounds} rounds, in turn')
-    for each, found_all in seconds.items():
-        shown = ', '.join(f'{value:.1f}' for value in found_all)
-        table.add_row(each, f'{statistics.median(found_all):.1f}', shown)
+    for each, sides in seconds.items():
+        for tree, found in sides.items():
+            shown = ', '.join(f'{value:.1f}' for value in found)
+            side = 'now' if tree == HERE else 'before'
+            median = f'{statistics.median(found):.1f}' if found else 'has none'
+            table.add_row(f'{each}, {side}' if against else each, median, shown)
     Console(width=110).print(table)
 
 
