@@ -14,9 +14,8 @@ Read from the values alone. Two independent witnesses:
   windows of a real one with sea. An alarm needs -0.35.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -109,23 +108,71 @@ def misplaced_by_law(image: np.ndarray) -> str:
     Args:
         image: (14, H, W) finite, in stored units if the bands are in order.
     """
-    divisor = np.asarray(divisors(LANDSLIDE4SENSE))
+    ordered = np.sort(image.reshape(len(image), -1).astype(np.float32), axis=1)
+    limits = _between(ordered, 0.01), _between(ordered, 0.99)
     image = np.clip(
-        image, *np.percentile(image, (1, 99), axis=(1, 2), keepdims=True)
+        image.astype(np.float32), *(limit[:, None, None] for limit in limits)
     )  # a few wild pixels decide nothing
-    names = {name: place for place, name in enumerate(LANDSLIDE4SENSE) if image[place].std() > 0}
-    if 'DEM' in names and image[names['DEM']].std() * divisor[names['DEM']] < _FLAT_M:
-        del names['DEM']
-    measure = lru_cache(
-        lambda kind, name: _MEASURES[kind](image[names[name]] * divisor[names[name]])
-    )
+    bands = {
+        name: _Band(values, median, divisor)
+        for name, values, median, divisor in zip(
+            LANDSLIDE4SENSE,
+            image,
+            _between(ordered, 0.5).tolist(),
+            divisors(LANDSLIDE4SENSE),
+            strict=True,
+        )
+    }
+    told = {name for name, band in bands.items() if band.std > 0}
+    if bands['DEM'].std * bands['DEM'].divisor < _FLAT_M:
+        told.discard('DEM')
     said = []
     for law in LAWS:
-        if law.more in names and law.less in names:
-            more, less = measure(law.measure, law.more), measure(law.measure, law.less)
+        if {law.more, law.less} <= told:
+            more, less = (getattr(bands[name], law.measure) for name in (law.more, law.less))
             if min(more, less) > 0 and np.log(more / less / law.factor) < -TOLERANCE:
                 said.append(f'{law.measure} {more:.3g} in {law.more} and {less:.3g} in {law.less}')
     return ', '.join(said)
+
+
+def _between(ordered: np.ndarray, share: float) -> np.ndarray:
+    """Return (C,) quantiles of (C, N) values in order: what `np.quantile` sorts anew for."""
+    place = share * (ordered.shape[1] - 1)
+    low = int(place)
+    high = min(low + 1, ordered.shape[1] - 1)
+    return ordered[:, low] + (ordered[:, high] - ordered[:, low]) * np.float32(place - low)
+
+
+@dataclass(frozen=True)
+class _Band:
+    """A band's properties, each computed once it is asked for.
+
+    Attributes:
+        values: (H, W) float32 in stored units, without what is wild.
+        median: of them.
+        divisor: raw value = stored value * divisor.
+    """
+
+    values: np.ndarray
+    median: float
+    divisor: float
+
+    @cached_property
+    def std(self) -> float:
+        return float(self.values.std())
+
+    @cached_property
+    def spread(self) -> float:
+        return self.std / max(abs(float(self.values.mean())), 1e-9 / self.divisor)
+
+    @cached_property
+    def roughness(self) -> float:
+        steps = (np.diff(self.values, axis=axis) for axis in (0, 1))
+        return sum(float(np.abs(step, out=step).mean()) for step in steps) / 2 / self.std
+
+    @property
+    def level(self) -> float:
+        return self.median * self.divisor
 
 
 def _fits(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -139,26 +186,3 @@ def _fits(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     off = np.abs(raw - np.rint(raw)).max(axis=2)
     telling = np.array([len(np.unique(row[row != 0])) >= _FEWEST_VALUES for row in sample])
     return (off < slack) & (slack < 0.05) & telling[:, None]
-
-
-def _spread(band: np.ndarray) -> float:
-    return float(band.std() / max(abs(band.mean()), 1e-9))
-
-
-def _roughness(band: np.ndarray) -> float:
-    return float(
-        (np.abs(np.diff(band, axis=0)).mean() + np.abs(np.diff(band, axis=1)).mean())
-        / 2
-        / band.std()
-    )
-
-
-def _level(band: np.ndarray) -> float:
-    return float(np.median(band))
-
-
-_MEASURES: dict[str, Callable[[np.ndarray], float]] = {
-    'spread': _spread,
-    'roughness': _roughness,
-    'level': _level,
-}
