@@ -7,6 +7,7 @@ merging and writing alone.
 Example: python tools/benchmark/scene_memory.py --side-px 10980
 """
 
+import json
 import multiprocessing
 import resource
 import tempfile
@@ -71,7 +72,8 @@ def write_scene(folder: Path, side_px: int, repeats: int) -> None:
 @click.command(epilog='Example: python tools/benchmark/scene_memory.py --side-px 10980')
 @click.option('--side-px', default=10980, show_default=True)
 @click.option('--repeats', default=4, show_default=True, help='Of the part, in each direction.')
-def main(side_px: int, repeats: int) -> None:
+@click.option('--json', 'as_json', is_flag=True, help='Print CPU seconds and peak bytes as JSON.')
+def main(side_px: int, repeats: int, as_json: bool) -> None:
     """Print peak memory of the searching process and time a window; exit with 1 at 2 GB or more."""
     with tempfile.TemporaryDirectory() as name:
         writer = multiprocessing.get_context('spawn').Process(
@@ -80,12 +82,17 @@ def main(side_px: int, repeats: int) -> None:
         writer.start()  # a process of its own, whose memory is not counted
         writer.join()
         scene, start = open_scene(Path(name, 'scene.vrt')), time.perf_counter()
+        cpu_start = time.process_time()
         predictor = ComponentPredictor(scene.bands, 'B4', 2.0)
         model = {'name': 'components of B4 above 2'}
         job = InferenceJob(scene, predictor, Settings(score_thr=0.0), model)
         write(job, Path(name, 'out.gpkg'))
         seconds, windows = time.perf_counter() - start, len(job.grid)
+        cpu_s = time.process_time() - cpu_start
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    if as_json:
+        print(json.dumps({'cpu_s': cpu_s, 'peak_mib': peak_gb * 1e9 / 2**20}))  # noqa: T201
+        return
     Console().print(
         f'{scene.height} x {scene.width} px x {len(scene.bands)} bands: peak {peak_gb:.2f} GB, '
         f'{windows} windows in {seconds:.0f} s, {1000 * seconds / windows:.1f} ms a window'
