@@ -3,6 +3,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -40,6 +42,44 @@ def test_without_it_a_temporary_file_stays(tmp_path):
         child.stdout.readline()
         child.terminate()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+class Swallows:
+    """Is ended within its end, where Python shows an exception and goes on."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+
+
+def ended(block):
+    """Return the signals of which a block's end was told."""
+    told = []
+    with suppress(Stopped), ending(told.append):
+        block()
+    return [stopped.name for stopped in told]
+
+
+def test_an_end_that_python_loses_is_asked_for_once_more():
+    def block():
+        Swallows()
+        for _ in range(200):
+            time.sleep(0.05)
+        pytest.fail('nothing ended the block')
+
+    assert ended(block) == ['SIGTERM']
+
+
+@pytest.mark.parametrize('error', [RuntimeError('out of a clean-up'), None])
+def test_what_a_block_makes_of_its_end_does_not_count(error):
+    def block():
+        with suppress(Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        if error:
+            raise error
+
+    assert ended(block) == ['SIGTERM']
 
 
 def test_handlers_of_before_are_back_after_the_block():
