@@ -132,6 +132,7 @@ OWNERS = {
         'cudnn_benchmark',
         'resource_limit',
         'keep_freed_memory',
+        'channels_last',
     },
     'mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'dist_cfg': {'backend', 'timeout', 'init_backend'},

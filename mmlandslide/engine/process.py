@@ -117,9 +117,11 @@ def own_layout(model: Any) -> Iterator[None]:
     Random numbers fill a tensor in the order of its memory, and weights ought to be the same on
     every device.
     """
+    lies_otherwise = any(not weight.is_contiguous() for weight in model.parameters())
     model.to(memory_format=torch.contiguous_format)
     yield
-    laid_out(model)
+    if lies_otherwise:
+        laid_out(model)
 
 
 def training_lock(work_dir: Path) -> Any:

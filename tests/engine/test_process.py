@@ -50,15 +50,18 @@ def test_a_runner_s_checkpoint_does_not_show_the_layout(trained):
     assert all(weight.is_contiguous() for weight in weights)
 
 
-def test_a_runner_trains_in_the_layout_of_the_machine(data_root, tmp_path):
-    model = LandslideRunner.from_cfg(config(data_root, tmp_path)).model
-    layouts = [
-        w.is_contiguous(memory_format=torch.channels_last)
-        for w in model.parameters()
-        if w.dim() == 4
-    ]
+@pytest.mark.parametrize('fast', [True, False])
+def test_a_runner_trains_in_the_layout_of_the_machine_or_in_pytorch_s_own(
+    data_root, tmp_path, fast
+):
+    cfg = config(data_root, tmp_path)
+    cfg.env_cfg = {**cfg.get('env_cfg', {}), 'channels_last': fast}
+    runner = LandslideRunner.from_cfg(cfg)
+    with process.own_layout(runner.model):
+        pass
+    layouts = [weight.is_contiguous() for weight in runner.model.parameters() if weight.dim() == 4]
     assert layouts
-    assert all(layouts)
+    assert all(layouts) is not fast
 
 
 def test_a_hook_of_before_gets_every_error_but_ours(monkeypatch):
