@@ -24,6 +24,7 @@ from mmlandslide.signals import Stopped
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
 
 
+_LEAST_CHANNELS = 16  # of a strided 1 x 1 convolution, from where none was seen to overrun
 _FEEDER_ERROR = '_on_queue_feeder_error'
 _print_feeder_error = getattr(Queue, _FEEDER_ERROR)
 
@@ -105,9 +106,23 @@ def laid_out(model: Any) -> Any:
 
     Features follow the layout of the weights. Not measured on GPUs, where nothing changes.
     """
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and not any(map(_overruns, model.modules())):
         model.to(memory_format=torch.channels_last)
     return model
+
+
+def _overruns(layer: torch.nn.Module) -> bool:
+    """Return whether oneDNN writes past the end of a layer's weight gradient in its own layout.
+
+    So it does in PyTorch 2.15, for strided 1 x 1 convolutions of 2 to 12 channels: the process
+    crashes. None of the backbones here is so narrow by default; their options allow it.
+    """
+    return (
+        isinstance(layer, torch.nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+        and layer.in_channels < _LEAST_CHANNELS
+    )
 
 
 @contextmanager

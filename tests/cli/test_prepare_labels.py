@@ -7,7 +7,15 @@ import numpy as np
 from click.testing import CliRunner
 
 from mmlandslide.cli.prepare import command
-from tests.datasets.labels.test_formats import BOX, coco_json, image, labelme_json, labels_of, xml
+from tests.datasets.labels.test_formats import (
+    BOX,
+    coco_json,
+    image,
+    labelme_json,
+    labels_of,
+    shape,
+    xml,
+)
 
 
 def run(*arguments):
@@ -86,3 +94,33 @@ def test_two_sets_at_once_are_refused(tmp_path):
     result = run('--voc', tmp_path, '--coco', tmp_path)
     assert result.exit_code == 2
     assert 'coco and voc name several data sets' in result.output
+
+
+def leading_out(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to('/etc/hostname')
+
+
+def test_links_that_lead_out_do_not_hide_the_other_faults_of_any_format(tmp_path):
+    for name in ('v', 'y/images', 'l', 'c/img'):
+        image(tmp_path / name / '1.png')
+        for number in (2, 3):
+            leading_out(tmp_path / name / f'{number}.png')
+    xml(tmp_path / 'v' / '1.xml', (5, 1, 5, 9))
+    leading_out(tmp_path / 'v' / '4.xml')
+    labels_of(tmp_path / 'y', '0 0.5 0.5 0 0.25')
+    leading_out(tmp_path / 'y' / 'labels' / '4.txt')
+    labelme_json(tmp_path / 'l', shape([1, 1], [1, 9], [1, 5]))
+    leading_out(tmp_path / 'l' / '4.json')
+    rows = [{'id': n, 'file_name': f'{n}.png'} for n in (1, 2, 3)]
+    coco_json(tmp_path / 'c', rows, [{'image_id': 1, 'category_id': 1, 'bbox': [1, 1, 0, 5]}])
+    for form, name, links in (
+        ('voc', 'v', 3),
+        ('yolo', 'y', 3),
+        ('labelme', 'l', 3),
+        ('coco', 'c', 2),
+    ):
+        result = run(f'--{form}', tmp_path / name, '--check')
+        assert result.exit_code == 1
+        found = [result.output.count(f'({code})') for code in ('leads-out', 'wrong-box')]
+        assert found == [links, 1], result.output

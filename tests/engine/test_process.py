@@ -151,3 +151,10 @@ def test_what_the_import_changes_for_other_code_is_what_docs_say(tmp_path, optio
     lines = done.stdout.splitlines()
     assert lines[-2].startswith(found)
     assert lines[-1] == 'hook kept True'
+
+
+@pytest.mark.parametrize(('channels', 'laid'), [(8, False), (16, True)])
+def test_a_layer_that_crashes_in_that_layout_keeps_its_model_from_it(channels, laid):
+    model = torch.nn.Sequential(convolution(), torch.nn.Conv2d(channels, 16, 1, stride=2))
+    weight = process.laid_out(model)[0].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == laid

@@ -15,6 +15,7 @@ from stress.fuzz.mutations import mutated
 from stress.fuzz.readers import READERS
 from stress.fuzz.seeds import seeds_of
 
+from mmlandslide.datasets.checks import isolation
 from mmlandslide.datasets.checks.isolation import Readers
 from mmlandslide.rng import key
 
@@ -22,6 +23,8 @@ INPUTS, SEED = int(os.environ.get('STRESS_INPUTS', '2000')), int(os.environ.get(
 SHARES = sum(reader.share for reader in READERS)
 #: HDF5 has crashed on mutated files: those are read in a child process alone.
 HARMLESS = [reader for reader in READERS if reader.form != 'h5']
+#: The heavy ones of what the harness imports, by names that a fork server finds.
+_PRELOADED = ['torch', 'onnx', 'h5py', 'onnxruntime', 'mmlandslide.datasets.checks.preflight']
 
 
 def input_of(reader, index, seed=SEED):
@@ -38,8 +41,9 @@ def test_a_mutated_file_is_accepted_or_refused_by_a_typed_error(tmp_path, reader
 
 @pytest.fixture(scope='module')
 def children():
-    """One process that reads."""
-    with Readers(60, 2**31, 1) as readers:
+    """One process that reads; what the harness imports, PyTorch among it, is no input's memory."""
+    with pytest.MonkeyPatch.context() as patch, Readers(60, 2**31, 1) as readers:
+        patch.setattr(isolation, '_PRELOADED', _PRELOADED)
         yield readers
 
 

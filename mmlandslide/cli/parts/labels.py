@@ -88,6 +88,8 @@ def _show(found: LabelSet, form: str, path: Path) -> None:
     table = Table(title=f'{form}: {path}', title_justify='left', show_header=False)
     table.add_row('images', f'{len(found.images)}, {negatives} of them without a box')
     table.add_row('boxes', f'{boxes}, {found.clipped} clipped by less than half a px')
+    if found.difficult:
+        table.add_row('difficult', f'{found.difficult} objects, taken like the others')
     table.add_row('classes', ', '.join(f'{count} x {name}' for name, count in found.names.items()))
     sizes = Counter(f'{image.image_hw[1]} x {image.image_hw[0]}' for image in found.images)
     table.add_row('sizes, px', ', '.join(f'{n} x {size}' for size, n in sizes.most_common(5)))

@@ -9,7 +9,7 @@ from typing import Any
 from mmlandslide.datasets.labels.label_set import Boxes, LabelSet, images_of, label_text
 from mmlandslide.datasets.storage.faults import Problem
 from mmlandslide.datasets.storage.index import require_inside
-from mmlandslide.errors import DatasetError, LandslideError, MissingPathError, TileError
+from mmlandslide.errors import DatasetError, MissingPathError, TileError
 
 _LISTS = ('images', 'annotations', 'categories')
 
@@ -46,7 +46,8 @@ def read_file(ann_file: Path, images: Path, root: Path) -> LabelSet:
         number, _ = by_image[lost][0]
         subject = f'annotation {number}'
         found.note('broken-label', ann_file, subject, 'name an image_id of images', repr(lost))
-    extra = [path for path in images_of(images, root, deep=True) if path not in _paths(found)]
+    held = images_of(images, root, deep=True, note=lambda *_: None)  # it may name none of those
+    extra = [path for path in held if path not in _paths(found)]
     if extra and not found.errors:
         got = f'{len(extra)} others, such as {[path.name for path in extra[:3]]}'
         found.note('ignored-file', images, 'image folder', 'hold the images of the JSON', got)
@@ -115,8 +116,8 @@ def _add_image(
         return
     try:
         require_inside(found.root, path.parent, [path])
-    except LandslideError as error:
-        found.note('label-without-image', ann_file, 'image', 'lie in the root', str(error))
+    except DatasetError as error:
+        found.note_error('leads-out', path, error)
         return
     boxes = Boxes(found.size(path))
     stated = (row.get('height'), row.get('width'))

@@ -6,7 +6,7 @@ refuses a set that holds an error; `mmlandslide prepare` lists them all.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,14 @@ from natsort import natsorted
 from mmlandslide.datasets.storage.faults import Finding, Problem
 from mmlandslide.datasets.storage.index import require_inside
 from mmlandslide.datasets.storage.tile_formats import SUFFIXES, image_hw
-from mmlandslide.errors import LandslideError, MissingPathError
+from mmlandslide.errors import DatasetError, LandslideError, MissingPathError
 
 #: A box that leaves its image by less than this was rounded: it is clipped, and counted.
 ROUNDING_PX = 0.5
 #: Of a label file; a COCO JSON of 100 000 polygons has 60 MB.
 MAX_LABEL_BYTES = 2**28
+#: Takes the code of a fault, the file and the error.
+Note = Callable[[str, Path, LandslideError], None]
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Boxes:
         names: class of each.
         problems: what is wrong with the file's other boxes.
         clipped: sound boxes that left the image by rounding.
+        difficult: objects that VOC marks as hard to tell; they are taken like the others.
     """
 
     image_hw: tuple[int, int] | None = None
@@ -42,6 +45,7 @@ class Boxes:
     names: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     clipped: int = 0
+    difficult: int = 0
 
     def add(self, corners: Sequence[float], name: str, subject: str) -> None:
         """Add a box, or what is wrong with it.
@@ -118,10 +122,19 @@ class LabelSet:
         """How many boxes left their image by rounding."""
         return sum(image.boxes.clipped for image in self.images)
 
+    @property
+    def difficult(self) -> int:
+        """How many objects are marked as hard to tell."""
+        return sum(image.boxes.difficult for image in self.images)
+
     def note(self, code: str, path: Path, subject: str, expected: str, actual: object) -> None:
         """Note a fault of a file."""
         problem = Problem(code, subject, expected, actual)
         self.findings.append(problem.finding(self.key(path), path))
+
+    def note_error(self, code: str, path: Path, error: LandslideError) -> None:
+        """Note a fault that was raised."""
+        self.findings.append(Finding(code, self.key(path), str(path), str(error)))
 
     def key(self, path: Path) -> str:
         """Return a path relative to the root, without suffix."""
@@ -188,7 +201,13 @@ class LabelSet:
         return {'images': images, 'annotations': annotations, 'categories': categories}
 
 
-def files_of(folder: Path, suffixes: Iterable[str], root: Path, deep: bool = False) -> list[Path]:
+def files_of(
+    folder: Path,
+    suffixes: Iterable[str],
+    root: Path,
+    deep: bool = False,
+    note: Note | None = None,
+) -> list[Path]:
     """Return the files of a folder with one of some suffixes, in natural order.
 
     What a file system adds beside others is passed over: `._1.jpg` of macOS, and hidden files.
@@ -198,6 +217,8 @@ def files_of(folder: Path, suffixes: Iterable[str], root: Path, deep: bool = Fal
         suffixes: in lower case.
         root: that no link may lead out of.
         deep: whether to look in its folders, too.
+        note: is called for each link that leads out, and each name that cannot be printed; such
+            files are then left out. Where `None`, the first one is raised.
 
     Raises:
         MissingPathError: no such folder.
@@ -214,13 +235,25 @@ def files_of(folder: Path, suffixes: Iterable[str], root: Path, deep: bool = Fal
         for path in found
         if path.suffix.lower() in wanted and not path.name.startswith('.') and path.is_file()
     ]
-    require_inside(root, folder, paths)
-    return natsorted(paths, key=str)
+    require_inside(root, folder)
+    return [path for path in natsorted(paths, key=str) if _stays(path, root, note)]
 
 
-def images_of(folder: Path, root: Path, deep: bool = False) -> list[Path]:
+def _stays(path: Path, root: Path, note: Note | None) -> bool:
+    """Return whether a file lies below the root, or raise or note why it does not."""
+    try:
+        require_inside(root, path.parent, [path])
+    except DatasetError as error:
+        if note is None:
+            raise
+        note('leads-out', path, error)
+        return False
+    return True
+
+
+def images_of(folder: Path, root: Path, deep: bool = False, note: Note | None = None) -> list[Path]:
     """Return the images of a folder in any format that is read; the rest as in `files_of`."""
-    return files_of(folder, SUFFIXES, root, deep)
+    return files_of(folder, SUFFIXES, root, deep, note)
 
 
 def label_text(path: Path) -> bytes:

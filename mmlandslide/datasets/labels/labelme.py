@@ -1,4 +1,7 @@
-"""labelme: one JSON file per image, a shape per object, each given by its points."""
+"""labelme: one JSON file per image, a shape per object, each given by its points.
+
+Shapes of one label and one `group_id` are parts of one object, as in labelme's own converters.
+"""
 
 import json
 import math
@@ -19,6 +22,7 @@ from mmlandslide.errors import DatasetError
 
 #: Shapes that enclose an area -> least number of points.
 _SHAPES = {'polygon': 3, 'rectangle': 2, 'circle': 2}
+Point = tuple[float, float]
 
 
 def read_folder(folder: Path, root: Path, images: str | None = None) -> LabelSet:
@@ -31,12 +35,12 @@ def read_folder(folder: Path, root: Path, images: str | None = None) -> LabelSet
 
     Raises:
         MissingPathError: no such folder.
-        DatasetError: no JSON file, or a link that leads out.
+        DatasetError: no JSON file, or a folder that is a link which leads out.
     """
     found, place = LabelSet(root), folder / images if images else folder
-    pictures = images_of(place, root)
-    labels = files_of(folder, ['.json'], root)
-    if not labels:
+    pictures = images_of(place, root, note=found.note_error)
+    labels = files_of(folder, ['.json'], root, note=found.note_error)
+    if not labels and not found.errors:
         raise DatasetError.mismatch(
             'labelme folder', 'hold N.json for each image', 'none', folder, 'Name their folder'
         )
@@ -80,28 +84,36 @@ def parse(content: Mapping[str, Any], image_hw: tuple[int, int] | None) -> Boxes
         problem = Problem('image-size', 'imageHeight, imageWidth', f'be {image_hw}', stated)
         boxes.problems.append(problem)
         return boxes
+    objects: dict[tuple[str, object], tuple[str, list[Point]]] = {}
     for number, shape in enumerate(content['shapes'], 1):
-        _add(boxes, shape, f'shape {number}')
+        subject = f'shape {number}'
+        points = _points(boxes, shape, subject)
+        if points:
+            group = shape.get('group_id')
+            key = (str(shape['label']).strip(), number if group is None else f'group {group}')
+            objects.setdefault(key, (subject, []))[1].extend(points)
+    for (name, _), (subject, points) in objects.items():
+        xs, ys = zip(*points, strict=True)
+        boxes.add((min(xs), min(ys), max(xs), max(ys)), name, subject)
     return boxes
 
 
-def _add(boxes: Boxes, shape: Any, subject: str) -> None:
-    """Add the box around one shape."""
+def _points(boxes: Boxes, shape: Any, subject: str) -> list[Point]:
+    """Return points whose box is the shape's, none where there is a fault, which is noted."""
     try:
         kind, name = str(shape.get('shape_type') or 'polygon'), str(shape['label']).strip()
         points = [(float(x), float(y)) for x, y in shape['points']]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         expected = 'have a label and points'
         boxes.problems.append(Problem('broken-label', subject, expected, repr(error)))
-        return
+        return []
     if kind not in _SHAPES or len(points) < _SHAPES[kind] or not name:
         expected = f'be one of {list(_SHAPES)} with its points and a label'
         got = f'{kind} of {len(points)} points, label {name!r}'
         boxes.problems.append(Problem('broken-label', subject, expected, got))
-        return
+        return []
     if kind == 'circle':
         (x, y), edge = points[0], points[1]
         radius = math.dist(points[0], edge)
         points = [(x - radius, y - radius), (x + radius, y + radius)]
-    xs, ys = zip(*points, strict=True)
-    boxes.add((min(xs), min(ys), max(xs), max(ys)), name, subject)
+    return points

@@ -12,7 +12,14 @@ from xml.etree.ElementTree import Element, ParseError
 import numpy as np
 from defusedxml import ElementTree
 
-from mmlandslide.datasets.labels.label_set import Boxes, LabelSet, files_of, images_of, label_text
+from mmlandslide.datasets.labels.label_set import (
+    Boxes,
+    LabelSet,
+    Note,
+    files_of,
+    images_of,
+    label_text,
+)
 from mmlandslide.datasets.storage.faults import Problem
 from mmlandslide.datasets.storage.tile_formats import SUFFIXES
 from mmlandslide.errors import DatasetError, MissingPathError, TileError
@@ -39,10 +46,10 @@ def read_folder(
 
     Raises:
         MissingPathError: no such folder or image set.
-        DatasetError: no images, or a link that leads out.
+        DatasetError: no images, or a folder that is a link which leads out.
     """
     found = LabelSet(root)
-    pairs, alone = pair_files(folder, root, images, image_set)
+    pairs, alone = pair_files(folder, root, images, image_set, found.note_error)
     for path in alone:
         other = 'image' if path.suffix.lower() == '.xml' else 'XML file'
         code = 'label-without-image' if other == 'image' else 'image-without-label'
@@ -54,14 +61,22 @@ def read_folder(
 
 
 def pair_files(
-    folder: Path, root: Path, images: str | None = None, image_set: str | None = None
+    folder: Path,
+    root: Path,
+    images: str | None = None,
+    image_set: str | None = None,
+    note: Note | None = None,
 ) -> tuple[list[Pair], list[Path]]:
-    """Return image and XML of each tile, and the files that stand alone; errors as above."""
+    """Return image and XML of each tile, and the files that stand alone.
+
+    Arguments and errors are those of `read_folder`. Links that lead out, and names in an image set
+    that no file has, are passed to `note`; where that is `None`, the first is raised.
+    """
     annotations, image_folder = folder, folder
     if (folder / ANNOTATIONS).is_dir():
         annotations, image_folder = folder / ANNOTATIONS, _image_folder(folder, root, images)
-    pictures = images_of(image_folder, root)
-    labels = {path.stem: path for path in files_of(annotations, ['.xml'], root)}
+    pictures = images_of(image_folder, root, note=note)
+    labels = {path.stem: path for path in files_of(annotations, ['.xml'], root, note=note)}
     counts = Counter(path.stem for path in pictures)
     chosen = {*counts, *labels} if image_set is None else set(_named(folder, image_set))
     alone = [path for path in pictures if counts[path.stem] > 1 or path.stem not in labels]
@@ -75,9 +90,12 @@ def pair_files(
     if missing:
         got = f'{len(missing)} that are not there, such as {missing[:3]}'
         where = folder / IMAGE_SETS
-        raise DatasetError.mismatch(
+        error = DatasetError.mismatch(
             f'image set {image_set!r}', 'name images', got, where, 'Take those lines out'
         )
+        if note is None:
+            raise error
+        note('label-without-image', where, error)
     if not pictures:
         raise DatasetError.mismatch(
             'VOC folder',
@@ -96,7 +114,9 @@ def _image_folder(folder: Path, root: Path, images: str | None) -> Path:
     others = [
         path
         for path in sorted(folder.iterdir())
-        if path.is_dir() and path.name not in (ANNOTATIONS, IMAGE_SETS) and images_of(path, root)
+        if path.is_dir()
+        and path.name not in (ANNOTATIONS, IMAGE_SETS)
+        and images_of(path, root, note=lambda *_: None)
     ]
     if len(others) == 1:
         return others[0]
@@ -231,4 +251,5 @@ def _add(boxes: Boxes, entry: Element, number: int) -> None:
         expected = f'hold numbers {_CORNERS}'
         boxes.problems.append(Problem('broken-label', subject, expected, texts))
         return
+    boxes.difficult += (entry.findtext('difficult') or '').strip() == '1'
     boxes.add(corners, name, subject)

@@ -6,6 +6,7 @@ holds no object: so the format says. `data.yaml` or `classes.txt` names the clas
 """
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,17 +27,17 @@ def read_folder(folder: Path, root: Path) -> LabelSet:
 
     Raises:
         MissingPathError: no such folder.
-        DatasetError: no image, no label file at all, or a link that leads out.
+        DatasetError: no image, no label file at all, or a folder that is a link which leads out.
         TileError: a file of class names that cannot be read.
     """
     found, names = LabelSet(root), class_names(folder, root)
-    pictures = images_of(folder, root, deep=True)
+    pictures = images_of(folder, root, deep=True, note=found.note_error)
     labels = {
         path: None
-        for path in files_of(folder, ['.txt'], root, deep=True)
+        for path in files_of(folder, ['.txt'], root, deep=True, note=found.note_error)
         if path.name not in _LISTS and _belongs(path)
     }
-    if not pictures or not labels:
+    if not (pictures and labels) and not found.errors:
         got = f'{len(pictures)} images and {len(labels)} label files'
         raise DatasetError.mismatch(
             'YOLO folder', 'hold images/ and labels/', got, folder, 'Name the folder above both'
@@ -88,7 +89,7 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
                 content = plain_yaml.load(label_text(path))
             except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
                 raise _no_names(path, repr(error)) from error
-            names = content.get('names') if isinstance(content, dict) else None
+            names = _stated(path, content) if isinstance(content, dict) else None
             if isinstance(names, dict) and all(isinstance(number, int) for number in names):
                 return {number: str(name) for number, name in names.items()}
             if isinstance(names, dict):
@@ -101,6 +102,23 @@ def class_names(folder: Path, root: Path) -> dict[int, str]:
                 lines = label_text(path).decode('utf-8-sig', 'replace').splitlines()
                 return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     return {}
+
+
+def _stated(path: Path, content: dict[Any, Any]) -> Any:
+    """Return what a class file says of `names`.
+
+    Raises:
+        TileError: lines of key points, which look like polygons, or another number of classes.
+    """
+    if content.get('kpt_shape'):
+        got = f'kpt_shape {content["kpt_shape"]!r}'
+        raise _no_names(path, got, 'tell of boxes or polygons, not of key points')
+    names, count = content.get('names'), content.get('nc')
+    if isinstance(names, list | dict) and count is not None and count != len(names):
+        raise _no_names(path, f'{len(names)} for nc {count!r}')
+    if names is not None and not isinstance(names, list | dict):
+        raise _no_names(path, f'names {names!r:.99}')
+    return names
 
 
 def _no_names(path: Path, got: str, expected: str = 'list `names`') -> LandslideError:
@@ -141,6 +159,10 @@ def _add(boxes: Boxes, line: str, number: int, names: dict[int, str]) -> None:
     if not label.is_integer() or not (len(values) == 4 or polygon):
         expected = 'hold a class and 4 shares (or a polygon of 3 points or more)'
         boxes.problems.append(Problem('broken-label', subject, expected, repr(line[:99])))
+        return
+    if names and int(label) not in names:
+        expected = f'be of a class of {names}'
+        boxes.problems.append(Problem('unknown-class', subject, expected, int(label)))
         return
     if max(values) > 1.5:  # rounding is far below; pixels are far above
         expected = 'hold shares of the image, from 0 to 1'

@@ -102,7 +102,8 @@ def read_image(
         array, said = without_alpha(array, said, bands, path)
     if array.ndim != 3 or len(array) != len(bands) or 0 in array.shape:
         order = '(height, width, band)' if last else '(band, height, width)'
-        remedy = 'Name as many bands as the file has in source_bands of MaskFolderDataset'
+        remedy = 'Name as many bands as the file has in source_bands of the data set, '
+        remedy += f'or save it with {len(bands)}'
         if path.suffix.lower() in HDF5:
             remedy = f'Download the file with {len(bands)} bands, or read such tiles with Mask'
             remedy += 'FolderDataset(source_bands=...)'

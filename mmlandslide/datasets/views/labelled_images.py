@@ -19,6 +19,7 @@ from mmlandslide.registry import DATASETS
 
 FILE_BANDS = ('R', 'G', 'B')
 _ALONE = ('image-without-label', 'label-without-image')
+_OF_THE_SET = (*_ALONE, 'leads-out')
 
 
 class LabelledImageDataset(TileView):
@@ -123,12 +124,13 @@ class LabelledImageDataset(TileView):
         """Raise the first fault of a set, which says how many there are and what lists them."""
         if not labels.errors:
             return
-        alone = [finding for finding in labels.errors if finding.fault in _ALONE]
-        if alone and self.option == '--voc':
-            raise voc.alone_error([Path(finding.path) for finding in alone], self.where)
         first, count = labels.errors[0], len(labels.errors)
+        alone = [Path(found.path) for found in labels.errors if found.fault in _ALONE]
+        if self.option == '--voc' and Path(first.path) in alone and Path(first.path).is_file():
+            raise voc.alone_error(alone, self.where)
         more = f' {count} faults in all: `mmlandslide prepare {self.option} {self.root}` lists them'
-        kind = DatasetError if alone else TileError
+        of_the_set = any(found.fault in _OF_THE_SET for found in labels.errors)
+        kind = DatasetError if of_the_set else TileError
         raise kind(first.message + (f'{more}.' if count > 1 else ''))
 
     def _tell(self, labels: LabelSet) -> None:
@@ -141,6 +143,9 @@ class LabelledImageDataset(TileView):
         if labels.clipped:
             text = f'{labels.clipped} boxes in {self.where} left their image by less than half a px'
             print_log(f'{text} and are clipped', 'current', WARNING)
+        if labels.difficult:
+            text = f'{labels.difficult} objects in {self.where} are marked difficult'
+            print_log(f'{text} and are taken like the others', 'current', WARNING)
         for finding in labels.findings:
             print_log(finding.message, 'current', WARNING)
 

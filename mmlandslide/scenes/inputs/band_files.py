@@ -12,8 +12,10 @@ from mmlandslide.errors import BandError, SceneError
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs.formats import sentinel2
 from mmlandslide.scenes.inputs.formats.band_names import (
+    OTHER_SENSORS,
     SKIPPED,
     UNUSED,
+    band_in,
     canonical,
     in_colors,
     require_known,
@@ -210,14 +212,20 @@ def _ordered(file: RasterFile, options: InputOptions, asked: Sequence[str]) -> d
 
 
 def _described(file: RasterFile, asked: Sequence[str]) -> dict[int, str]:
-    """Return index -> name of the bands as the file describes them, else by their colours."""
+    """Return index -> name of the bands as the file describes them, else by their colours.
+
+    Raises:
+        BandError: numbers of bands in a file that another sensor's name is on.
+    """
     dataset, alpha = file.dataset, alpha_indexes(file.dataset)
     side = file.side.description
-    said = {
-        index: canonical(text or side.get(index, ''))
-        for index, text in enumerate(dataset.descriptions, 1)
-        if index not in alpha
-    }
+    texts = [text or side.get(index, '') for index, text in enumerate(dataset.descriptions, 1)]
+    if OTHER_SENSORS.search(file.path.stem) and any(map(band_in, texts)):
+        remedy = "Name each band by Sentinel-2's of its wavelength, such as --band-order "
+        remedy += "B1,B2,B3,B4,B8,B11,B12 for Landsat 8's first seven"
+        got = f'{texts[:9]} of another sensor'
+        raise BandError.mismatch('band names', "be Sentinel-2's", got, file.path, remedy)
+    said = {index: canonical(text) for index, text in enumerate(texts, 1) if index not in alpha}
     if not any(said.values()):
         colors = {
             index: _COLORS[kind]

@@ -21,6 +21,8 @@ from mmlandslide.scenes.inputs.rasters import RasterFile, layout_of
 #: Outside of these is no land on earth (-430 to 8849 m): what files hold where they have no
 #: elevation, whatever value they say that is.
 LAND_M = (-1000.0, 9000.0)
+#: Where no other elevation of a file is as near to 0 as this, 0 is none. m
+_SHORE_M = 50.0
 #: Values that files hold for voids, at most; where there are more, the unit is another.
 _MOST_VOIDS = 8
 #: Unit as raster files state it -> metres.
@@ -146,13 +148,19 @@ def voids_of(file: RasterFile, index: int, frame: GeoBox, metres: float) -> tupl
     low, high = sorted((np.array(LAND_M) / metres - offsets[0]) / scales[0])
     top, left, height, width = covered(frame, file.own_frame, _MARGIN_PX)
     found: set[float] = set()
+    holds_zero, lowest_m = False, np.inf
     for row in range(top, top + height, _STRIP_PX):
         with reading(file.path):
             strip = RasterWindow(left, row, width, min(_STRIP_PX, top + height - row))
             values = dataset.read(index, window=strip)
         found |= set(np.unique(values[(values < low) | (values > high)]).tolist())
+        land = np.abs(values[(values != 0) & (values >= low) & (values <= high)])
+        holds_zero |= bool((values == 0).any())
+        lowest_m = min(lowest_m, land.min() * abs(metres * scales[0]) if land.size else np.inf)
         if len(found) > _MOST_VOIDS:
             raise _no_metres(sorted(found), file.path)
+    if holds_zero and _SHORE_M < lowest_m < np.inf and not offsets[0]:
+        found.add(0.0)  # no shore lies between: mosaics are filled with 0
     return tuple(sorted(found - {file.used_nodata}))
 
 

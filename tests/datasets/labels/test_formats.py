@@ -295,3 +295,47 @@ def test_the_hosts_own_metric_reads_what_is_written(tmp_path):
     }
     metric.results = [({}, predicted)]
     assert metric.compute_metrics(metric.results)['bbox_mAP'] == 1.0
+
+
+def test_labelme_shapes_of_one_group_are_one_object(tmp_path):
+    image(tmp_path / '1.png')
+    left, right = shape([10, 20], [20, 10], [30, 50]), shape([40, 20], [60, 30], [40, 40])
+    alone = shape([40, 20], [60, 30], [40, 40])
+    labelme_json(tmp_path, {**left, 'group_id': 1}, {**right, 'group_id': 1}, alone)
+    found = labelme.read_folder(tmp_path, tmp_path)
+    assert corners(found) == [[BOX, [40, 20, 60, 40]]]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('names: [a]\nkpt_shape: [2, 3]', r'not of key points, got kpt_shape \[2, 3\]'),
+        ('names: [a, b]\nnc: 3', 'list `names`, got 2 for nc 3'),
+        ('names: landslide', "list `names`, got names 'landslide'"),
+    ],
+)
+def test_a_yolo_class_file_that_contradicts_itself_is_refused(tmp_path, text, message):
+    image(tmp_path / 'images' / '1.png')
+    labels_of(tmp_path, '0 0.5 0.5 0.2 0.2')
+    (tmp_path / 'data.yaml').write_text(text)
+    with pytest.raises(TileError, match=message):
+        yolo.read_folder(tmp_path, tmp_path)
+
+
+def test_a_yolo_class_that_the_list_does_not_have_is_a_fault(tmp_path):
+    image(tmp_path / 'images' / '1.png')
+    labels_of(tmp_path, '1 0.5 0.5 0.2 0.2')
+    (tmp_path / 'data.yaml').write_text('names: {0: landslide}')
+    found = yolo.read_folder(tmp_path, tmp_path)
+    assert faults(found) == [('unknown-class', '1.txt')]
+    assert "line 1 must be of a class of {0: 'landslide'}, got 1" in found.findings[0].message
+
+
+def test_objects_that_voc_calls_difficult_are_taken_and_counted(tmp_path):
+    image(tmp_path / '1.png')
+    xml(tmp_path / '1.xml', BOX, BOX)
+    text = (tmp_path / '1.xml').read_text()
+    marked = text.replace('</name>', '</name><difficult>1</difficult>', 1)
+    (tmp_path / '1.xml').write_text(marked)
+    found = voc.read_folder(tmp_path, tmp_path)
+    assert (corners(found), found.difficult) == ([[BOX, BOX]], 1)

@@ -466,3 +466,25 @@ def test_a_fill_that_no_tag_names_is_no_data_in_files_and_arrays(tmp_path, plain
     stored = plain.copy()
     stored[0, 2, 2] = -3.4e38
     assert np.argwhere(~array_scene(stored, OPTICAL).known).tolist() == [[2, 2]]
+
+
+@pytest.mark.parametrize(
+    'name', ['LC08_L2SP_191028_20200101_02_T1', 'HLS.L30.T33TWM.2022026T100229.v2.0']
+)
+def test_b22_numbered_bands_in_a_file_of_another_sensor_are_refused(tmp_path, name):
+    bands = ('B1', 'B2', 'B3', 'B4', 'B5', 'B6', 'B7')
+    scene = write(tmp_path / f'{name}.tif', light()[:7], bands)
+    with pytest.raises(BandError, match=r"be Sentinel-2's, got .*of another sensor.*--band-order"):
+        look(scene, ('B4', 'B3', 'B2'))
+    order = ['B1', 'B2', 'B3', 'B4', 'B8', 'B11', 'B12']
+    assert look(scene, ('B4', 'B3', 'B2'), band_order=order)[1].all()
+
+
+@pytest.mark.parametrize('lowest_m', [400, 20])
+def test_b09_zero_beside_high_ground_is_a_void_unless_a_shore_lies_between(tmp_path, lowest_m):
+    scene = write(tmp_path / 'a.tif', light())
+    metres = np.tile(np.arange(60, dtype=np.float32) * 5 + lowest_m, (60, 1))
+    metres[20:40, 20:40] = 0
+    dem = scene_files.write_raster(tmp_path / 'dem.tif', metres, 30.0, (399900.0, 5000100.0))
+    valid = look(scene, ('B4', 'slope', 'DEM'), dem=dem)[1]
+    assert valid.all() == (lowest_m == 20)

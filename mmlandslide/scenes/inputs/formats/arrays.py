@@ -19,6 +19,9 @@ from mmlandslide.scenes.frame import GeoBox
 
 _ROWS = ('y', 'lat', 'latitude', 'northing')
 _COLUMNS = ('x', 'lon', 'longitude', 'easting')
+_TIMES = ('time', 't', 'date')
+#: What xarray, rioxarray and xarray's former `open_rasterio` call the value that is none.
+_FILLS = ('_FillValue', 'missing_value', 'nodata', 'nodatavals')
 _PLACE = 'LandslideDetector'
 
 
@@ -84,10 +87,12 @@ def _labelled(source: Any) -> PlacedArray:
     others = [name for name in dims if name not in (rows, columns)]
     sizes = dict(zip(dims, source.shape, strict=True))
     bands = [name for name in others if sizes[name] > 1] or others[-1:]
-    if rows is None or columns is None or len(bands) != 1:
+    if rows is None or columns is None or len(bands) != 1 or _are_times(bands[0], sizes):
         raise _refusal('have the dimensions band, y and x, one time', str(dims))
     single = {name: 0 for name in others if name != bands[0]}
     source = source.isel(single).transpose(bands[0], rows, columns)
+    if columns in source.coords and (_step(np.asarray(source[columns], float), columns) or 1) < 0:
+        source = source.isel({columns: slice(None, None, -1)})  # from west to east
     values = _masked(_numbers(np.asarray(source.values)), source.attrs)
     frame, upward = _frame(source, rows, columns)
     return PlacedArray(
@@ -95,15 +100,29 @@ def _labelled(source: Any) -> PlacedArray:
     )
 
 
+def _are_times(name: str, sizes: Mapping[str, int]) -> bool:
+    """Return whether a dimension holds moments, which are no bands."""
+    return name.lower() in _TIMES and sizes[name] > 1
+
+
 def _masked(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     """Return values in the scale that attributes state, masked where one means no data."""
-    nodata = attributes.get('_FillValue', attributes.get('nodata'))
-    scale = float(np.ravel(attributes.get('scale_factor', 1.0))[0])
-    offset = float(np.ravel(attributes.get('add_offset', 0.0))[0])
-    empty = values == nodata if nodata is not None and np.isfinite(nodata) else None
-    if scale != 1 or offset:
+    said = [attributes[name] for name in _FILLS if attributes.get(name) is not None]
+    nodata = _per_band(said[0], len(values)) if said else np.array(np.nan)
+    scale = _per_band(attributes.get('scale_factor', attributes.get('scales', 1.0)), len(values))
+    offset = _per_band(attributes.get('add_offset', attributes.get('offsets', 0.0)), len(values))
+    empty = values == nodata if np.isfinite(nodata).any() else None
+    if (scale != 1).any() or offset.any():
         values = (values * scale + offset).astype(np.float32)
     return values if empty is None else np.ma.masked_array(values, empty)
+
+
+def _per_band(said: Any, count: int) -> np.ndarray:
+    """Return a number, or one for each band, as (1, 1, 1) or (C, 1, 1)."""
+    numbers = np.ravel(np.asarray(said, float))
+    if numbers.size not in (1, count):
+        raise _refusal(f'state one value or {count}', f'{numbers.size} values {numbers[:9]}')
+    return numbers.reshape(-1, 1, 1)
 
 
 def _names(source: Any, dim: str) -> tuple[str, ...] | None:

@@ -92,3 +92,33 @@ def test_uneven_coordinates_are_refused():
     array = labelled(spatial_ref=utm()).assign_coords(x=[0.0, 10.0, 30.0])
     with pytest.raises(ConfigError, match=r'even coordinates, got steps of 10\.0 to 20\.0 in x'):
         placed_array(array)
+
+
+def test_columns_that_run_west_are_turned():
+    array = labelled(VALUES[..., ::-1], spatial_ref=utm()).assign_coords(x=X[::-1])
+    found = placed_array(array)
+    assert np.array_equal(found.values, VALUES)
+    assert found.frame.transform == from_origin(500000, 5000000, 10, 10)
+
+
+def test_scales_may_differ_between_bands():
+    array = labelled(VALUES.astype(np.int16))
+    array.attrs.update(scale_factor=[0.5, 2.0], add_offset=(0.0, 1.0))
+    values = placed_array(array).values
+    assert (values[0, 0, 2], values[1, 1, 2]) == (2 * 0.5, 11 * 2.0 + 1)
+    array.attrs['scale_factor'] = [1.0, 2.0, 3.0]
+    with pytest.raises(ConfigError, match='state one value or 2, got 3 values'):
+        placed_array(array)
+
+
+@pytest.mark.parametrize('name', ['missing_value', 'nodatavals'])
+def test_other_names_of_the_value_that_is_none_are_known(name):
+    array = labelled()
+    array.attrs[name] = 7.0 if name == 'missing_value' else (7.0, float('nan'))
+    values = np.ma.asarray(placed_array(array).values)
+    assert values.mask.sum() == (name == 'missing_value')  # 7 stands in the second band
+
+
+def test_several_times_are_no_bands():
+    with pytest.raises(ConfigError, match=r"one time, got \('time', 'y', 'x'\)"):
+        placed_array(labelled(dims=('time', 'y', 'x')))
