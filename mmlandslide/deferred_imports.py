@@ -1,7 +1,8 @@
 """What the hosts import for parts that no config here names, imported when such a part is used.
 
 MMDetection imports scikit-learn for the interpolation of tracks in videos (Gaussian processes) and
-for the PAA head (mixtures): with what that imports, a third of the time of both hosts' models.
+for the PAA head (mixtures); torchvision's RoIAlign imports PyTorch's compiler for one question that
+it asks on GPUs. With what these import, that is a third of the time of both hosts' models.
 """
 
 import importlib
@@ -22,6 +23,7 @@ _DEFERRED: dict[str, dict[str, tuple[str, ...]]] = {
         'sklearn': (),
         'sklearn.mixture': ('GaussianMixture',),
     },
+    'torchvision.ops.roi_align': {'torch._dynamo.utils': ('is_compile_supported',)},
 }
 
 

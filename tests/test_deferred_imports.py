@@ -40,3 +40,22 @@ print(type(model).__name__)
 def test_mixtures_are_imported_when_a_paa_head_fits_them():
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', MIXTURE], capture_output=True)
     assert done.stdout.decode().split() == ['GaussianMixture'], done.stderr.decode()[-500:]
+
+
+COMPILER = """
+import sys
+from mmlandslide import deferred_imports
+deferred_imports.defer()
+import torch
+from torchvision.ops.roi_align import is_compile_supported, roi_align
+assert 'torch._dynamo' not in sys.modules
+pooled = roi_align(torch.arange(16.0).view(1, 1, 4, 4), [torch.tensor([[0.0, 0, 4, 4]])], 1)
+import torch._dynamo.utils
+assert is_compile_supported('cpu') == torch._dynamo.utils.is_compile_supported('cpu')
+print(pooled.item())
+"""
+
+
+def test_pytorch_s_compiler_is_imported_when_torchvision_asks_for_it():
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', COMPILER], capture_output=True)
+    assert done.stdout.decode().split() == ['9.375'], done.stderr.decode()[-500:]

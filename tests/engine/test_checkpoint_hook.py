@@ -187,7 +187,7 @@ def test_a_work_dir_that_cannot_be_made_is_named(tmp_path):
     cfg.update(model=torch.nn.Linear(1, 1), work_dir=str(tmp_path / 'file' / 'b'))
     with pytest.raises(
         StorageError,
-        match=r"work dir must be written whole, got 'Not a directory' in .*file/b\. .*--work-dir",
+        match=r"work dir must be written whole, got 'Not a directory' in .*file/b\. .*name another work dir",
     ):
         LandslideRunner.from_cfg(cfg)
 

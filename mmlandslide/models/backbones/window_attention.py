@@ -6,7 +6,7 @@ the visible tokens of a masked map alone, see `visible_tokens`.
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,9 +68,18 @@ class WindowAttention(ShiftWindowMSA):
             bias = bias.masked_fill(apart[:, None], float('-inf'))  # (nW, heads, N, N)
         return msa.proj_drop(msa.proj(self._mixed(msa.qkv(tokens), bias)))
 
-    @torch.compiler.disable  # how many windows hold how many tokens changes with every batch
     def _attend_visible(self, tokens: torch.Tensor, places: VisibleTokens) -> torch.Tensor:
-        """Attend among the visible tokens (B, L, C) of each window."""
+        """Attend among the visible tokens (B, L, C) of each window.
+
+        How many windows hold how many tokens changes with every batch: nothing to compile. The
+        compiler is imported where one compiles, it takes a second.
+        """
+        if torch.compiler.is_compiling():
+            eager = torch.compiler.disable(self._attend_each)  # type: ignore[no-untyped-call]
+            return cast('torch.Tensor', eager(tokens, places))
+        return self._attend_each(tokens, places)
+
+    def _attend_each(self, tokens: torch.Tensor, places: VisibleTokens) -> torch.Tensor:
         msa: Any = self.w_msa
         windows = places.windows(self.window_size, self.shift_size)
         rows = permuted(
