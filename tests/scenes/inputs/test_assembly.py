@@ -115,6 +115,7 @@ def test_a_band_in_another_projection_is_warped(tmp_path):
 
 def test_zero_is_no_data_in_light_but_not_in_cirrus_or_elevation(tmp_path):
     array = np.full((3, 2, 2), 900, np.uint16)
+    array[2] = 40  # m: from here to 0 it is not far
     array[0, 0, 0] = array[1, 0, 1] = array[2, 1, 0] = 0
     path = scene_files.write_raster(tmp_path / 'a.tif', array, names=('B4', 'B10', 'DEM'))
     assert scene_of(path, ('B4', 'B10', 'DEM')).read((0, 0, 2, 2))[1].tolist() == [

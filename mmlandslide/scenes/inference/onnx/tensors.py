@@ -32,7 +32,11 @@ def _parts(sparse: Iterable[Any]) -> Iterator[Any]:
 
 
 def is_finite(tensor: Any) -> bool:
-    """Return whether a tensor may be a weight: a single infinite number is a bound, NaN is none."""
+    """Return whether a tensor may be a weight.
+
+    NaN is none. A single infinite number is a bound, and -inf in a table forbids attention, as
+    between shifted windows.
+    """
     from onnx import TensorProto, numpy_helper
 
     if tensor.data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
@@ -41,4 +45,5 @@ def is_finite(tensor: Any) -> bool:
         values = numpy_helper.to_array(tensor)
     except (ValueError, TypeError):  # of another size than it states, which onnxruntime refuses
         return True
-    return not np.isnan(values).any() if values.size == 1 else bool(np.isfinite(values).all())
+    wrong = np.isnan(values) if values.size == 1 else ~(values < np.inf)
+    return not wrong.any()

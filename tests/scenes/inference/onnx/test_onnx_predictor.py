@@ -101,21 +101,22 @@ def test_external_weights_of_a_branch_without_nodes_are_found(model, tmp_path):
         OnnxPredictor(saved(model, tmp_path))
 
 
-def spoilt(model):
-    """Return a model the last layer of whose scores has a NaN."""
+def spoilt(model, value=np.nan):
+    """Return a model the last layer of whose scores holds a value that is no weight."""
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor).copy()
         if values.dtype == np.float32 and values.ndim == 2:
-            values[0, 0] = np.nan
+            values[0, 0] = value
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     return model
 
 
-def test_weights_that_are_not_finite_are_refused(model, tmp_path):
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
     with pytest.raises(
         CheckpointError, match=r'weights must be finite, got NaN or infinite values'
     ):
-        OnnxPredictor(saved(spoilt(model), tmp_path))
+        OnnxPredictor(saved(spoilt(model, value), tmp_path))
 
 
 def test_without_the_check_such_a_model_finds_nothing_in_silence(model, tmp_path, monkeypatch):
