@@ -46,7 +46,7 @@ class GeoBox:
 
     def padded(self, margin_px: int) -> 'GeoBox':
         """Return the frame with a margin on all four sides."""
-        transform = self.transform * Affine.translation(-margin_px, -margin_px)
+        transform = self.transform @ Affine.translation(-margin_px, -margin_px)
         return GeoBox(self.height + 2 * margin_px, self.width + 2 * margin_px, transform, self.crs)
 
     def same_grid(self, other: 'GeoBox') -> bool:
@@ -112,7 +112,7 @@ class GeoBox:
         NaN where there are none.
         """
         col, row = np.broadcast_arrays(np.asarray(col, float), np.asarray(row, float))
-        x, y = self.transform * (col, row)
+        x, y = self.transform @ (col, row)
         return _transformed(self.crs, 'EPSG:4326', x, y)
 
     @property

@@ -24,7 +24,7 @@ def test_a_window_beyond_the_frame_is_empty(window):
 def test_padding_moves_the_origin_and_keeps_the_pixels():
     padded = UTM.padded(2)
     assert (padded.height, padded.width) == (44, 64)
-    assert padded.transform * (2, 2) == UTM.transform * (0, 0)
+    assert padded.transform @ (2, 2) == UTM.transform @ (0, 0)
 
 
 def test_pixels_of_utm_are_as_wide_as_they_say_but_for_the_scale_of_the_meridian():
@@ -56,9 +56,9 @@ def test_a_pixel_across_the_date_line_is_small():
 
 
 def test_the_same_grid_may_differ_by_rounding_only():
-    shifted = GeoBox(40, 60, UTM.transform * Affine.translation(0.002, 0), UTM.crs)
+    shifted = GeoBox(40, 60, UTM.transform @ Affine.translation(0.002, 0), UTM.crs)
     assert UTM.same_grid(shifted)
-    assert not UTM.same_grid(GeoBox(40, 60, UTM.transform * Affine.translation(0.5, 0), UTM.crs))
+    assert not UTM.same_grid(GeoBox(40, 60, UTM.transform @ Affine.translation(0.5, 0), UTM.crs))
     assert not UTM.same_grid(GeoBox(40, 60, UTM.transform, CRS.from_epsg(32634)))
 
 
@@ -89,7 +89,7 @@ def test_a_rotated_or_flipped_frame_is_refused(turn):
     with pytest.raises(
         SceneError, match=r'columns that run south, got \[.*\] in a\.tif\. Warp it with `gdalwarp`'
     ):
-        require_upright(GeoBox(4, 4, UTM.transform * turn, UTM.crs), Path('a.tif'))
+        require_upright(GeoBox(4, 4, UTM.transform @ turn, UTM.crs), Path('a.tif'))
 
 
 def test_a_map_of_mars_is_refused_with_the_way_to_search_it_as_tiles():

@@ -57,7 +57,7 @@ def test_scars_are_found_where_they_are_on_the_map(tmp_path, epsg):
     found, truth = gpd.read_file(path), boxes_from_mask(mask, RULES['components'])
     transform = PLACES[epsg]
     corners = [
-        [*(transform * (x1, y2)), *(transform * (x2, y1))] for x1, y1, x2, y2 in truth.astype(float)
+        [*(transform @ (x1, y2)), *(transform @ (x2, y1))] for x1, y1, x2, y2 in truth.astype(float)
     ]
     assert found.crs.to_epsg() == epsg
     assert len(found) == len(truth) > 10

@@ -44,7 +44,7 @@ def test_a_window_elsewhere_is_all_invalid():
 
 def test_a_scene_says_where_it_lies():
     assert (SCENE.height, SCENE.width, SCENE.crs) == (8, 6, CRS.from_epsg(32633))
-    assert SCENE.transform * (0, 0) == (500000.0, 5000000.0)
+    assert SCENE.transform @ (0, 0) == (500000.0, 5000000.0)
     assert round(SCENE.gsd_m) == 20
 
 

@@ -117,5 +117,5 @@ def _squares(
     bottom, right = np.meshgrid(rows[1:], cols[1:], indexing='ij')
     x = np.stack([left, left, right, right, left]).reshape(5, -1)
     y = np.stack([top, bottom, bottom, top, top]).reshape(5, -1)
-    east, north = scene.transform * (x, y)
+    east, north = scene.transform @ (x, y)
     return np.asarray(shapely.polygons(np.stack([east, north], axis=-1).transpose(1, 0, 2)), object)

@@ -59,7 +59,7 @@ def boxes_in(
 ) -> NDArray[np.float64]:
     """Return the boxes of a layer (N, 4) xyxy in px of a picture (h, w, 3) of the scene."""
     left, bottom, right, top = layer.geometry.bounds.to_numpy().reshape(-1, 4).T
-    corners = [~frame.transform * pair for pair in ((left, bottom), (right, top))]
+    corners = [~frame.transform @ pair for pair in ((left, bottom), (right, top))]
     cols, rows = (
         np.sort([first, second], axis=0) for first, second in zip(*corners, strict=True)
     )  # (2, N) each

@@ -205,7 +205,7 @@ def _polygons(boxes_xyxy: NDArray[np.float64], scene: Scene) -> NDArray[np.objec
     """Return boxes as polygons in map coordinates, rings counter-clockwise on the map."""
     x1, y1, x2, y2 = boxes_xyxy.T
     cols, rows = np.stack([x1, x1, x2, x2, x1]), np.stack([y1, y2, y2, y1, y1])  # (5, N)
-    east, north = scene.transform * (cols, rows)
+    east, north = scene.transform @ (cols, rows)
     return np.asarray(shapely.polygons(np.stack([east, north], axis=-1).transpose(1, 0, 2)), object)
 
 

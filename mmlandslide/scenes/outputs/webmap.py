@@ -178,7 +178,7 @@ def in_mercator(frame: GeoBox) -> bool:
 def _warped(rgba: NDArray[np.uint8], frame: GeoBox) -> tuple[NDArray[np.uint8], Corners]:
     """Return a picture (h, w, 4) warped to Web Mercator, transparent around, and its corners."""
     height, width = rgba.shape[:2]
-    own = frame.transform * Affine.scale(frame.width / width, frame.height / height)
+    own = frame.transform @ Affine.scale(frame.width / width, frame.height / height)
     transform, width, height = rasterio.warp.calculate_default_transform(
         frame.crs, _MERCATOR, width, height, *frame.bounds
     )
@@ -201,7 +201,7 @@ def _features(layer: gpd.GeoDataFrame, frame: GeoBox, on_the_map: bool) -> list[
     if on_the_map:
         shown = shown.to_crs('EPSG:4326')
     else:
-        a, b, c, d, e, f = tuple(Affine.scale(1, -1) * ~frame.transform)[:6]
+        a, b, c, d, e, f = tuple(Affine.scale(1, -1) @ ~frame.transform)[:6]
         shown = gpd.GeoDataFrame(
             shown.drop(columns='geometry'),
             geometry=layer.geometry.affine_transform([a, b, d, e, c, f]).values,

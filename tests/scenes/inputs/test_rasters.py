@@ -86,7 +86,7 @@ def test_no_data_does_not_bleed_into_what_is_warped(tmp_path):
 
 def test_a_file_of_another_projection_lands_where_it_belongs(tmp_path):
     # One bright degree-grid pixel of about 30 m around a known place.
-    x, y = GRID.transform * (3, 3)
+    x, y = GRID.transform @ (3, 3)
     (lon,), (lat,) = warp.transform(GRID.crs, 'EPSG:4326', [x], [y])
     spot = np.zeros((5, 5), np.float32)
     spot[2, 2] = 1

@@ -56,12 +56,12 @@ def _outline(frame: GeoBox, other: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     zero, one = np.zeros(_STEPS), np.ones(_STEPS)
     cols = np.concatenate([along, one, along, zero]) * frame.width
     rows = np.concatenate([zero, along, one, along]) * frame.height
-    x, y = frame.transform * (cols, rows)
+    x, y = frame.transform @ (cols, rows)
     x, y = project(frame.crs, other.crs, x, y)
     if other.crs is not None and other.crs.is_geographic:  # longitudes go round: 180.1 is -179.9
         middle = (other.bounds.left + other.bounds.right) / 2
         x = middle + (x - middle + 180) % 360 - 180
-    cols, rows = ~other.transform * (x, y)
+    cols, rows = ~other.transform @ (x, y)
     return cols, rows
 
 
