@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -26,6 +27,18 @@ def test_small_groups_and_other_bands_do_not_count():
     assert (boxes.shape, scores.shape) == ((0, 4), (0,))
     [(boxes, _)] = predictor.predict(window((1, 1), (2, 1), (3, 1), (4, 1))[:, ::-1])
     assert len(boxes) == 0
+
+
+def test_groups_are_those_of_opencv_whatever_their_form():
+    rng = np.random.default_rng(0)
+    for share in (0.2, 0.4, 0.6):
+        high = rng.random((40, 50)) < share
+        _, _, stats, _ = cv2.connectedComponentsWithStats(high.astype(np.uint8), connectivity=8)
+        x, y, width, height, pixels = stats[1:].T
+        theirs = np.stack([x, y, x + width, y + height, pixels / (width * height)], 1)
+        image = np.stack([np.zeros_like(high), high]).astype(np.float32)[None] * 2
+        [(boxes, scores)] = ComponentPredictor(('B4', 'B8'), 'B8', 1.5, min_pixels=1).predict(image)
+        assert sorted(theirs.tolist()) == sorted(np.column_stack([boxes, scores]).tolist())
 
 
 def test_a_band_that_is_not_there_is_refused():
