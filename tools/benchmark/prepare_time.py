@@ -57,22 +57,28 @@ def pss_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith('Pss:'))
 
 
+def watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
+    """Wait for a process; return the CPU seconds of all that descend from it, and MiB at most."""
+    peak, used = 0, dict[int, float]()
+    while process.poll() is None:
+        family = descendants(process.pid)
+        peak = max(peak, sum(map(pss_bytes, family)))
+        used |= {pid: seconds for pid in family if (seconds := cpu_s(pid))}
+        time.sleep(_SAMPLED_S)
+    return sum(used.values()), peak / 2**20
+
+
 @click.command(context_settings={'ignore_unknown_options': True})
 @click.argument('options', nargs=-1, type=click.UNPROCESSED)
 def main(options: tuple[str, ...]) -> None:
     """Run `mmlandslide prepare OPTIONS`, then once more, and print what each took."""
     for run in ('first run', 'second run'):
-        start, peak, used = time.perf_counter(), 0, dict[int, float]()
+        start = time.perf_counter()
         process = subprocess.Popen([sys.executable, '-m', 'mmlandslide', 'prepare', *options])
-        while process.poll() is None:
-            family = descendants(process.pid)
-            peak = max(peak, sum(map(pss_bytes, family)))
-            used |= {pid: seconds for pid in family if (seconds := cpu_s(pid))}
-            time.sleep(_SAMPLED_S)
-        wall_s, total_s = time.perf_counter() - start, sum(used.values())
+        total_s, mib = watched(process)
+        wall_s = time.perf_counter() - start
         Console().print(
-            f'{run}: {wall_s:.1f} s, {total_s:.1f} CPU s, {peak / 2**20:.0f} MiB at most',
-            highlight=False,
+            f'{run}: {wall_s:.1f} s, {total_s:.1f} CPU s, {mib:.0f} MiB at most', highlight=False
         )
         if process.returncode:
             raise SystemExit(process.returncode)

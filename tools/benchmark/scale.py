@@ -14,21 +14,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 from matplotlib.figure import Figure
-from prepare_time import cpu_s, descendants, pss_bytes
+from prepare_time import watched
 from rich.console import Console
 from rich.table import Table
 
 from mmlandslide.datasets.simulation.synthetic import write_dataset
 
 HERE = Path(__file__).parent
-_SAMPLED_S = 0.2
 #: Work, CPU seconds, MiB.
 Row = tuple[int, float, float]
 
@@ -54,15 +52,10 @@ def prepared(data_root: Path, cores: int) -> tuple[float, float]:
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
-    peak, used = 0, dict[int, float]()
-    while process.poll() is None:
-        family = descendants(process.pid)
-        peak = max(peak, sum(map(pss_bytes, family)))
-        used |= {pid: seconds for pid in family if (seconds := cpu_s(pid))}
-        time.sleep(_SAMPLED_S)
+    found = watched(process)
     if process.returncode:
         raise click.ClickException(f'prepare of {data_root} ended with {process.returncode}')
-    return sum(used.values()), peak / 2**20
+    return found
 
 
 def searched(side_px: int) -> tuple[float, float]:
