@@ -182,6 +182,18 @@ def test_a_geotiff_leads_to_no_other_file(tmp_path, listener, domain, items):
     assert asked == []
 
 
+def test_a_new_thread_does_not_bring_the_drivers_back_while_another_reads():
+    """Rasterio before 1.4.3 does: `pyproject.toml` asks for later ones."""
+    with walls():
+        with rasterio.Env() as env:
+            within = set(env.drivers())
+        thread = threading.Thread(target=lambda: rasterio.Env().__enter__())
+        thread.start()
+        thread.join()
+        with rasterio.Env() as env:
+            assert set(env.drivers()) == within
+
+
 def test_drivers_are_as_they_were_after_a_read(tmp_path):
     path = scene_files.write_raster(tmp_path / 'a.tif', np.ones((8, 8), np.uint8))
     with rasterio.Env() as env:
