@@ -21,6 +21,11 @@ from mmlandslide.errors import DatasetError, LandslideError, MissingPathError
 
 #: A box that leaves its image by less than this was rounded: it is clipped, and counted.
 ROUNDING_PX = 0.5
+#: Names of no object, in the words of labelme and CVAT and of those who mark what is none.
+_NO_OBJECT = re.compile(
+    r'_*(background|ignored?|unlabell?ed|negatives?)_*|(no|non|not)[-_ ]*(a[-_ ])?landslides?',
+    re.IGNORECASE,
+)
 #: Of a label file; a COCO JSON of 100 000 polygons has 60 MB.
 MAX_LABEL_BYTES = 2**28
 #: Takes the code of a fault, the file and the error.
@@ -60,12 +65,15 @@ class Boxes:
         limits = np.array([width, height, width, height])
         inside = np.clip(given, 0, limits)
         near = np.isfinite(given).all() and (np.abs(given - inside) < ROUNDING_PX).all()
-        if near and inside[0] < inside[2] and inside[1] < inside[3]:
+        shares = near and given.max() <= 1 and not (given == np.round(given)).all()
+        if near and not shares and inside[0] < inside[2] and inside[1] < inside[3]:
             self.clipped += int((given != inside).any())
             self.corners.append(tuple(inside.tolist()))
             self.names.append(name)
             return
         expected = f'have xmin < xmax and ymin < ymax within its image of {width} x {height} px'
+        if shares:
+            expected = 'be in px, not in shares of the image'
         self.problems.append(Problem('wrong-box', subject, expected, given.tolist()))
 
     @property
@@ -106,6 +114,7 @@ class LabelSet:
     root: Path
     images: list[LabelledImage] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    _keys: set[str] = field(default_factory=set)
 
     @property
     def errors(self) -> list[Finding]:
@@ -144,6 +153,10 @@ class LabelSet:
     def add(self, path: Path, key: str, boxes: Boxes, label_path: Path) -> None:
         """Add an image whose boxes were read; note what is wrong with them."""
         if boxes.image_hw is not None:
+            if key in self._keys:
+                expected = 'have a name of its own, whatever its suffix'
+                self.note('name-without-id', path, 'image', expected, f'{key} again')
+            self._keys.add(key)
             image = LabelledImage(path, key, boxes.image_hw, boxes, label_path)
             self.images.append(image)
         self.findings += [problem.finding(self.key(path), label_path) for problem in boxes.problems]
@@ -157,18 +170,17 @@ class LabelSet:
             return None
 
     def require_classes(self, classes: Sequence[str]) -> None:
-        """Note each box whose name is none of several classes; of one class, every box is."""
-        if len(classes) < 2:
-            return
+        """Note each box whose name is none of several classes.
+
+        Of a single one every box is, but for names that say they are of no object.
+        """
+        several = len(classes) > 1
+        expected = f'be one of {list(classes)}' if several else 'be of an object'
         for image in self.images:
             for name in sorted(set(image.boxes.names) - set(classes)):
-                self.note(
-                    'unknown-class',
-                    image.label_path,
-                    'object name',
-                    f'be one of {list(classes)}',
-                    repr(name),
-                )
+                if several or _NO_OBJECT.fullmatch(name.strip()):
+                    path = image.label_path
+                    self.note('unknown-class', path, 'object name', expected, repr(name))
 
     def coco(self, classes: Sequence[str]) -> dict[str, Any]:
         """Return images and boxes as a COCO annotation file's content.

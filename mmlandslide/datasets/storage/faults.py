@@ -129,7 +129,7 @@ FAULTS: dict[str, Fault] = {
             'unknown-class',
             ERROR,
             'an object whose name is none of the classes',
-            'Name it in metainfo.classes (`--classes` of prepare)',
+            'Name it in metainfo.classes (`--classes` of prepare), or take the object out',
         ),
         Fault(
             'image-without-label',

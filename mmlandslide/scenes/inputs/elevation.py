@@ -1,5 +1,6 @@
 """Files of elevation: which band, in what unit, where it is missing, several side by side."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from mmlandslide.errors import LandslideError, SceneError
 from mmlandslide.scenes.frame import GeoBox
 from mmlandslide.scenes.inputs.checks.coverage import covered, no_map, require_cover
 from mmlandslide.scenes.inputs.formats import derived_raster
-from mmlandslide.scenes.inputs.formats.band_names import canonical
+from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectance
 from mmlandslide.scenes.inputs.formats.gdal import reading
 from mmlandslide.scenes.inputs.formats.openable import Openable
 from mmlandslide.scenes.inputs.formats.side_files import alpha_indexes
@@ -31,6 +32,11 @@ _METRES = {
     **dict.fromkeys(('ft', 'foot', 'feet', 'international foot'), 0.3048),
     **dict.fromkeys(('us-ft', 'ftus', 'us survey foot', 'foot_us'), 1200 / 3937),
 }
+#: What is derived from elevation and is none, in the words of gdaldem and QGIS.
+_DERIVED = re.compile(
+    '(?<![a-z])(slope|aspect|hillshade|shaded|curvature|roughness|ruggedness)(?![a-z])',
+    re.IGNORECASE,
+)
 #: By which cubic warping reaches beyond a scene, in px of the elevation, and rows that are looked
 #: at in one go.
 _MARGIN_PX, _STRIP_PX = 4, 512
@@ -96,15 +102,19 @@ def elevation_index(file: RasterFile) -> int:
     """Return which band of a file is elevation: its only one, or the one that is described so.
 
     Raises:
-        SceneError: there are several bands, and none or several are described so.
+        SceneError: there are several bands, and none or several are described so; the only one is
+            described, or its file named, as something that is derived from elevation, or as light.
     """
     dataset, alpha = file.dataset, alpha_indexes(file.dataset)
     bands = [index for index in range(1, dataset.count + 1) if index not in alpha]
     said = {index: dataset.descriptions[index - 1] or '' for index in bands}
     said |= {index: text for index, text in file.side.description.items() if index in said}
     named = [index for index, text in said.items() if canonical(text) == 'DEM']
-    if len(bands) == 1 or len(named) == 1:
-        return named[0] if len(named) == 1 else bands[0]
+    if len(named) == 1:
+        return named[0]
+    if len(bands) == 1:
+        _require_no_other(said[bands[0]], file.path)
+        return bands[0]
     remedy = (
         'Describe it with `gdal_edit.py -set_band_desc N DEM`, or take it out with '
         '`gdal_translate -b N`'
@@ -114,13 +124,27 @@ def elevation_index(file: RasterFile) -> int:
     )
 
 
+def _require_no_other(text: str, path: Path) -> None:
+    """Refuse a band whose description, or whose file's name, is of another quantity."""
+    said = [name for name in (text, path.stem) if _DERIVED.search(name)]
+    if said or is_reflectance(canonical(text)):
+        got = repr(said[0] if said else text)
+        remedy = 'Name the elevation itself, or say so with `gdal_edit.py -set_band_desc 1 DEM`'
+        raise SceneError.mismatch('DEM', 'hold elevation', got, path, remedy)
+
+
 def metres_of(file: RasterFile, index: int) -> float:
     """Return what one unit of a file is in metres.
 
     Raises:
-        SceneError: an unknown unit.
+        SceneError: an unknown unit, or none on a map in feet.
     """
     unit = (file.dataset.units[index - 1] or '').strip()
+    crs = file.own_frame.crs
+    if not unit and crs is not None and crs.is_projected and crs.linear_units_factor[1] != 1:
+        remedy = 'State it with `gdal_edit.py -units m` or `-units us-ft`'
+        expected = f'be stated where the map is in {crs.linear_units}'
+        raise SceneError.mismatch('unit of the elevation', expected, 'none', file.path, remedy)
     if unit.lower() not in _METRES:
         remedy = 'Convert it to metres, or state its unit with `gdal_edit.py -units m`'
         raise SceneError.mismatch(

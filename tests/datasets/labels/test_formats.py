@@ -339,3 +339,36 @@ def test_objects_that_voc_calls_difficult_are_taken_and_counted(tmp_path):
     (tmp_path / '1.xml').write_text(marked)
     found = voc.read_folder(tmp_path, tmp_path)
     assert (corners(found), found.difficult) == ([[BOX, BOX]], 1)
+
+
+@pytest.mark.parametrize('bbox', [[0.1, 0.2, 0.3, 0.25], [0.0, 0.0, 0.5, 1.0]])
+def test_boxes_in_shares_of_the_image_are_not_taken_for_pixels(tmp_path, bbox):
+    image(tmp_path / 'img' / '1.png')
+    row = {'id': 1, 'image_id': 1, 'category_id': 1}
+    found = coco_json(tmp_path, annotations=[{**row, 'bbox': bbox}])
+    assert faults(found) == [('wrong-box', 'a.json')]
+    assert 'be in px, not in shares of the image' in found.findings[0].message
+    assert corners(coco_json(tmp_path, annotations=[{**row, 'bbox': [0, 0, 1, 1]}])) == [
+        [[0, 0, 1, 1]]
+    ]
+
+
+@pytest.mark.parametrize('name', ['_background_', '__ignore__', 'non-landslide', 'No Landslide'])
+def test_an_object_that_says_it_is_none_is_not_taken_for_the_only_class(tmp_path, name):
+    image(tmp_path / '1.png')
+    xml(tmp_path / '1.xml', BOX, name=name)
+    found = voc.read_folder(tmp_path, tmp_path)
+    found.require_classes(['landslide'])
+    assert faults(found) == [('unknown-class', '1.xml')]
+    named = voc.read_folder(tmp_path, tmp_path)
+    named.require_classes(['landslide', name])
+    assert named.findings == []
+
+
+def test_two_images_of_one_yolo_file_are_told_apart(tmp_path):
+    for name in ('1.png', '1.tif'):
+        image(tmp_path / 'images' / name)
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'labels' / '1.txt').write_text('0 .5 .5 .1 .1')
+    found = yolo.read_folder(tmp_path, tmp_path)
+    assert faults(found) == [('name-without-id', '1.tif')]

@@ -73,6 +73,31 @@ def test_elevation_in_feet_is_told_in_metres(tmp_path, unit, metres):
     assert np.allclose(elevation(path)[1], np.degrees(np.arctan(0.5)), atol=0.05)
 
 
+@pytest.mark.parametrize(
+    ('name', 'description'),
+    [('slope', None), ('N45_hillshade_10', 'Band 1'), ('a', 'Slope [deg]'), ('a', 'B04')],
+)
+def test_what_is_derived_from_elevation_is_none_unless_it_is_described_as_such(
+    tmp_path, name, description
+):
+    file = tmp_path / f'{name}.tif'
+    path = scene_files.write_raster(file, PLANE, 30.0, names=description and [description])
+    with pytest.raises(SceneError, match=r"DEM must hold elevation, got '.*' in .*\. Name the"):
+        elevation(path)
+    scene_files.write_raster(file, PLANE, 30.0, names=['DEM'])
+    assert elevation(file)[0].max() > 500
+
+
+def test_a_map_in_feet_does_not_say_whether_its_elevation_is(tmp_path):
+    feet = CRS.from_epsg(2263)
+    frame = GeoBox(20, 20, from_origin(400100.0, 4999900.0, 10.0, 10.0), feet)
+    path = scene_files.write_raster(tmp_path / 'dem.tif', PLANE, 30.0, crs='EPSG:2263')
+    with pytest.raises(SceneError, match=r'be stated where the map is in US survey foot, got none'):
+        elevation(path, frame=frame)
+    path = scene_files.write_raster(tmp_path / 'm.tif', PLANE, 30.0, crs='EPSG:2263', units=['m'])
+    assert elevation(path, frame=frame)[0].min() >= 500
+
+
 def test_elevation_in_a_unit_that_nobody_knows_is_refused(tmp_path):
     path = scene_files.write_raster(tmp_path / 'dem.tif', PLANE, 30.0, units=['fathom'])
     with pytest.raises(
