@@ -159,6 +159,7 @@ def _require_one_device(
 
 _tensor, _as_tensor, _to = torch.tensor, torch.as_tensor, torch.Tensor.to
 _module_to, _one_hot = torch.nn.Module.to, torch.nn.functional.one_hot
+_pad_sequence = torch.nn.utils.rnn.pad_sequence
 
 
 def _made(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -201,6 +202,14 @@ def _made_of_one(tensor: torch.Tensor, num_classes: int = -1) -> torch.Tensor:
     return OnGpu(found) if isinstance(tensor, OnGpu) else found
 
 
+def _padded(sequences: list[torch.Tensor], **options: Any) -> torch.Tensor:
+    on_gpu = [isinstance(each, OnGpu) for each in sequences]
+    if any(on_gpu) and not all(on_gpu):
+        raise RuntimeError('Expected all tensors to be on the same device in pad_sequence')
+    found = _pad_sequence([_inner(each) for each in sequences], **options)
+    return OnGpu(found) if any(on_gpu) else found
+
+
 def install() -> None:
     """Make PyTorch believe in the device."""
     torch.cuda._lazy_init = lambda: None
@@ -208,6 +217,7 @@ def install() -> None:
     torch._C._ensureCUDADeviceGuardSet()
     torch.tensor, torch.as_tensor = _made(_tensor), _made(_as_tensor)
     torch.Tensor.to = _moved
+    torch.nn.utils.rnn.pad_sequence = _padded
     torch.Tensor.type_as = lambda self, other: _moved(self, other)
     torch.nn.Module.to = _module_moved
     torch.nn.functional.one_hot = _made_of_one
