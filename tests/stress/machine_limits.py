@@ -190,7 +190,7 @@ def verbs(source: Path) -> dict[str, list[str | Path]]:
         'test, 4 workers': [*TEST, *test, *of_test[:1], of_test[1] + '4'],
         'probe': [
             *OURS, 'probe', source / 'tiny.pth', '--config', source / 'tiny.py', *data,
-            '--fit-split', 'train', '--label', 'median', '--json', 'out/probe.json',
+            '--fit-split', 'train', '--label', 'median', '--neighbours', '3', '--json', 'out/probe.json',
         ],
         'study': [*OURS, 'study', source / 'study.yaml'],
         'doctor': [*OURS, 'doctor'],
