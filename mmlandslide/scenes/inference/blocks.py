@@ -20,7 +20,7 @@ from mmlandslide.scenes.inference.detections import COLUMNS, Detections
 _NAMES, _COMMITTING = 'block-*.npy', 'placing'
 _DIGEST_BYTES = 16
 #: What NumPy raises on a file that is no array.
-_NO_ARRAY = (ValueError, EOFError, TypeError, SyntaxError, OverflowError, TokenError)
+_NO_ARRAY = (ValueError, EOFError, TypeError, LookupError, SyntaxError, OverflowError, TokenError)
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,13 @@ def test_a_block_without_the_digest_of_its_writer_counts_as_not_finished(tmp_pat
     assert planted(kept, content) is None
 
 
+def test_an_array_of_a_type_that_is_none_counts_as_not_finished(tmp_path):
+    kept = BlockFolder(tmp_path / 'a.gpkg', 'key')
+    kept.write(0, FOUND)
+    content = changed().replace(b"'<f8'", b'()   ', 1)
+    assert planted(kept, content + blocks_module._digest(content)) is None
+
+
 def test_it_is_the_digest_that_tells_another_s_block(tmp_path, monkeypatch):
     kept = BlockFolder(tmp_path / 'a.gpkg', 'key')
     kept.write(0, FOUND)

@@ -84,7 +84,8 @@ def files_under(folder: Path) -> list[Path]:
 def _members(archive: Path, below: str) -> list[Path]:
     try:
         with zipfile.ZipFile(archive) as file:
-            names = [entry.filename for entry in file.infolist() if not entry.is_dir()]
+            # `is_dir` fails on an empty name in Python 3.11.
+            names = [name for name in file.namelist() if not name.endswith('/')]
     except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError) as error:
         raise SceneError.mismatch(
             'archive', 'be readable', repr(str(error)), archive, 'Download it again'

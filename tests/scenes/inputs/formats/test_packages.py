@@ -67,6 +67,15 @@ def test_sizes_that_follow_the_content_are_read(tmp_path):
     assert read(tmp_path / 'a.zip').min() == 1
 
 
+def test_a_member_without_a_name_takes_nothing_down(tmp_path):
+    path = archive(tmp_path)
+    with zipfile.ZipFile(path, 'a') as file:
+        entry = zipfile.ZipInfo('x')
+        file.writestr(entry, b'')
+        entry.filename = ''  # in the archive's directory
+    assert packages.files_under(path) == [path / 'b.tif']
+
+
 @pytest.mark.skipif(not Path('/proc/self/fd').is_dir(), reason='Linux counts open files')
 def test_an_archive_that_states_two_sizes_is_refused_and_not_kept_open(tmp_path):
     path, before = spoilt(tmp_path), num_open()
