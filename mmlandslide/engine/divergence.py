@@ -1,4 +1,4 @@
-"""The end of a training that has diverged.
+"""The end of a training that has diverged, and of a test whose outputs are no numbers.
 
 Named, and never saved over a checkpoint that is whole.
 """
@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from mmlandslide.engine.record import bare
 from mmlandslide.errors import TrainingDivergedError
+from mmlandslide.models.finite_outputs import require_finite_outputs
 from mmlandslide.weights.checkpoint_file import latest_checkpoint
 from mmlandslide.weights.finite import described, not_finite, trained_tensors
 
@@ -21,7 +22,7 @@ _MOST_TILES = 8
 
 
 class DivergenceHook(Hook):
-    """Ends a training at the first loss that is not finite.
+    """Ends a training at the first loss that is not finite, and a test at the first such output.
 
     In mixed precision a step whose gradients overflow is skipped, and training continues as long as
     all weights are finite.
@@ -55,6 +56,16 @@ class DivergenceHook(Hook):
             runner.work_dir,
             _remedy(runner),
         )
+
+    def before_test(self, runner: Runner) -> None:
+        """Look at what a detector's heads compute, as long as the test lasts."""
+        where = runner._load_from or 'a model without a checkpoint'
+        self._looking = require_finite_outputs(bare(runner.model), where)
+
+    def after_test(self, runner: Runner) -> None:
+        """Look no longer."""
+        for handle in self._looking:
+            handle.remove()
 
 
 def require_finite_training(runner: Runner, checkpoint: Mapping[str, Any]) -> None:

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import tiny_training
@@ -8,7 +9,7 @@ from mmengine.structures import BaseDataElement
 
 from mmlandslide.engine import checkpoints, divergence
 from mmlandslide.engine.divergence import DivergenceHook
-from mmlandslide.errors import TrainingDivergedError
+from mmlandslide.errors import CheckpointError, TrainingDivergedError
 from mmlandslide.weights.checkpoint_file import latest_checkpoint, read_checkpoint
 
 BEST = {'interval': 1, 'save_best': 'AP50', 'rule': 'greater'}
@@ -72,3 +73,23 @@ def test_the_tiles_of_the_batch_are_named():
     samples = [BaseDataElement(metainfo={'img_id': f'train/{number}'}) for number in range(10)]
     assert divergence._tiles_of({'data_samples': samples})[:2] == ['train/0', 'train/1']
     assert len(divergence._tiles_of({'data_samples': samples})) == 8
+
+
+class Head(torch.nn.Identity):
+    """Computes what it is given, as the heads of detectors do."""
+
+    predict_by_feat = None
+
+
+def test_a_test_ends_where_a_head_computes_no_numbers_and_validation_and_training_go_on():
+    hook, values = DivergenceHook(), [(torch.tensor([1.0, math.inf]),), {'a': torch.ones(2)}]
+    model = torch.nn.Sequential(torch.nn.Identity(), Head())
+    runner = SimpleNamespace(model=model.eval(), _load_from='a.pth')
+    model(values)
+    hook.before_test(runner)
+    with pytest.raises(CheckpointError, match=r'must be finite, got inf in 1 in a\.pth'):
+        model(values)
+    model([torch.tensor([1, 2]), torch.ones(2)])
+    model.train()(values)
+    hook.after_test(runner)
+    model.eval()(values)

@@ -21,6 +21,8 @@ from mmlandslide.errors import DatasetError, LandslideError, MissingPathError
 
 #: A box that leaves its image by less than this was rounded: it is clipped, and counted.
 ROUNDING_PX = 0.5
+#: Characters of a class name, at most.
+_LONGEST_NAME = 200
 #: Names of no object, in the words of labelme and CVAT and of those who mark what is none.
 _NO_OBJECT = re.compile(
     r'_*(background|ignored?|unlabell?ed|negatives?)_*|(no|non|not)[-_ ]*(a[-_ ])?landslides?',
@@ -60,6 +62,10 @@ class Boxes:
             name: of its class.
             subject: what holds it, such as `<bndbox> of object 1`.
         """
+        if len(name) > _LONGEST_NAME:
+            expected, got = f'have at most {_LONGEST_NAME} characters', len(name)
+            self.problems.append(Problem('broken-label', f'name in {subject}', expected, got))
+            return
         height, width = self.image_hw or (np.inf, np.inf)
         given = np.asarray(corners, np.float64)
         limits = np.array([width, height, width, height])

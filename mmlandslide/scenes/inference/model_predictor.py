@@ -61,6 +61,7 @@ class ModelPredictor:
         accept: Sequence[str] = (),
     ) -> None:
         from mmlandslide.configs import read_config  # this loads the hosts and PyTorch: seconds
+        from mmlandslide.models.finite_outputs import require_finite_outputs
         from mmlandslide.weights import gate
         from mmlandslide.weights.strict_load import fill
 
@@ -78,6 +79,7 @@ class ModelPredictor:
         for note in self.notes:
             logger.warning(note)
         fill(self.model, checkpoint.get('state_dict', checkpoint), checkpoint_path)
+        require_finite_outputs(self.model, checkpoint_path)
         self.calibration = calibration_of(self.record)
         self.device, self.amp = device, amp
         self.model.to(device)
@@ -104,7 +106,8 @@ class ModelPredictor:
         Its `pred_instances` are in the window's own pixels.
 
         Raises:
-            ConfigError: they do not fit into the memory of the GPU.
+            CheckpointError: what the detector computes is not finite.
+            ConfigError: the windows do not fit into the memory of the GPU.
         """
         import torch
 

@@ -372,3 +372,9 @@ def test_two_images_of_one_yolo_file_are_told_apart(tmp_path):
     (tmp_path / 'labels' / '1.txt').write_text('0 .5 .5 .1 .1')
     found = yolo.read_folder(tmp_path, tmp_path)
     assert faults(found) == [('name-without-id', '1.tif')]
+
+
+def test_a_class_name_without_end_is_refused(tmp_path):
+    image(tmp_path / '1.png')
+    xml(tmp_path / '1.xml', BOX, name='x' * 999)
+    assert faults(voc.read_folder(tmp_path, tmp_path)) == [('broken-label', '1.xml')]

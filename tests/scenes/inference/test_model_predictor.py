@@ -7,7 +7,13 @@ import torch
 from mmengine.config import Config
 
 from mmlandslide.datasets.transforms.geometry import ResizeTile
-from mmlandslide.errors import CheckpointMismatchError, ConfigError, MissingPathError
+from mmlandslide.errors import (
+    CheckpointError,
+    CheckpointMismatchError,
+    ConfigError,
+    MissingPathError,
+)
+from mmlandslide.models import finite_outputs
 from mmlandslide.models.traceable_detector import zoomed
 from mmlandslide.scenes.inference.blocks import BlocksInMemory
 from mmlandslide.scenes.inference.job import InferenceJob, Settings
@@ -35,6 +41,31 @@ def pipeline(*steps, **evaluator):
 
 
 PACK = {'type': 'mmlandslide.PackDetection'}
+
+
+def overflowing(files, folder):
+    """Write weights that are finite, of which what is computed is not."""
+    checkpoint = torch.load(files[1], weights_only=True)
+    weights = checkpoint['state_dict']['backbone.layer4.1.conv2.weight']
+    weights.copy_(torch.sign(weights) * 3e38)
+    torch.save(checkpoint, folder / 'huge.pth')
+    return files[0], folder / 'huge.pth'
+
+
+def test_a_detector_that_computes_no_numbers_is_refused_and_draws_no_empty_map(files, tmp_path):
+    predictor = ModelPredictor(*overflowing(files, tmp_path), CPU)
+    with pytest.raises(
+        CheckpointError, match=r'must be finite, got nan in rpn_head in .*huge\.pth'
+    ):
+        predictor.predict(tiny_detector.image(32, 32)[None])
+
+
+def test_without_looking_at_its_heads_it_finds_nothing_in_silence(files, tmp_path, monkeypatch):
+    image = tiny_detector.image(32, 32)[None]
+    assert len(ModelPredictor(*files, CPU).predict(image)[0][1]) > 0
+    monkeypatch.setattr(finite_outputs, 'require_finite_outputs', lambda *_: [])
+    found = ModelPredictor(*overflowing(files, tmp_path), CPU).predict(image)
+    assert len(found[0][1]) == 0
 
 
 @pytest.mark.parametrize('zoom', [2.0, 1.5, 0.5, 1.0])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmlandslide.errors import CheckpointError, ConfigError, MissingPathError
 from mmlandslide.evaluation.calibration import calibrated, calibration_of
 from mmlandslide.scenes.inference.domain.training_range import range_of
-from mmlandslide.scenes.inference.onnx.tensors import graphs_in, is_finite, tensors_of
+from mmlandslide.scenes.inference.onnx.tensors import graphs_in, is_finite, logits_of, tensors_of
 from mmlandslide.scenes.inference.predictor import WindowDetections
 
 #: Names of the graph's input and outputs, and the word that its metadata begin with.
@@ -63,7 +63,8 @@ class OnnxPredictor:
         self.calibration = calibration_of(training if isinstance(training, Mapping) else {})
         self.training_range = range_of(self.metadata)
         self.device, provider = _provider(device)
-        self._session = _session(content, provider, path)
+        self._logits = logits_of(model)
+        self._session = _session(_telling(model, self._logits), provider, path)
 
     def predict(self, images: NDArray[np.float32]) -> Sequence[WindowDetections]:
         """Return boxes (N, 4) and scores (N,), float32, of each of (B, C, h, w) windows.
@@ -91,13 +92,17 @@ class OnnxPredictor:
         """Return the graph's outputs.
 
         Raises:
-            CheckpointError: onnxruntime fails.
+            CheckpointError: onnxruntime fails, or what the heads compute is not finite.
         """
         try:
-            found: list[NDArray[Any]] = self._session.run(list(OUTPUTS), {INPUT: images})
+            told = self._session.run([*OUTPUTS, *self._logits], {INPUT: images})
         except Exception as error:  # onnxruntime's errors come as classes of a private module
             failed = f'{_reason(error)} for {len(images)} tiles'
             raise _refused('model', 'run in onnxruntime', failed, self.path) from error
+        found: list[NDArray[Any]] = told[: len(OUTPUTS)]
+        if not all(np.isfinite(each).all() for each in told[len(OUTPUTS) :]):
+            wrong = 'NaN or infinite values'
+            raise _refused('what the detector computes', 'be finite', wrong, self.path)
         got = [(each.dtype.kind, each.shape) for each in map(np.asarray, found)]
         num = np.size(found[-1])
         if got != [('f', (num, 4)), ('f', (num,)), ('i', (num,))]:
@@ -237,6 +242,15 @@ def _session(content: bytes, provider: Any, path: Path) -> Any:
         )
     except Exception as error:  # onnxruntime's errors come as classes of a private module
         raise _refused('model', 'run in onnxruntime', _reason(error), path) from error
+
+
+def _telling(model: Any, names: Sequence[str]) -> bytes:
+    """Return a model whose graph returns some values from within, too."""
+    from onnx import ValueInfoProto
+
+    model.graph.output.extend(ValueInfoProto(name=name) for name in names)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _reason(error: Exception) -> str:

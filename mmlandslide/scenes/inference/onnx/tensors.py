@@ -47,3 +47,20 @@ def is_finite(tensor: Any) -> bool:
         return True
     wrong = np.isnan(values) if values.size == 1 else ~(values < np.inf)
     return not wrong.any()
+
+
+def logits_of(model: Any) -> list[str]:
+    """Return the names of what a detector's heads compute: small, and told nowhere else.
+
+    What goes into a choice of proposals, a suppression, the exponential of a box's size, and the
+    last softmax, which is that of the classes: later, values that are no numbers are dropped.
+    """
+    nodes = model.graph.node
+    softmax = [node for node in nodes if node.op_type == 'Softmax'][-1:]
+    found = [node.input[0] for node in nodes if node.op_type in ('TopK', 'Exp')]
+    found += [
+        name for node in nodes if node.op_type == 'NonMaxSuppression' for name in node.input[:2]
+    ]
+    found += [node.input[0] for node in softmax]
+    computed = {name for node in nodes if node.op_type != 'Constant' for name in node.output}
+    return [name for name in dict.fromkeys(found) if name in computed]

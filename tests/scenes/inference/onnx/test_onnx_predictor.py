@@ -101,6 +101,9 @@ def test_external_weights_of_a_branch_without_nodes_are_found(model, tmp_path):
         OnnxPredictor(saved(model, tmp_path))
 
 
+IMAGE = tiny_detector.image(32, 32)[None]
+
+
 def spoilt(model, value=np.nan):
     """Return a model the last layer of whose scores holds a value that is no weight."""
     for tensor in model.graph.initializer:
@@ -119,11 +122,21 @@ def test_weights_that_are_not_finite_are_refused(model, tmp_path, value):
         OnnxPredictor(saved(spoilt(model, value), tmp_path))
 
 
-def test_without_the_check_such_a_model_finds_nothing_in_silence(model, tmp_path, monkeypatch):
-    image = tiny_detector.image(32, 32)[None]
-    assert len(OnnxPredictor(saved(model, tmp_path)).predict(image)[0][1]) > 0
+@pytest.mark.parametrize('value', [3e38, -3e38])
+def test_what_overflows_although_the_weights_are_finite_is_refused(model, tmp_path, value):
+    with pytest.raises(CheckpointError, match='what the detector computes must be finite'):
+        OnnxPredictor(saved(spoilt(model, value), tmp_path)).predict(IMAGE)
+
+
+@pytest.mark.parametrize('value', [np.nan, 3e38])
+def test_without_the_checks_such_a_model_loses_its_landslides_in_silence(
+    model, tmp_path, monkeypatch, value
+):
+    sound = len(OnnxPredictor(saved(model, tmp_path)).predict(IMAGE)[0][1])
     monkeypatch.setattr(onnx_predictor, 'is_finite', lambda tensor: True)
-    assert len(OnnxPredictor(saved(spoilt(model), tmp_path)).predict(image)[0][1]) == 0
+    monkeypatch.setattr(onnx_predictor, 'logits_of', lambda model: [])
+    left = len(OnnxPredictor(saved(spoilt(model, value), tmp_path)).predict(IMAGE)[0][1])
+    assert left < sound
 
 
 def test_custom_operators_are_refused_by_name(model, tmp_path):
