@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from mmlandslide.devices import device_named
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import CheckpointError, ConfigError
 from mmlandslide.registry import MODELS
 from mmlandslide.weights import bridge, gate
 from mmlandslide.weights.transfer.report import TransferReport
@@ -96,6 +96,7 @@ class FrozenEncoder:
         Raises:
             ConfigError: several cells are requested and the tiles would be padded, or the backbone
                 has no feature maps.
+            CheckpointError: the features are not finite.
         """
         batch = self.preprocessor({'inputs': inputs})['inputs']
         outputs = self.backbone(batch)
@@ -108,6 +109,10 @@ class FrozenEncoder:
         pooled = torch.cat(
             [F.adaptive_avg_pool2d(each.float(), grid_hw) for each in maps], 1
         )  # (B, D, h, w)
+        if not bool(torch.isfinite(pooled).all()):
+            got, where = 'NaN or infinite values', 'model.backbone'
+            remedy = 'Probe another checkpoint, on tiles in the units that it was trained on'
+            raise CheckpointError.mismatch('features', 'be finite', got, where, remedy)
         return pooled.flatten(2).transpose(1, 2).cpu().numpy()
 
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmlandslide.datasets.views.landslide4sense import Landslide4SenseUnlabelledDataset
 from mmlandslide.datasets.views.masks import MaskFolderDataset
 from mmlandslide.datasets.views.voc import VOCTileDataset
-from mmlandslide.errors import CheckpointMismatchError, ConfigError, DatasetError
+from mmlandslide.errors import CheckpointError, CheckpointMismatchError, ConfigError, DatasetError
 from mmlandslide.evaluation.probes.cell_features import (
     CellFeatures,
     CellGrid,
@@ -204,3 +204,13 @@ def test_cells_need_tiles_that_are_not_padded(mars):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="device must be there, got 'nonsense'"):
         FrozenEncoder(config(), device='nonsense')
+
+
+def test_features_that_are_no_numbers_are_refused():
+    encoder = FrozenEncoder(config())
+    tiles = torch.rand(2, len(encoder.backbone.bands), 64, 64)
+    assert np.isfinite(encoder(tiles, (1, 1))).all()
+    with torch.no_grad():
+        encoder.backbone.layer4[1].conv2.weight.fill_(3e38)
+    with pytest.raises(CheckpointError, match='features must be finite, got NaN or infinite'):
+        encoder(tiles, (1, 1))

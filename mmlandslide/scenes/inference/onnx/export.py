@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mmlandslide import __version__, rng
 from mmlandslide.bands import LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.configs import native_scale
-from mmlandslide.errors import ConfigError
+from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.files import write_atomic
 from mmlandslide.scenes.inference.domain.training_range import trained_on
 from mmlandslide.scenes.inference.model_predictor import ModelPredictor
@@ -207,6 +207,8 @@ def traced(predictor: ModelPredictor, tiles: NDArray[np.float32], where: Path) -
                 **_exporter(torch.onnx.export),
             )
             return path.read_bytes()
+    except LandslideError:
+        raise
     # The exporter raises errors of a dozen classes, and of the layers that it traces.
     except Exception as error:
         reason = repr(next(iter(str(error).strip().splitlines()), type(error).__name__))
