@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmlandslide.scenes.frame import Window
+from mmlandslide.scenes.inputs.checks.empty_pixels import black
 from mmlandslide.scenes.inputs.formats.band_names import CIRRUS, is_reflectance
 from mmlandslide.scenes.inputs.masks import CloudMask
 from mmlandslide.scenes.inputs.rasters import RasterFile
@@ -86,7 +87,7 @@ class RasterScene(Scene):
         return stored, valid
 
     def _black(self, stored: np.ndarray) -> np.ndarray:
-        """Return where all optical bands store 0, which ESA defines as no data, (h, w) bool."""
+        """Return where the optical bands hold nothing, see `empty_pixels.black`, (h, w) bool."""
         zeros = [
             (band, zero)
             for layer in self.layers
@@ -94,11 +95,8 @@ class RasterScene(Scene):
             for band, zero in zip(layer.bands, layer.file.scales(layer.indexes)[1], strict=True)
         ]
         optical = {band: zero for band, zero in zeros if is_reflectance(band) and band != CIRRUS}
-        if not optical:
-            return np.zeros(stored.shape[1:], bool)
         of_band = dict(zip(self.held, stored, strict=True))
-        black = [of_band[band] == np.float32(zero) for band, zero in optical.items()]
-        return np.logical_and.reduce(black)
+        return black([of_band[band] for band in optical], list(optical.values()))
 
     @property
     def masked_share(self) -> float | None:

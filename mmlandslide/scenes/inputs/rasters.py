@@ -38,8 +38,8 @@ from mmlandslide.scenes.inputs.formats.side_files import (
     side_mask,
 )
 
-#: No sensor stores such values: fills that no tag names, as -3.4e38.
-FILL_FROM = 1e30
+#: No sensor stores such values: fills that no tag names, as -3.4e38, NetCDF's 1e20.
+FILL_FROM = 1e10
 
 
 def driver_of(path: Path) -> str:

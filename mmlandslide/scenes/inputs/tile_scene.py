@@ -16,8 +16,14 @@ from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.frame import GeoBox, Window, require_upright
 from mmlandslide.scenes.inputs.assembly import fill_values
 from mmlandslide.scenes.inputs.checks import plausibility
+from mmlandslide.scenes.inputs.checks.empty_pixels import black
 from mmlandslide.scenes.inputs.formats.arrays import placed_array
-from mmlandslide.scenes.inputs.formats.band_names import canonical, is_reflectance, require_known
+from mmlandslide.scenes.inputs.formats.band_names import (
+    CIRRUS,
+    canonical,
+    is_reflectance,
+    require_known,
+)
 from mmlandslide.scenes.inputs.formats.product_names import date_in
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.inputs.provenance import nodata_fact, units_facts
@@ -64,8 +70,8 @@ def scene_of(
 
     Args:
         values: (C, H, W); floats in Landslide4Sense units, whole numbers as sensors and elevation
-            models give them, unless `options.scale` says otherwise. What is not finite, or masked
-            in a masked array, is no data.
+            models give them, unless `options.scale` says otherwise. What is not finite, masked in
+            a masked array, or black (see `empty_pixels.black`) is no data.
         held: names of its bands.
         bands: names that the model asks for.
         options: `scale`, `dn_offset`, `nodata`, `fill` and `acquired` count here.
@@ -82,6 +88,9 @@ def scene_of(
     known = ~np.ma.getmaskarray(chosen).any(axis=0)
     chosen = np.ma.getdata(chosen).astype(np.float32)
     known &= (np.abs(chosen) < FILL_FROM).all(axis=0)
+    light = [each for band, each in zip(direct, chosen, strict=True) if _is_light(band)]
+    if options.nodata is None or len(light) > 1:
+        known &= ~black(light)
     if options.nodata is not None:
         known &= (chosen != np.float32(options.nodata)).all(axis=0)
     stored = options.scale == LANDSLIDE4SENSE_UNITS or (
@@ -229,6 +238,10 @@ def _require_landslide4sense(tile: TileScene, path: Path | str, units: bool) -> 
 
 def _optical(tile: TileScene) -> np.ndarray:
     return tile.values[[index for index, band in enumerate(tile.bands) if is_reflectance(band)]]
+
+
+def _is_light(band: str) -> bool:
+    return is_reflectance(band) and band != CIRRUS
 
 
 def _lit(tile: TileScene) -> np.ndarray:

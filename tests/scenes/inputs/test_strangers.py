@@ -106,6 +106,23 @@ def test_b05_black_edges_are_no_data_beside_another_tag(tmp_path, plain, nodata)
     assert np.array_equal(values[:, valid], plain[:, valid])
 
 
+@pytest.mark.parametrize('fill', [-9999, -32768, 1e20, -3.4e38])
+def test_b05_edges_of_a_fill_that_no_tag_names_are_no_data(tmp_path, plain, fill):
+    wedge = np.where(np.tri(SIDE, dtype=bool), fill, light())
+    values, valid = look(write(tmp_path / 'a.tif', wedge, dtype=np.float32))
+    assert np.array_equal(valid, ~np.tri(SIDE, dtype=bool))
+    assert np.array_equal(values[:, valid], plain[:, valid])
+
+
+@pytest.mark.parametrize('fill', [0, -9999, 1e20, np.nan])
+def test_b05_such_edges_are_no_data_in_arrays_too(plain, fill):
+    wedge = np.where(np.tri(SIDE, dtype=bool), fill, plain).astype(np.float32)
+    scene = array_scene(wedge, OPTICAL)
+    values, valid = scene.read((0, 0, SIDE, SIDE))
+    assert np.array_equal(valid, ~np.tri(SIDE, dtype=bool))
+    assert np.array_equal(values[:, valid], plain[:, valid])
+
+
 @pytest.mark.parametrize('nodata', [np.nan, None])
 def test_b05_black_edges_hide_no_offset(tmp_path, nodata):
     wedge = np.where(np.tri(SIDE, k=-40, dtype=bool), 0, light() + 1000)
