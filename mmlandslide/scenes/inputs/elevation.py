@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,11 @@ from mmlandslide.scenes.inputs.rasters import RasterFile, layout_of
 
 #: Outside of these is no land on earth (-430 to 8849 m): what files hold where they have no
 #: elevation, whatever value they say that is.
-LAND_M = (-1000.0, 9000.0)
-#: Where no other elevation of a file is as near to 0 as this, 0 is none. m
+LAND_M = (-500.0, 9000.0)
+#: A lowest number, 0 or less, is no elevation where no other is as near to it as this. m
 _SHORE_M = 50.0
+#: How many lowest numbers of a file are looked at.
+_LOWEST = 4
 #: Values that files hold for voids, at most; where there are more, the unit is another.
 _MOST_VOIDS = 8
 #: Unit as raster files state it -> metres.
@@ -172,20 +175,40 @@ def voids_of(file: RasterFile, index: int, frame: GeoBox, metres: float) -> tupl
     low, high = sorted((np.array(LAND_M) / metres - offsets[0]) / scales[0])
     top, left, height, width = covered(frame, file.own_frame, _MARGIN_PX)
     found: set[float] = set()
-    holds_zero, lowest_m = False, np.inf
+    lowest: set[float] = set()
     for row in range(top, top + height, _STRIP_PX):
         with reading(file.path):
             strip = RasterWindow(left, row, width, min(_STRIP_PX, top + height - row))
             values = dataset.read(index, window=strip)
         found |= set(np.unique(values[(values < low) | (values > high)]).tolist())
-        land = np.abs(values[(values != 0) & (values >= low) & (values <= high)])
-        holds_zero |= bool((values == 0).any())
-        lowest_m = min(lowest_m, land.min() * abs(metres * scales[0]) if land.size else np.inf)
+        lowest |= _lowest(values[(values >= low) & (values <= high)])
         if len(found) > _MOST_VOIDS:
             raise _no_metres(sorted(found), file.path)
-    if holds_zero and _SHORE_M < lowest_m < np.inf and not offsets[0]:
-        found.add(0.0)  # no shore lies between: mosaics are filled with 0
+    if scales[0] > 0 and not offsets[0]:
+        found |= _alone(sorted(lowest - {file.used_nodata}), _SHORE_M / (metres * scales[0]))
     return tuple(sorted(found - {file.used_nodata}))
+
+
+def _lowest(values: np.ndarray) -> set[float]:
+    """Return the lowest numbers that occur, those not above 0 and the next one."""
+    found: set[float] = set()
+    while values.size and len(found) < _LOWEST and max(found, default=0.0) <= 0:
+        found.add(float(values.min()))
+        values = values[values > max(found)]
+    return found
+
+
+def _alone(lowest: Sequence[float], shore: float) -> set[float]:
+    """Return the numbers, 0 or less, that lie alone below all others: no shore lies between.
+
+    Mosaics are filled with 0, and others with -99 or -1.
+    """
+    found = set()
+    for value, following in pairwise(lowest):
+        if value > 0 or following - value <= shore:
+            break
+        found.add(value)
+    return found
 
 
 def _no_metres(values: list[float], path: Path) -> LandslideError:

@@ -169,6 +169,16 @@ def test_b12_slope_in_another_unit_is_refused_by_every_door(tmp_path, unit, door
     look(path, LANDSLIDE4SENSE, dem=scene_files.write_raster(tmp_path / 'dem.tif', steep[13]))
 
 
+def test_b12_a_slope_from_the_zenith_is_none_without_elevation_too(tmp_path):
+    degrees = np.minimum(simulated()[12], 29)
+    for name, slope in (('right', degrees), ('wrong', 90 - degrees)):
+        array = np.concatenate([light(), slope[None]])
+        write(tmp_path / f'{name}.tif', array, [*OPTICAL, 'slope'], np.float32)
+    look(tmp_path / 'right.tif', ('B4', 'slope'))
+    with pytest.raises(SceneError, match='below 60 in the median'):
+        look(tmp_path / 'wrong.tif', ('B4', 'slope'))
+
+
 def rgba(path):
     array = np.random.default_rng(0).integers(1, 255, (4, 20, 20)).astype(np.uint8)
     array[3, :5], array[3, 5:] = 0, 255

@@ -48,9 +48,29 @@ def test_voids_of_two_kinds_are_masked_before_warping_whatever_the_tag_says(tmp_
     assert slope[known].max() < 35
 
 
+@pytest.mark.parametrize('fills', [(0,), (-1,), (-99, 0), (-500,), (-999, -99, 0)])
+def test_a_lowest_number_that_no_shore_leads_to_is_no_elevation(tmp_path, fills):
+    holed = PLANE.copy()
+    for place, fill in enumerate(fills):
+        holed[12, 10 + place] = fill
+    dem_m, slope = elevation(scene_files.write_raster(tmp_path / 'dem.tif', holed, 30.0))
+    known = ~np.isnan(dem_m)
+    assert 0.9 < known.mean() < 1
+    assert dem_m[known].min() >= 500
+    assert slope[known].max() < 35
+
+
+@pytest.mark.parametrize('lowest', [0, -20])
+def test_a_shore_and_land_below_the_sea_are_elevation(tmp_path, lowest):
+    shore = PLANE - PLANE.min() + lowest
+    shore[12:15, 10] = lowest
+    dem_m, _ = elevation(scene_files.write_raster(tmp_path / 'dem.tif', shore, 30.0))
+    assert not np.isnan(dem_m).any()
+
+
 def test_elevation_outside_of_all_land_is_refused_where_it_is_no_void(tmp_path):
     path = scene_files.write_raster(tmp_path / 'dem.tif', PLANE * 100, 30.0)  # centimetres
-    with pytest.raises(SceneError, match=r'between -1000 and 9000 m, .* in .*dem\.tif\. State its'):
+    with pytest.raises(SceneError, match=r'between -500 and 9000 m, .* in .*dem\.tif\. State its'):
         elevation(path)
 
 

@@ -103,7 +103,8 @@ def require_slope(
         where: the file to name.
 
     Raises:
-        SceneError: they are below 0 or above 90, all below pi / 2, or far from the computed ones.
+        SceneError: they are below 0 or above 90, above 60 in the median, all below pi / 2, or far
+            from the computed ones.
     """
     if not slope_deg.size:
         return
@@ -112,6 +113,11 @@ def require_slope(
     if lowest < -0.01 or highest > 90:
         got = f'{lowest:.3g} to {highest:.3g}'
         raise SceneError.mismatch('slope', 'be 0 to 90 degrees', got, where, remedy)
+    median = float(np.median(slope_deg))
+    if median > _MEDIAN_SLOPE_DEG:  # percent, or from the zenith
+        expected = f'be in degrees, below {_MEDIAN_SLOPE_DEG:.0f} in the median'
+        remedy += '; or say --no-check'
+        raise SceneError.mismatch('slope', expected, f'{median:.3g}', where, remedy)
     if computed_deg is None:
         if 0.2 < highest <= np.pi / 2:
             got = f'at most {highest:.3g}, as in radians'
