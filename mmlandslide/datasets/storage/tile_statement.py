@@ -12,6 +12,11 @@ import numpy as np
 from mmlandslide.datasets.storage.tile_errors import NoDataTileError, UnreadableTileError
 from mmlandslide.errors import TileError
 
+#: Values that tools write where they have none, and from which on no sensor stores any.
+_FILLS, _FILL_FROM = (-9999, -32768, -32767), 1e10
+#: Bands that hold one negative number at once, at least, for it to be a fill.
+_ALIKE_BANDS = 3
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -165,6 +170,44 @@ def fill(band: np.ndarray, absent: np.ndarray) -> None:
     if absent.any() and not absent.all():
         mean = band[~absent].mean()
         band[absent] = np.rint(mean) if band.dtype.kind in 'iu' else mean
+
+
+def require_no_fill(
+    image: np.ndarray, bands: Sequence[str], path: Path, nodata: Mapping[str, float]
+) -> None:
+    """Refuse values that stand for no data although nobody says so.
+
+    Those of the usual fills, and one negative number in three bands or more at once.
+
+    Args:
+        image: (C, H, W), the values of the file.
+        bands: names of the C bands.
+        path: of the file.
+        nodata: band -> value that means no data, as the user says; those are not looked at.
+
+    Raises:
+        NoDataTileError: there are such values.
+    """
+    if image.dtype.kind == 'u' or (image.min() >= 0 and image.max() < _FILL_FROM):
+        return
+    alike = (image[0] < 0) & (image == image[0]).all(axis=0) & (len(image) >= _ALIKE_BANDS)
+    found: dict[str, str] = {}
+    count = 0
+    for name, values in zip(bands, image, strict=True):
+        large = np.isfinite(values) & (np.abs(values) >= _FILL_FROM)
+        wrong = np.isin(values, _FILLS) | large | alike
+        if wrong.any() and name not in nodata:
+            found[name] = str(values[wrong][0])  # in the fewest digits that mean it
+            count = max(count, int(wrong.sum()))
+    if found:
+        stated = ', '.join(f'{name!r}: {value}' for name, value in found.items())
+        value = next(iter(found.values()))
+        remedy = (
+            f'Say so, nodata={{{stated}}} of MaskFolderDataset, or in the file '
+            f'(gdal_edit.py -a_nodata {value})'
+        )
+        got = f'{value} in {count} px of {list(found)[:3]}'
+        raise NoDataTileError.mismatch('tile', 'say what means no data', got, path, remedy)
 
 
 def scaled(image: np.ndarray, said: Statement) -> np.ndarray:

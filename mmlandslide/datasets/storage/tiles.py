@@ -31,6 +31,7 @@ from mmlandslide.datasets.storage.tile_formats import (
 from mmlandslide.datasets.storage.tile_statement import (
     Statement,
     filled,
+    require_no_fill,
     require_order,
     scaled,
     without_alpha,
@@ -89,7 +90,8 @@ def read_image(
         TileDtypeError: neither float32 nor float64 (HDF5), nor an 8 or 16-bit integer (other
             formats), nor any number at all.
         NonFiniteTileError: NaN or infinite values.
-        NoDataTileError: a band without any data, or `nodata` that contradicts the file.
+        NoDataTileError: a band without any data, `nodata` that contradicts the file, or values that
+            stand for no data although nobody says so.
         TileError: an alpha band that is data, or bands that the file names in another order.
     """
     array, said = read_stated(path, key)
@@ -114,7 +116,9 @@ def read_image(
         expected = f'be one of {", ".join(allowed)}'
         raise TileDtypeError.mismatch(subject, expected, array.dtype.name, path, again(path))
     require_order(said, bands, path)
-    array = scaled(filled(array, said, bands, path, nodata), said)
+    array = filled(array, said, bands, path, nodata)
+    require_no_fill(array, bands, path, nodata)
+    array = scaled(array, said)
     if array.dtype.kind == 'f' and not np.isfinite(array).all():
         count = array.size - int(np.isfinite(array).sum())
         raise NonFiniteTileError.mismatch(

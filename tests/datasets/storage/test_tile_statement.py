@@ -1,6 +1,8 @@
 """What a tile file says of its own pixels, and what comes of it."""
 
+import ast
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +54,24 @@ def half(value, dtype='float32'):
 def test_pixels_under_the_nodata_tag_hold_the_mean_of_the_others(tmp_path, value):
     path = tiff(tmp_path / '1.tif', half(value), nodata=value)
     assert (read_image(path, ('a',)) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ('value', 'bands'),
+    [(-9999, 'a'), (-32768, 'a'), (1e20, 'a'), (-3.4e38, 'a'), (-1, 'abc'), (-999, 'abc')],
+)
+def test_a_fill_that_nobody_names_is_refused_with_what_names_it(tmp_path, value, bands):
+    path = tiff(tmp_path / '1.tif', np.repeat(half(value), len(bands), 0))
+    with pytest.raises(NoDataTileError, match='say what means no data') as error:
+        read_image(path, bands)
+    named = re.search('nodata=({.*}) of MaskFolderDataset', str(error.value))
+    assert (read_image(path, bands, nodata=ast.literal_eval(named[1])) == 1).all()
+
+
+def test_negative_values_of_a_band_or_two_are_values(tmp_path):
+    for bands in ('a', 'ab'):
+        path = tiff(tmp_path / f'{bands}.tif', np.repeat(half(-3), len(bands), 0))
+        assert read_image(path, bands).min() == -3
 
 
 def test_whole_numbers_stay_whole(tmp_path):
