@@ -4,6 +4,7 @@ import json
 
 import factories
 import numpy as np
+import rasterio
 from click.testing import CliRunner
 
 from mmlandslide.cli.prepare import command
@@ -73,6 +74,19 @@ def test_a_folder_of_masks_is_checked_in_one_pass(tmp_path):
     assert result.exit_code == 1
     assert result.output.count('hold 0 and 1 only, got [7]') == 2
     assert 'have one mask of its id 1_2' in result.output
+
+
+def test_masks_that_look_inverted_are_told(tmp_path):
+    factories.write_mask_folder(tmp_path, count=4)
+    options = ('--masks', tmp_path, '--source-bands', 'mars', '--check')
+    assert 'whole-image-box' not in run(*options).output
+    for path in (tmp_path / 'masks').iterdir():
+        with rasterio.open(path) as file:
+            mask = file.read()
+        factories.write_array(path, 1 - mask)
+    result = run(*options)
+    assert result.exit_code == 0
+    assert 'images must rarely be one landslide as a whole, got 4 of 4' in result.output
 
 
 def test_names_at_fault_do_not_hide_the_other_faults(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 from mmlandslide.datasets.boxes import RULES, boxes_from_mask
 from mmlandslide.datasets.checks.isolation import Died, Readers
 from mmlandslide.datasets.labels import coco, labelme, voc, yolo
-from mmlandslide.datasets.labels.label_set import Boxes, LabelSet
+from mmlandslide.datasets.labels.label_set import Boxes, LabelledImage, LabelSet
 from mmlandslide.datasets.storage.faults import Finding, Problem
 from mmlandslide.datasets.storage.index import TileRef
 from mmlandslide.datasets.storage.tiles import read_array, read_image, read_mask
@@ -16,6 +16,9 @@ from mmlandslide.errors import DatasetError, LandslideError
 
 #: Formats of labels, by the option of `mmlandslide prepare`.
 FORMATS = ('coco', 'yolo', 'labelme', 'voc')
+
+#: Share of an image that a box covers as a whole, and of images above which that is told.
+_WHOLE, _MOST_WHOLE = 0.95, 0.5
 
 
 def check_labels(
@@ -51,6 +54,7 @@ def check_labels(
         found = voc.read_folder(path, path, images, image_set)
     found.require_classes(classes)
     _read_images(found)
+    _note_whole_images(found)
     return found
 
 
@@ -85,7 +89,23 @@ def check_masks(
                     boxes.add(corners, 'landslide', f'component {number}')
                 label_path = ref.mask_path or ref.image_path
                 found.add(ref.image_path, ref.tile_id, boxes, label_path)
+    _note_whole_images(found)
     return found
+
+
+def _note_whole_images(found: LabelSet) -> None:
+    """Note where most images lie within one box each, as they do where masks are inverted."""
+    whole = [image for image in found.images if _is_whole(image)]
+    if whole and len(whole) > _MOST_WHOLE * len(found.images):
+        got = f'{len(whole)} of {len(found.images)}'
+        path, expected = whole[0].label_path, 'rarely be one landslide as a whole'
+        found.note('whole-image-box', path, 'images', expected, got)
+
+
+def _is_whole(image: LabelledImage) -> bool:
+    height, width = image.image_hw
+    x1, y1, x2, y2 = image.boxes.boxes_xyxy.T
+    return bool(((x2 - x1) * (y2 - y1) >= _WHOLE * height * width).any())
 
 
 def _tile(ref: TileRef, bands: tuple[str, ...], nodata: dict[str, float]) -> Any:

@@ -120,6 +120,12 @@ FAULTS: dict[str, Fault] = {
             'Correct the file, or take it and its image out of the folder',
         ),
         Fault(
+            'whole-image-box',
+            WARNING,
+            'most images lie within one box as a whole',
+            'Look at them: are masks inverted (landslide must be 1), or frames drawn as objects?',
+        ),
+        Fault(
             'image-size',
             ERROR,
             'an image of another size than its label states',
