@@ -5,6 +5,7 @@ schedule that ends before the training leaves the learning rate where it was.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -190,6 +191,21 @@ def settled_dataloader(cfg: Any) -> Any:
     if not isinstance(cfg, dict) or cfg.get('num_workers'):
         return cfg
     return {key: value for key, value in cfg.items() if key not in _OF_WORKERS}
+
+
+def require_batches(dataloader: DataLoader[Any]) -> None:
+    """Refuse a data loader that drops all tiles as the rest of a batch.
+
+    Raises:
+        ConfigError: a training would end without a step.
+    """
+    batches = dataloader.batch_sampler
+    size, drops = getattr(batches, 'batch_size', None), getattr(batches, 'drop_last', False)
+    with suppress(TypeError):  # samplers without end have no length
+        if drops and size and not len(dataloader):
+            got = f'{len(dataloader.sampler)} tiles for batches of {size}, drop_last=True'  # type: ignore[arg-type]
+            remedy = 'Lower batch_size, or set drop_last=False'
+            raise ConfigError.mismatch('data loader', 'give a batch', got, 'the config', remedy)
 
 
 def of_one_size(dataloader: DataLoader[Any]) -> DataLoader[Any]:

@@ -121,9 +121,15 @@ class LandslideRunner(Runner):
     def build_dataloader(
         dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader[Any]:
-        """Build a data loader, which says so where tiles to be stacked differ in size."""
+        """Build a data loader, which says so where tiles to be stacked differ in size.
+
+        Raises:
+            ConfigError: it drops all tiles as the rest of a batch.
+        """
         cfg = agreement.settled_dataloader(dataloader)
-        return agreement.of_one_size(Runner.build_dataloader(cfg, seed, diff_rank_seed))
+        built = agreement.of_one_size(Runner.build_dataloader(cfg, seed, diff_rank_seed))
+        agreement.require_batches(built)
+        return built
 
     def build_model(self, model: Any) -> Any:
         """Build the model.

@@ -180,3 +180,13 @@ def test_the_collate_function_of_a_config_names_tiles_of_two_sizes_too():
     built = agreement.of_one_size(Runner.build_dataloader(loader))
     with pytest.raises(ConfigError, match='RandomResizedCrop'):
         built.collate_fn([sample(100, 80, '1.png'), sample(120, 120, '2.png')])
+
+
+@pytest.mark.parametrize(('batch_size', 'drop_last'), [(3, True), (2, True), (3, False)])
+def test_a_loader_that_drops_all_tiles_is_refused(batch_size, drop_last):
+    loader = DataLoader(view(), batch_size=batch_size, drop_last=drop_last)
+    if batch_size > 2 and drop_last:
+        with pytest.raises(ConfigError, match='give a batch, got 2 tiles for batches of 3'):
+            agreement.require_batches(loader)
+    else:
+        agreement.require_batches(loader)
