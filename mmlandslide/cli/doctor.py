@@ -54,6 +54,6 @@ def command(data: Path, configs: bool) -> None:
     console = Console()
     console.print(table(findings))
     faults = sum(finding.fault for finding in findings)
-    console.print(f'{faults} faults' if faults else 'All is well.')
+    console.print(f'{faults} fault{"s" * (faults > 1)}' if faults else 'All is well.')
     if faults:
         raise SystemExit(1)

@@ -101,4 +101,5 @@ def _show(found: LabelSet, form: str, path: Path) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     if len(found.findings) > _SHOWN:
         console.print(f'... and {len(found.findings) - _SHOWN} more; --json FILE lists them all')
-    console.print('All files are sound.' if not found.errors else f'{len(found.errors)} errors.')
+    count = len(found.errors)
+    console.print(f'{count} error{"s" * (count > 1)}.' if count else 'All files are sound.')
