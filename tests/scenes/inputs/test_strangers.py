@@ -326,6 +326,17 @@ def test_b23_descriptions_are_read_as_other_tools_write_them(tmp_path, plain, na
     assert np.array_equal(look(path)[0], plain)
 
 
+WORDS = (
+    'Coastal aerosol, Blue, Green, Red, Vegetation Red Edge 1, Red Edge 2, Vegetation red-edge 3, NIR, '
+    'Water vapour, SWIR - Cirrus, SWIR 1, SWIR 2'
+)
+
+
+def test_b23_the_words_of_esa_s_guide_are_read(tmp_path, plain):
+    path = write(tmp_path / 'a.tif', light(), WORDS.split(', '))
+    assert np.array_equal(look(path)[0], plain)
+
+
 def test_b23_unknown_descriptions_are_named_before_bands_are_filled(tmp_path, plain):
     names = [*OPTICAL[:10], 'SWIR one', 'SWIR two']
     path = write(tmp_path / 'a.tif', light(), names)

@@ -2,7 +2,8 @@
 
 Read are the forms of ESA (`B04`, `B04_10m`), of GDAL's Sentinel-2 driver (`B4, central wavelength
 665 nm`), of Earth Engine (`2_B4`, `B4_median`), of EO Browser (`B04_(Raw)`), of NASA's HLS
-(`HLS.S30.T33TWM.2022026T100229.v2.0.B04`) and of STAC (`red`, `nir`, `swir16`).
+(`HLS.S30.T33TWM.2022026T100229.v2.0.B04`), of STAC (`red`, `nir`, `swir16`) and of ESA's guide in
+words (`Vegetation Red Edge 1`).
 """
 
 import re
@@ -26,7 +27,8 @@ OTHER_SENSORS = re.compile(r'HLS\.L30|L[COTEM]0[4-9]_|sur_refl|(?:^|_)SR_B\d', r
 _ELEVATION = ('dem', 'srtm', 'elevation', 'height', 'altitude')
 #: What files hold beside bands.
 _NO_BAND = ('alpha', 'mask', 'datamask', 'skip', SKIPPED)
-#: Names of STAC's EO extension; `nir08` is the narrow band beside `nir`.
+#: Names of STAC's EO extension (`nir08` is the narrow band beside `nir`) and of ESA's guide,
+#: without blanks and other signs.
 COMMON_NAMES = {
     'coastal': 'B1',
     'blue': 'B2',
@@ -44,6 +46,16 @@ COMMON_NAMES = {
     'cirrus': 'B10',
     'swir16': 'B11',
     'swir22': 'B12',
+    'coastalaerosol': 'B1',
+    'vegetationrededge1': 'B5',
+    'vegetationrededge2': 'B6',
+    'vegetationrededge3': 'B7',
+    'narrownir': 'B8A',
+    'watervapour': 'B9',
+    'watervapor': 'B9',
+    'swircirrus': 'B10',
+    'swir1': 'B11',
+    'swir2': 'B12',
 }
 _TOKEN = re.compile(r'(?<![A-Za-z0-9])B(?:0*([1-9]\d?)|0*(8A))(?![A-Za-z0-9])', re.IGNORECASE)
 #: What may follow a band's name: its pixel size, a reducer, what a tool says of it.
@@ -71,7 +83,7 @@ def canonical(name: str) -> str:
         return 'slope'
     if plain in _NO_BAND:
         return SKIPPED
-    return band_in(name) or COMMON_NAMES.get(plain, name)
+    return band_in(name) or COMMON_NAMES.get(re.sub(r'[\W_]', '', plain), name)
 
 
 def band_in(name: str) -> str | None:
