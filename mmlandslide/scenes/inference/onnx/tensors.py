@@ -53,14 +53,17 @@ def logits_of(model: Any) -> list[str]:
     """Return the names of what a detector's heads compute: small, and told nowhere else.
 
     What goes into a choice of proposals, a suppression, the exponential of a box's size, and the
-    last softmax, which is that of the classes: later, values that are no numbers are dropped.
+    softmax over classes behind the regions' features: later, values that are no numbers are
+    dropped. Attention has softmax, too, whose infinite values forbid.
     """
-    nodes = model.graph.node
-    softmax = [node for node in nodes if node.op_type == 'Softmax'][-1:]
+    nodes = list(model.graph.node)
+    regions = [place for place, node in enumerate(nodes) if node.op_type == 'RoiAlign']
+    behind = nodes[regions[-1] :] if regions else []
     found = [node.input[0] for node in nodes if node.op_type in ('TopK', 'Exp')]
     found += [
         name for node in nodes if node.op_type == 'NonMaxSuppression' for name in node.input[:2]
     ]
-    found += [node.input[0] for node in softmax]
+    found += [node.input[0] for node in behind if node.op_type == 'Softmax']
     computed = {name for node in nodes if node.op_type != 'Constant' for name in node.output}
-    return [name for name in dict.fromkeys(found) if name in computed]
+    told = {each.name for each in model.graph.output}
+    return [name for name in dict.fromkeys(found) if name in computed - told]
