@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mmlandslide.datasets.labels import plain_yaml
+from mmlandslide import plain_yaml
 from mmlandslide.datasets.labels.label_set import Boxes, LabelSet, files_of, images_of, label_text
 from mmlandslide.datasets.storage.faults import Problem
 from mmlandslide.errors import DatasetError, LandslideError, TileError

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from mmlandslide.datasets.labels import plain_yaml
+from mmlandslide import plain_yaml
 from mmlandslide.errors import ConfigError, LandslideError, MissingPathError
 
 _REMEDY = 'Correct it'
