@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pyogrio
 import shapely
 
 from mmlandslide.errors import ConfigError, MissingPathError, SceneError
+from mmlandslide.scenes.vector_files import read_polygons
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,8 @@ class Selection:
 
 def _area(path: Path, layer: gpd.GeoDataFrame) -> Any:
     """Return the polygons of a file as one geometry in the reference system of a layer."""
-    try:
-        read = pyogrio.read_dataframe(path)
-    except Exception as error:  # GDAL's errors come as classes of private modules
-        got = repr(str(error))
+    if layer.crs is None:
         raise SceneError.mismatch(
-            'area of interest', 'be a vector file', got, path, 'Save it as GeoPackage'
-        ) from error
-    kinds = set(read.geom_type) if isinstance(read, gpd.GeoDataFrame) else set()
-    if not kinds or kinds - {'Polygon', 'MultiPolygon'}:
-        raise SceneError.mismatch(
-            'area of interest', 'hold polygons', 'others', path, 'Draw it as polygons'
+            'scene', 'lie on the map', 'no reference system', 'its file', 'Leave --aoi out'
         )
-    if read.crs is None or layer.crs is None:
-        raise SceneError.mismatch(
-            'area of interest and scene', 'lie on the map', 'no reference system', path, 'Add one'
-        )
-    return read.to_crs(layer.crs).union_all()
+    return read_polygons(path).to_crs(layer.crs).make_valid().union_all()

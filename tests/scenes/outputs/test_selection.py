@@ -51,5 +51,5 @@ def test_a_file_that_is_none_and_areas_in_the_wrong_order_are_refused(tmp_path):
     with pytest.raises(ConfigError, match='at most --max-area, 5, got 6'):
         Selection(min_area_m2=6, max_area_m2=5)
     (tmp_path / 'text.gpkg').write_text('text')
-    with pytest.raises(SceneError, match='be a vector file'):
+    with pytest.raises(SceneError, match='be a GeoPackage, Shapefile, FlatGeobuf, GeoJSON or KML'):
         Selection(tmp_path / 'text.gpkg').apply(LAYER)

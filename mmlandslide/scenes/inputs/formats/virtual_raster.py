@@ -18,7 +18,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from mmlandslide.errors import LandslideError, SceneError
-from mmlandslide.scenes.inputs.formats import map_text
+from mmlandslide.scenes import map_text
 
 _MAX_BYTES, _MAX_ELEMENTS = 2**24, 2**18
 _REMEDY = 'Build it with `gdalbuildvrt`, `gdalwarp -of VRT` or `gdal_translate -of VRT`'

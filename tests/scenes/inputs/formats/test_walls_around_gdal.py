@@ -1,6 +1,5 @@
 """Virtual rasters, metadata and bombs of strangers, against a listener on loopback."""
 
-import http.server
 import random
 import threading
 from contextlib import suppress
@@ -13,7 +12,7 @@ import rasterio.warp
 import scene_files
 
 from mmlandslide.errors import LandslideError, SceneError
-from mmlandslide.scenes.inputs.formats import map_text
+from mmlandslide.scenes import map_text
 from mmlandslide.scenes.inputs.formats import openable as openable_module
 from mmlandslide.scenes.inputs.formats.gdal import walls
 from mmlandslide.scenes.inputs.formats.openable import Openable
@@ -27,27 +26,6 @@ WMS = (
     '&lt;/ServerUrl&gt;&lt;/Service&gt;&lt;DataWindow&gt;&lt;SizeX&gt;64&lt;/SizeX&gt;'
     '&lt;SizeY&gt;64&lt;/SizeY&gt;&lt;/DataWindow&gt;&lt;/GDAL_WMS&gt;'
 )
-
-
-@pytest.fixture
-def listener():
-    """Serve 404 on loopback and keep what was asked for."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_HEAD = do_GET  # noqa: N815 (the host's name)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'http://127.0.0.1:{server.server_port}', asked
-    server.shutdown()
 
 
 def vrt(name, tag='SourceFilename', head='', band='', extra=''):
