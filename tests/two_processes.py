@@ -47,7 +47,8 @@ def fitted(model, share=slice(None)):
     bare = getattr(model, 'module', model)
     optim_wrapper = OptimWrapper(torch.optim.SGD(bare.parameters(), lr=0.1))
     return [
-        float(model.train_step({'inputs': step[share]}, optim_wrapper)['loss']) for step in points()
+        float(model.train_step({'inputs': step[share]}, optim_wrapper)['loss'].detach())
+        for step in points()
     ]
 
 
