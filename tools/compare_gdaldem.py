@@ -3,11 +3,11 @@
 Needs gdal-bin.
 """
 
-import argparse
 import subprocess
 import tempfile
 from pathlib import Path
 
+import click
 import numpy as np
 import rasterio
 
@@ -19,17 +19,14 @@ from mmlandslide.scenes.inputs.terrain import TerrainLayer
 _METRES_PER_DEGREE = '111120'
 
 
-def main() -> None:
+@click.command(help=__doc__)
+@click.argument('dem', type=click.Path(exists=True, path_type=Path))
+@click.option('--band', default=1, help='Of the file that holds the elevation in metres.')
+def main(dem: Path, band: int) -> None:
     """Print the mean and the largest absolute difference in degrees, over all pixels and without those at the edges."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('dem', type=Path)
-    parser.add_argument(
-        '--band', type=int, default=1, help='of the file that holds the elevation in metres'
-    )
-    arguments = parser.parse_args()
-    off = np.abs(_ours(arguments.dem, arguments.band) - _gdals(arguments.dem, arguments.band))
+    off = np.abs(_ours(dem, band) - _gdals(dem, band))
     for name, part in (('all pixels', off), ('inside', off[1:-1, 1:-1])):
-        print(f'{name}: mean {np.nanmean(part):.4f}, max {np.nanmax(part):.4f} degrees')  # noqa: T201
+        click.echo(f'{name}: mean {np.nanmean(part):.4f}, max {np.nanmax(part):.4f} degrees')
 
 
 def _ours(path: Path, band: int) -> np.ndarray:
