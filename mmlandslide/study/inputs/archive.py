@@ -4,7 +4,8 @@ import json
 import lzma
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from mmlandslide.study.trial import Stage, Trial
 _RECORDS, _DETAILS = 'records.json', 'evaluation.json'
 #: Log of one start of a training, in a folder named by its time.
 _LOG = re.compile(r'\w+/vis_data/scalars\.json')
-#: Bytes of one file; more is no test of tiles.
+#: Bytes of all files together; more is no test of tiles.
 _MOST_BYTES = 2**28
 _DAMAGED = (
     OSError,
@@ -26,8 +27,9 @@ _DAMAGED = (
     KeyError,
     ValueError,
     lzma.LZMAError,
+    zlib.error,
     zipfile.BadZipFile,
-    NotImplementedError,
+    RuntimeError,  # an encrypted member; brackets without end
 )
 
 
@@ -88,28 +90,38 @@ def restore(plan: Plan, folder: Path) -> dict[str, Record]:
 def _unpack(trial: Trial, path: Path) -> dict[str, Record]:
     try:
         with zipfile.ZipFile(path) as archive:
-            content = {name: _read(archive, name) for name in archive.namelist()}
+            content = _read(archive, [name for name in archive.namelist() if _asked(trial, name)])
             records = records_of(json.loads(content[_RECORDS]), path)
         missing = [leaf for leaf in trial.test.leaves if _name(trial, leaf) not in content]
     except _DAMAGED as error:
         raise _refused(path, f'{type(error).__name__} {str(error)!r}') from error
     if missing:
         raise _refused(path, f'no {missing[0]}')
-    for place, stage in enumerate(trial.stages):
-        for name in sorted(content, key=lambda name: name.endswith(trial.test.leaves)):
-            where, _, inner = name.partition('/')
-            if where == str(place) and _is_kept(stage, Path(inner)):
-                write_atomic(stage.work_dir / inner, content[name])
+    del content[_RECORDS]
+    for name in sorted(content, key=lambda name: name.endswith(trial.test.leaves)):
+        place, _, inner = name.partition('/')
+        write_atomic(trial.stages[int(place)].work_dir / inner, content[name])
     return {name: record for name, record in records.items() if name in _names(trial)}
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file, of at most so many bytes as one can have, whatever its header says."""
-    with archive.open(name) as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f'{name} has more than {_MOST_BYTES} bytes')
-    return data
+def _asked(trial: Trial, name: str) -> bool:
+    """Return whether a name of a stranger's archive is one that `keep` writes of a trial."""
+    place, _, inner = name.partition('/')
+    stages = {str(number): stage for number, stage in enumerate(trial.stages)}
+    return name == _RECORDS or (place in stages and _is_kept(stages[place], Path(inner)))
+
+
+def _read(archive: zipfile.ZipFile, names: Iterable[str]) -> dict[str, bytes]:
+    """Return files, of at most so many bytes as they can have, whatever their headers say."""
+    found: dict[str, bytes] = {}
+    left = _MOST_BYTES
+    for name in names:
+        with archive.open(name) as file:
+            found[name] = file.read(left + 1)
+        left -= len(found[name])
+        if left < 0:
+            raise ValueError(f'more than {_MOST_BYTES} bytes')
+    return found
 
 
 def _files(stage: Stage) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from study.test_execute import STUB
 
 from mmlandslide.errors import LandslideError
 from mmlandslide.study.execute import Execution
+from mmlandslide.study.inputs import archive as archive_module
 from mmlandslide.study.plan import plan
 from mmlandslide.study.report.report import page
 from mmlandslide.study.results import collect
@@ -70,6 +71,32 @@ def test_another_study_leaves_the_archive_alone(kept, place):
     assert not run(budget_s=0)[0]
 
 
+def encrypted(content):
+    """Return an archive that says of each member that it needs a password."""
+    content = bytearray(content)
+    for mark, offset in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + offset] |= 1
+            at = content.find(mark, at + 4)
+    return bytes(content)
+
+
+def test_members_that_no_trial_leaves_are_not_read_and_the_others_not_beyond_a_limit(
+    kept, monkeypatch
+):
+    trial = plan(read('study.yaml')).trials[0]
+    path = KEPT / f'{trial.test.name.replace("/", "_")}.zip'
+    held = sum(file.file_size for file in zipfile.ZipFile(path).infolist())
+    monkeypatch.setattr(archive_module, '_MOST_BYTES', 2 * held)
+    rewritten(path, **{f'{number}.json': b' ' * 3 * held for number in range(9)})
+    archive_module.restore(plan(read('study.yaml')), KEPT)
+    shutil.rmtree(ROOT)
+    monkeypatch.setattr(archive_module, '_MOST_BYTES', held // 2)
+    with pytest.raises(LandslideError, match=f'more than {held // 2} bytes'):
+        archive_module.restore(plan(read('study.yaml')), KEPT)
+
+
 def test_a_damaged_archive_is_refused_and_nothing_of_it_is_written(kept):
     trial = plan(read('study.yaml')).trials[0]
     path = KEPT / f'{trial.test.name.replace("/", "_")}.zip'
@@ -80,6 +107,8 @@ def test_a_damaged_archive_is_refused_and_nothing_of_it_is_written(kept):
         lambda: rewritten(path, **{'records.json': b'[1]'}),
         lambda: rewritten(path, **{'records.json': b'{"a": {"secret": 1}}'}),
         lambda: rewritten(path, **{scores: None}),
+        lambda: rewritten(path, **{'records.json': b'[' * 99999}),
+        lambda: path.write_bytes(encrypted(whole)),
     ):
         path.write_bytes(whole)
         spoil()
