@@ -1,9 +1,12 @@
 """Files that are either whole or not there: atomic writes, locks and plain JSON."""
 
 import json
+import lzma
 import math
 import os
 import secrets
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +15,17 @@ from typing import IO, Any
 from filelock import lock_descriptor
 
 from mmlandslide import limits
+
+#: What Python raises on a .zip that is damaged (RuntimeError: encrypted).
+DAMAGED_ZIP = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextmanager

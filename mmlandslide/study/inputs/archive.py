@@ -1,17 +1,15 @@
 """What finished trials left, without weights: a study goes on from it on another machine."""
 
 import json
-import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
 from mmlandslide.errors import LandslideError
-from mmlandslide.files import write_atomic
+from mmlandslide.files import DAMAGED_ZIP, write_atomic
 from mmlandslide.study.inputs.state_file import Record, records_of
 from mmlandslide.study.plan import Plan
 from mmlandslide.study.trial import Stage, Trial
@@ -21,16 +19,7 @@ _RECORDS, _DETAILS = 'records.json', 'evaluation.json'
 _LOG = re.compile(r'\w+/vis_data/scalars\.json')
 #: Bytes of all files together; more is no test of tiles.
 _MOST_BYTES = 2**28
-_DAMAGED = (
-    OSError,
-    EOFError,
-    KeyError,
-    ValueError,
-    lzma.LZMAError,
-    zlib.error,
-    zipfile.BadZipFile,
-    RuntimeError,  # an encrypted member; brackets without end
-)
+_DAMAGED = (*DAMAGED_ZIP, KeyError)
 
 
 def keep(trial: Trial, records: Mapping[str, Record], folder: Path) -> Path:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from mmlandslide.errors import ConfigError, LandslideError, MissingPathError, SceneError
+from mmlandslide.files import DAMAGED_ZIP
 
 #: Of a member: flags, method, check sum, size packed and unpacked.
 _HEADER = struct.Struct('<6x2H4x3L4x')
@@ -86,7 +87,7 @@ def _members(archive: Path, below: str) -> list[Path]:
         with zipfile.ZipFile(archive) as file:
             # `is_dir` fails on an empty name in Python 3.11.
             names = [name for name in file.namelist() if not name.endswith('/')]
-    except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError) as error:
+    except DAMAGED_ZIP as error:
         raise SceneError.mismatch(
             'archive', 'be readable', repr(str(error)), archive, 'Download it again'
         ) from error
@@ -125,7 +126,7 @@ def read_start(path: Path, size_bytes: int) -> bytes:
         raise MissingPathError.mismatch(
             'raster file', 'exist', 'no file', path, 'Check the path'
         ) from error
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except DAMAGED_ZIP as error:
         raise SceneError.mismatch(
             'archive', 'be readable', repr(str(error)), path, 'Unpack it, or download it again'
         ) from error

@@ -67,6 +67,23 @@ def test_sizes_that_follow_the_content_are_read(tmp_path):
     assert read(tmp_path / 'a.zip').min() == 1
 
 
+METHODS = [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_member_whose_packed_bytes_are_spoilt_is_refused(tmp_path, method):
+    path = archive(tmp_path, method)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(36, 90):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            packages.read_start(path / 'b.tif', 10**6)
+        except SceneError as error:
+            refused += 'must be readable' in str(error)
+    assert refused > 9
+
+
 def test_a_member_without_a_name_takes_nothing_down(tmp_path):
     path = archive(tmp_path)
     with zipfile.ZipFile(path, 'a') as file:
