@@ -205,6 +205,7 @@ def rules_beside(predictions_path: Path) -> Rules:
     """
     path = predictions_path.with_name('evaluation.json')
     stated = json.loads(path.read_text('utf-8')).get('rules', {}) if path.is_file() else {}
+    stated = dict(stated)
     return Rules(**{name: stated[name] for name in ('native_scale', 'gsd_m') if name in stated})
 
 

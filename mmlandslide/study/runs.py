@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from mmlandslide.datasets.l4s_grid import position_of, tile_number
 from mmlandslide.errors import ConfigError, LandslideError
 from mmlandslide.evaluation.bootstrap import L4S_BLOCKS, Grouping, draw, grouping_of
-from mmlandslide.evaluation.results import TileResult, tile_result
+from mmlandslide.evaluation.results import TileResult, rules_beside, tile_result
 from mmlandslide.study import statistics
 from mmlandslide.study.trial import Stage, Trial
 
 #: Scores that have intervals and verdicts.
 RESAMPLED = ('AP50', 'AP')
 _SAME = 1e-9
+#: What reading a file raises that no test wrote.
+_UNREADABLE = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +102,17 @@ def read_run(trial: Trial, grouping: str | None) -> Run:
         found = statistics.average_precisions(
             matched, np.ones((1, len(matched.tile_ids)), np.int64)
         )
-        stated = [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED]
-    except (KeyError, TypeError, ValueError) as error:
+        stated = np.array(
+            [math.nan if metrics[name] is None else metrics[name] for name in RESAMPLED], float
+        )
+        told = _json(trial.test, details) if whole else {}
+        rules_beside(trial.test.work_dir / trial.test.leaves[1])
+    except _UNREADABLE as error:
         raise _unreadable(trial.test, error) from error
     again = [float(found[name][0]) for name in RESAMPLED]
     if not np.allclose(stated, again, rtol=0, atol=_SAME, equal_nan=True):
         subject, where = f'{RESAMPLED} in metrics.json', trial.test.work_dir
-        got = f'{stated} against {again} from predictions.json'
+        got = f'{stated.tolist()} against {again} from predictions.json'
         remedy = 'Leave iou_thrs and max_dets of the evaluator as they are'
         raise ConfigError.mismatch(subject, "be COCO's", got, where, remedy)
     groups = grouping_of(matched.tile_ids, grouping)
@@ -117,14 +123,14 @@ def read_run(trial: Trial, grouping: str | None) -> Run:
         matched,
         groups,
         grouping == L4S_BLOCKS and groups.known,
-        _json(trial.test, details) if whole else {},
+        told,
     )
 
 
 def _json(stage: Stage, name: str) -> Any:
     try:
         return json.loads((stage.work_dir / name).read_text(encoding='utf-8'))
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise _unreadable(stage, error) from error
 
 

@@ -87,7 +87,7 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
     template = environment.from_string(
         resources.files(__package__).joinpath(_TEMPLATE).read_text('utf-8')
     )
-    runs = _runs(plan)
+    runs = _runs(plan, results)
     specification = plan.specification
     return template.render(
         results=results,
@@ -129,10 +129,21 @@ def page(plan: Plan, records: Mapping[str, Record], results: Mapping[str, Any]) 
     )
 
 
-def _runs(plan: Plan) -> dict[Condition, list[RunOutcome]]:
-    """Return the finished runs of each condition."""
+def _runs(plan: Plan, results: Mapping[str, Any]) -> dict[Condition, list[RunOutcome]]:
+    """Return the finished runs of each condition, those whose files `collect` could read."""
+    read = {
+        (*(cell[name] for name in FACTORS), run['seed'])
+        for cell in results['cells']
+        for run in cell['runs']
+        if run['metrics'] is not None
+    }
     return {
-        condition: [_outcome(trial) for trial in trials if trial.test.finished]
+        condition: [
+            _outcome(trial)
+            for trial in trials
+            if trial.test.finished
+            and (*(getattr(condition, name) for name in FACTORS), trial.seed) in read
+        ]
         for condition, trials in plan.conditions.items()
     }
 
