@@ -143,6 +143,7 @@ OF_LABELS = {
     'leads-out',
     'name-without-id',
     'unknown-class',
+    'whole-image-box',
     'wrong-box',
 }
 
