@@ -50,7 +50,7 @@ def read_polygons(path: Path) -> gpd.GeoDataFrame:
     kinds = set(read.geom_type) if isinstance(read, gpd.GeoDataFrame) else set()
     if not kinds or kinds - {'Polygon', 'MultiPolygon'}:
         raise _refused('hold polygons', 'others', path, 'Draw it as polygons')
-    if read.crs is None:
+    if read.crs is None or read.crs.name.lower().startswith('undefined'):  # GeoPackage's own word
         raise _refused('lie on the map', 'no reference system', path, 'Add one')
     if not map_text.is_plain(read.crs.to_wkt()):
         raise _refused('name its reference system alone', 'one that names a file', path)

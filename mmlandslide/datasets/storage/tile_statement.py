@@ -154,7 +154,9 @@ def filled(
                 raise NoDataTileError.mismatch(
                     f'nodata of band {name!r}', expected, value, path, remedy
                 )
-            named = np.isnan(image[index]) if np.isnan(value) else image[index] == value
+            # NumPy before 2.0 compares with the largest numbers of float32 as float64.
+            held = image.dtype.type(value) if image.dtype.kind == 'f' else value
+            named = np.isnan(image[index]) if np.isnan(value) else image[index] == held
             absent = absent | named
         fill(image[index], absent)
     return image
