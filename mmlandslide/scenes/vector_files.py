@@ -28,7 +28,8 @@ _MOST_BYTES = 2**26
 _CODE = re.compile(r'(?:urn:(?:x-)?ogc:def:crs:)?(?:EPSG|OGC|ESRI|IGNF):[\w.:]+', re.IGNORECASE)
 #: What GDAL goes by where it opens virtual layers and services.
 _LEADS_ON = re.compile(rb'<\s*OGR\w*DataSource', re.IGNORECASE)
-_OFFLINE = {'CPL_VSIL_CURL_ALLOWED_FILENAME': 'none', 'OGR_SQLITE_LOAD_EXTENSIONS': None}
+#: No file of this name exists on any network.
+_OFFLINE = {'CPL_VSIL_CURL_ALLOWED_FILENAME': 'none'}
 _SUBJECT, _REMEDY = 'area of interest', 'Save it as GeoPackage'
 
 
@@ -62,7 +63,7 @@ def _read(path: Path) -> Any:
         start = file.read(512)
     text = start.removeprefix(b'\xef\xbb\xbf').lstrip()
     if start.startswith(_MAGIC):
-        with _offline():
+        with gdal_options(_OFFLINE):
             return pyogrio.read_dataframe(path)
     if not text.startswith((b'{', b'<')) or path.stat().st_size > _MOST_BYTES:
         expected = 'be a GeoPackage, Shapefile, FlatGeobuf, GeoJSON or KML'
@@ -71,7 +72,7 @@ def _read(path: Path) -> Any:
     if text.startswith(b'{'):
         return _geojson(json.loads(content), path)
     _require_kml(content, path)
-    with _offline():
+    with gdal_options(_OFFLINE):
         return pyogrio.read_dataframe(path)
 
 
@@ -105,10 +106,10 @@ def _require_kml(content: bytes, path: Path) -> None:
 
 
 @contextmanager
-def _offline() -> Iterator[None]:
-    """Let GDAL find no file of any network."""
-    before = {name: pyogrio.get_gdal_config_option(name) for name in _OFFLINE}
-    pyogrio.set_gdal_config_options(_OFFLINE)
+def gdal_options(options: dict[str, str]) -> Iterator[None]:
+    """Set options of the GDAL that reads and writes vector files, for a while."""
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(options)
     try:
         yield
     finally:

@@ -13,9 +13,9 @@ from mmlandslide.datasets.storage.tile_errors import NoDataTileError, Unreadable
 from mmlandslide.errors import TileError
 
 #: Values that tools write where they have none, and from which on no sensor stores any.
-_FILLS, _FILL_FROM = (-9999, -32768, -32767), 1e10
+_FILLS, FILL_FROM = (-9999, -32768, -32767), 1e10
 #: Bands that hold one negative number at once, at least, for it to be a fill.
-_ALIKE_BANDS = 3
+ALIKE_BANDS = 3
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,13 @@ def require_no_fill(
     Raises:
         NoDataTileError: there are such values.
     """
-    if image.dtype.kind == 'u' or (image.min() >= 0 and image.max() < _FILL_FROM):
+    if image.dtype.kind == 'u' or (image.min() >= 0 and image.max() < FILL_FROM):
         return
-    alike = (image[0] < 0) & (image == image[0]).all(axis=0) & (len(image) >= _ALIKE_BANDS)
+    alike = (image[0] < 0) & (image == image[0]).all(axis=0) & (len(image) >= ALIKE_BANDS)
     found: dict[str, str] = {}
     count = 0
     for name, values in zip(bands, image, strict=True):
-        large = np.isfinite(values) & (np.abs(values) >= _FILL_FROM)
+        large = np.isfinite(values) & (np.abs(values) >= FILL_FROM)
         wrong = np.isin(values, _FILLS) | large | alike
         if wrong.any() and name not in nodata:
             found[name] = str(values[wrong][0])  # in the fewest digits that mean it

@@ -176,16 +176,24 @@ def voids_of(file: RasterFile, index: int, frame: GeoBox, metres: float) -> tupl
     top, left, height, width = covered(frame, file.own_frame, _MARGIN_PX)
     found: set[float] = set()
     lowest: set[float] = set()
+    holds_zero, nearest = False, np.inf
     for row in range(top, top + height, _STRIP_PX):
         with reading(file.path):
             strip = RasterWindow(left, row, width, min(_STRIP_PX, top + height - row))
             values = dataset.read(index, window=strip)
         found |= set(np.unique(values[(values < low) | (values > high)]).tolist())
-        lowest |= _lowest(values[(values >= low) & (values <= high)])
+        land = values[(values >= low) & (values <= high)]
+        lowest |= _lowest(land)
+        holds_zero |= bool((land == 0).any())
+        if land.any():
+            nearest = min(nearest, float(np.abs(land[land != 0]).min()))
         if len(found) > _MOST_VOIDS:
             raise _no_metres(sorted(found), file.path)
     if scales[0] > 0 and not offsets[0]:
-        found |= _alone(sorted(lowest - {file.used_nodata}), _SHORE_M / (metres * scales[0]))
+        shore = _SHORE_M / (metres * scales[0])
+        found |= _alone(sorted(lowest - {file.used_nodata}), shore)
+        if holds_zero and shore < nearest < np.inf:
+            found.add(0.0)  # above land that lies below the sea, too
     return tuple(sorted(found - {file.used_nodata}))
 
 

@@ -22,6 +22,7 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
+from mmlandslide.datasets.storage.tile_statement import FILL_FROM
 from mmlandslide.errors import SceneError
 from mmlandslide.scenes.frame import GeoBox, Window
 from mmlandslide.scenes.inputs.formats import derived_raster
@@ -37,9 +38,6 @@ from mmlandslide.scenes.inputs.formats.side_files import (
     side_facts,
     side_mask,
 )
-
-#: No sensor stores such values: fills that no tag names, as -3.4e38, NetCDF's 1e20.
-FILL_FROM = 1e10
 
 
 def driver_of(path: Path) -> str:

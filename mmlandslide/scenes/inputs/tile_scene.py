@@ -12,6 +12,7 @@ import numpy as np
 from mmlandslide.bands import GROUPS, LANDSLIDE4SENSE, divisors, positions
 from mmlandslide.datasets.band_order import misplaced_by_divisor, misplaced_by_law
 from mmlandslide.datasets.storage import tiles
+from mmlandslide.datasets.storage.tile_statement import FILL_FROM
 from mmlandslide.errors import BandError, ConfigError, SceneError
 from mmlandslide.scenes.frame import GeoBox, Window, require_upright
 from mmlandslide.scenes.inputs.assembly import fill_values
@@ -27,7 +28,6 @@ from mmlandslide.scenes.inputs.formats.band_names import (
 from mmlandslide.scenes.inputs.formats.product_names import date_in
 from mmlandslide.scenes.inputs.options import LANDSLIDE4SENSE_UNITS, InputOptions, dn_per_unit
 from mmlandslide.scenes.inputs.provenance import nodata_fact, units_facts
-from mmlandslide.scenes.inputs.rasters import FILL_FROM
 from mmlandslide.scenes.inputs.units import Units
 from mmlandslide.scenes.scene import InputFile, Scene
 

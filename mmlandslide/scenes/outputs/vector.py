@@ -1,7 +1,5 @@
 """Vector layer of detections: box polygons with attributes, in any of four file formats."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from mmlandslide.bands import BANDS
 from mmlandslide.errors import ConfigError, SceneError, StorageError
 from mmlandslide.scenes.inference.detections import Detections
 from mmlandslide.scenes.scene import Scene
+from mmlandslide.scenes.vector_files import gdal_options
 
 LAYER, CLASS = 'landslides', 'landslide'
 #: Column of the scores: those of a calibrated detector are probabilities.
@@ -161,7 +160,7 @@ def _by_gdal(layer: gpd.GeoDataFrame, path: Path, name: str) -> int:
     """Write a layer through GDAL; return how many features the file has."""
     driver, options = _DRIVERS[path.suffix]
     shown = _shortened(layer) if path.suffix == SHAPEFILE else layer
-    with _configured(_WRITTEN):
+    with gdal_options(_WRITTEN):
         pyogrio.write_dataframe(
             shown, path, layer=name, driver=driver, geometry_type='Polygon', **options
         )
@@ -182,17 +181,6 @@ def _shortened(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     found = layer.assign(**as_text).rename(columns=_SHORT)
     assert all(len(each) <= _LONGEST for each in found.columns.drop(found.geometry.name))
     return found
-
-
-@contextmanager
-def _configured(options: dict[str, str]) -> Iterator[None]:
-    """Set options of GDAL for a while."""
-    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
-    pyogrio.set_gdal_config_options(options)
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
 
 
 def _not_whole(path: Path, got: str) -> Exception:

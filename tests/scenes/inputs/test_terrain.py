@@ -60,6 +60,16 @@ def test_a_lowest_number_that_no_shore_leads_to_is_no_elevation(tmp_path, fills)
     assert slope[known].max() < 35
 
 
+@pytest.mark.parametrize('dtype', [np.float32, np.int16])
+def test_zeros_above_land_that_lies_below_the_sea_are_no_elevation(tmp_path, dtype):
+    holed = (PLANE - PLANE.max() - 60).astype(dtype)
+    holed[12, 10] = 0
+    dem_m, slope = elevation(scene_files.write_raster(tmp_path / 'dem.tif', holed, 30.0))
+    known = ~np.isnan(dem_m)
+    assert 0.9 < known.mean() < 1
+    assert (dem_m[known].max() < -50, slope[known].max() < 35) == (True, True)
+
+
 @pytest.mark.parametrize('lowest', [0, -20])
 def test_a_shore_and_land_below_the_sea_are_elevation(tmp_path, lowest):
     shore = PLANE - PLANE.min() + lowest

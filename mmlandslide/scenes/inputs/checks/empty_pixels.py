@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-#: Bands that hold one negative number at once, at least, for it to be a fill.
-_ALIKE_BANDS = 3
+from mmlandslide.datasets.storage.tile_statement import ALIKE_BANDS
 
 
 def black(optical: Sequence[np.ndarray], zeros: Sequence[float] = ()) -> np.ndarray:
@@ -27,7 +26,7 @@ def black(optical: Sequence[np.ndarray], zeros: Sequence[float] = ()) -> np.ndar
     nothing: np.ndarray = np.logical_and.reduce(
         [each == np.float32(zero) for each, zero in zip(optical, zeros, strict=True)]
     )
-    if len(optical) >= _ALIKE_BANDS:
+    if len(optical) >= ALIKE_BANDS:
         alike = np.logical_and.reduce([each == optical[0] for each in optical[1:]])
         nothing |= alike & (optical[0] < 0)
     return nothing
