@@ -17,6 +17,7 @@ from torch.utils.data import get_worker_info
 
 from mmlandslide import limits, locks
 from mmlandslide.allocator import keep_freed_memory
+from mmlandslide.deferred_imports import leave_compiler_out
 from mmlandslide.engine import distributed
 from mmlandslide.errors import LandslideError
 from mmlandslide.signals import Stopped
@@ -88,13 +89,16 @@ def _hand_over(queue: Any, error: Exception, item: Any) -> None:
 
 
 def install(env_cfg: Mapping[str, Any]) -> None:
-    """Make `OneLineHook` the process's hook, once, and let it keep freed memory on CPUs.
+    """Make `OneLineHook` the process's hook, once; let it keep freed memory on CPUs.
+
+    PyTorch's compiler is imported when something is compiled.
 
     Args:
         env_cfg: the config's; `keep_freed_memory=False` in it gives memory back.
     """
     if env_cfg.get('keep_freed_memory', True) and not torch.cuda.is_available():
         keep_freed_memory()
+    leave_compiler_out()
     if not isinstance(sys.excepthook, OneLineHook):
         sys.excepthook = OneLineHook(sys.excepthook)
         threading.excepthook = _thread_hook(threading.excepthook)

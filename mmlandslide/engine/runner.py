@@ -18,7 +18,7 @@ from mmlandslide.engine.checkpoints import CheckpointContentHook
 from mmlandslide.engine.divergence import DivergenceHook
 from mmlandslide.engine.loading import admitted, fill_model
 from mmlandslide.engine.loops import ResumableLoop, resumable, settle_tta
-from mmlandslide.engine.record import backbones_of, bare, record_of, tile_ids_of
+from mmlandslide.engine.record import WrittenConfig, backbones_of, bare, record_of, tile_ids_of
 from mmlandslide.errors import ConfigError
 from mmlandslide.files import remove_leftovers, replacing
 from mmlandslide.models.preprocessors import require_same_bands
@@ -59,7 +59,7 @@ class LandslideRunner(Runner):
         settle_tta(cfg)
         work_dir = Path(cfg['work_dir'])
         with checkpoints.storing('work dir', work_dir, checkpoints.concerns_folder(work_dir)):
-            return super().from_cfg(cfg)
+            return super().from_cfg(WrittenConfig.of(cfg))
 
     def train(self) -> Any:
         """Train; return the model.

@@ -4,9 +4,11 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from payload import touching
 from small_runs import TRAIN, Count, Stub, begun, config, dataset, evaluate, loader, train
+from yapf.yapflib.yapf_api import FormatCode
 
 from mmlandslide.bands import LANDSLIDE4SENSE
 from mmlandslide.engine.runner import LandslideRunner
@@ -53,6 +55,27 @@ def test_a_checkpoint_holds_the_weights_of_the_model_and_no_temporary_file_stays
         'epoch_3.pth',
     ]
     assert not list(trained.glob('.*'))
+
+
+def test_the_text_of_the_config_is_formatted_anew_only_where_its_content_changed(
+    data_root, tmp_path, monkeypatch
+):
+    cfg, formatted = config(data_root, tmp_path), []
+    fresh = Config(cfg.to_dict()).pretty_text
+    monkeypatch.setattr(
+        'mmengine.config.config.FormatCode',
+        lambda text, **style: formatted.append(text) or FormatCode(text, **style),
+    )
+    runner = LandslideRunner.from_cfg(cfg)
+    runner.train()
+    assert len(formatted) == 1
+    saved = torch.load(tmp_path / 'epoch_3.pth', weights_only=True)['meta']['cfg']
+    assert saved == runner.cfg.pretty_text == Config(runner.cfg.to_dict()).pretty_text
+    before = len(formatted)
+    runner.cfg.randomness.seed = 7
+    assert 'seed=7' in runner.cfg.pretty_text
+    assert len(formatted) == before + 1
+    assert fresh.count('seed=0') == 1
 
 
 # Resuming.
