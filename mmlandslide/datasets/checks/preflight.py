@@ -24,6 +24,7 @@ ALLOWED_RAW: dict[str, tuple[float, float]] = {
 }
 _FLOATS = ('float32', 'float64')
 _ORDER, _IN_ORDER = 'wrong-band-order', f'stand as {", ".join(LANDSLIDE4SENSE)}'
+_NOT_FINITE = {'nan': np.isnan, 'inf': np.isinf}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def examine(
         tile = packed_tile.packed(
             ref.tile_id, image, None if mask_findings else mask, divisors(bands), source
         )
-    if tuple(bands) == LANDSLIDE4SENSE and np.isfinite(image).all():
+    if tuple(bands) == LANDSLIDE4SENSE and not any(each.fault in _NOT_FINITE for each in findings):
         findings = _with_order(findings, ref, image, is_exact=tile.entry.dtype == '<u2')
     is_sound = not any(finding.is_error for finding in findings)
     return Examined(tile if is_sound else None, tile.entry.digest, findings)
@@ -161,8 +162,8 @@ def _image_faults(
         yield Problem('wrong-dtype', subject, f'be one of {", ".join(_FLOATS)}', image.dtype.name)
     if not image.size:
         return
-    tests = () if np.isfinite(planes).all() else (('nan', np.isnan), ('inf', np.isinf))
-    for fault, test in tests:
+    is_finite = bool(np.isfinite(planes).all())
+    for fault, test in () if is_finite else _NOT_FINITE.items():
         found = test(planes)
         if found.any():
             yield Problem(
@@ -172,19 +173,17 @@ def _image_faults(
                 f'{np.count_nonzero(found)} {FAULTS[fault].meaning} of {image.size}',
             )
     if shaped:
-        yield from _value_faults(planes.reshape(len(bands), -1), bands)
+        yield from _value_faults(planes.reshape(len(bands), -1), bands, is_finite)
 
 
-def _value_faults(values: np.ndarray, bands: Sequence[str]) -> Iterator[Problem]:
+def _value_faults(values: np.ndarray, bands: Sequence[str], is_finite: bool) -> Iterator[Problem]:
     """Yield what is wrong with the values (C, N) of an image."""
-    finite = (
-        values
-        if values.dtype.kind != 'f' or np.isfinite(values).all()
-        else np.where(np.isfinite(values), values, np.nan)
-    )
-    lowest, highest = (
-        np.asarray(edge(finite, axis=1), np.float64) for edge in (np.fmin.reduce, np.fmax.reduce)
-    )
+    if is_finite:
+        edges = values.min(axis=1), values.max(axis=1)
+    else:
+        known = np.where(np.isfinite(values), values, np.nan)
+        edges = np.fmin.reduce(known, axis=1), np.fmax.reduce(known, axis=1)
+    lowest, highest = (np.asarray(edge, np.float64) for edge in edges)
     if values.shape[1] > 1 and (lowest == highest).all():
         yield Problem(
             'constant-tile',

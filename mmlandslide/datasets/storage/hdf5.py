@@ -24,7 +24,7 @@ SAFE = (
 _KNOWN = {h5z.FILTER_DEFLATE, h5z.FILTER_LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _PACKERS = (h5z.FILTER_DEFLATE, h5z.FILTER_LZF)
 _MAX_CHUNKS = 2**16
-_HEAP, _BLOCK_BYTES = b'GCOL', 2**22
+_HEAP, _BLOCK_BYTES = re.compile(b'GCOL'), 2**22
 _MAX_HEAPS = 64  # they hold texts of any length, such as attributes; each has 4 kB or more
 
 
@@ -41,17 +41,17 @@ def is_virtual(path: Path) -> bool:
     if not _has_heap(path):
         return False
     with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        heaps = [found.start() for found in islice(re.finditer(_HEAP, content), _MAX_HEAPS + 1)]
+        heaps = [found.start() for found in islice(_HEAP.finditer(content), _MAX_HEAPS + 1)]
         named = any(content.find(b'\x03' + heap.to_bytes(8, 'little')) >= 0 for heap in heaps)
         return named or len(heaps) > _MAX_HEAPS
 
 
 def _has_heap(path: Path) -> bool:
     """Return whether a file holds the signature of a global heap; most hold none."""
-    edge, before = len(_HEAP) - 1, b''
+    edge, before = len(_HEAP.pattern) - 1, b''
     with path.open('rb') as file:
         while block := file.read(_BLOCK_BYTES):
-            if _HEAP in block or _HEAP in before + block[:edge]:
+            if _HEAP.search(block) or _HEAP.search(before + block[:edge]):
                 return True
             before = block[-edge:]
     return False

@@ -138,13 +138,16 @@ def state(ref: TileRef) -> bytes:
 
 def _pack_values(image: np.ndarray, divisors: Sequence[float]) -> np.ndarray:
     """Return the image as uint16 if that is lossless for every value, else as float32."""
-    divisor = np.asarray(divisors, np.float64)[:, None, None]
-    raw = np.asarray(image * divisor)
-    np.rint(raw, out=raw)
-    inside = raw.min() >= 0 and raw.max() <= np.iinfo(np.uint16).max
-    if inside and np.array_equal((raw / divisor).astype(image.dtype, copy=False), image):
-        return raw.astype('<u2')
-    return image.astype('<f4')
+    stored = np.empty(image.shape, '<u2')
+    for band, values, divisor in zip(stored, image, divisors, strict=True):  # one fits the cache
+        raw = np.asarray(values * np.float64(divisor))
+        np.rint(raw, out=raw)
+        inside = raw.min() >= 0 and raw.max() <= np.iinfo(np.uint16).max
+        back = raw / np.float64(divisor)
+        if not (inside and np.array_equal(back.astype(image.dtype, copy=False), values)):
+            return image.astype('<f4')
+        band[...] = raw
+    return stored
 
 
 def _in_order(
