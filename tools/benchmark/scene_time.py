@@ -4,11 +4,11 @@ The detector alone is its forward pass over the same windows in the same batches
 beforehand and not timed. The scene's time holds everything: reading, cutting, zooming, merging,
 writing. SAHI (pip install sahi) gets the scene as an array in memory. All hand the very same
 predictor batches in one memory layout, (B, C, h, w) contiguous, to weights that are channels_last
-on CPUs. Each round starts a process for each side, in turn: they keep their freed memory, as
-`mmlandslide detect` does, and SAHI runs once more in a process that does not, as its users start
-it. Weights are random: the head works as hard as ever, and the score threshold leaves about five
-boxes a window. A busy machine slows all alike; the seconds of the processor are less disturbed
-than those of the clock.
+on CPUs. Each round starts a process in which all take turns, another first in each round, and which
+keeps its freed memory, as `mmlandslide detect` does; SAHI runs once more in a process that does
+not, as its users start it. Weights are random: the head works as hard as ever, and the score
+threshold leaves about five boxes a window. The seconds of the processor are less disturbed by a
+busy machine than those of the clock, and those of one process less than those of two.
 
 Example: python tools/benchmark/scene_time.py configs/det/faster_rcnn_r18.py --side-px 2048
 """
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,31 +152,35 @@ def sliced(values: np.ndarray, predictor: ModelPredictor, score_thr: float) -> n
 
 
 def measured(
-    config: Path, checkpoint: Path, folder: Path, side: str, device: str
+    config: Path, checkpoint: Path, folder: Path, sides: Sequence[str], device: str
 ) -> dict[str, Any]:
-    """Return a side's seconds, of the clock and of the processor, and its number of windows."""
-    if side != LOOSE:
+    """Return the seconds of each side, of the clock and of the processor, and the windows."""
+    if LOOSE not in sides:
         keep_freed_memory()
     predictor = ModelPredictor(config, checkpoint, torch.device(device))
     scene = open_scene(folder / 'scene.vrt', predictor.bands)
     values, _ = scene.read((0, 0, scene.height, scene.width))
     [(_, scores)] = predictor.predict(values[None, :, :128, :128])
     settings = replace(SETTINGS, score_thr=float(np.sort(scores)[-BOXES_A_WINDOW]))
-    if side == ALONE:
-        seconds = alone(values, predictor, scene)
-    elif side == WHOLE:
-        with tempfile.TemporaryDirectory() as out:
-            seconds = whole(predictor, scene, Path(out) / 'out.gpkg', settings)
-    else:
-        seconds = sliced(values, predictor, settings.score_thr)
-    return {'seconds': seconds.tolist(), 'windows': len(SETTINGS.grid(scene))}
+    seconds = {}
+    for side in sides:
+        if side == ALONE:
+            taken = alone(values, predictor, scene)
+        elif side == WHOLE:
+            with tempfile.TemporaryDirectory() as out:
+                taken = whole(predictor, scene, Path(out) / 'out.gpkg', settings)
+        else:
+            taken = sliced(values, predictor, settings.score_thr)
+        seconds[side] = taken.tolist()
+    return {'seconds': seconds, 'windows': len(SETTINGS.grid(scene))}
 
 
 def in_process(
-    config: Path, checkpoint: Path, folder: Path, side: str, device: str
+    config: Path, checkpoint: Path, folder: Path, sides: Sequence[str], device: str
 ) -> dict[str, Any]:
-    """Return what a process of a side measured."""
-    words = [sys.executable, __file__, config, '--device', device, '--side', side]
+    """Return what a process of some sides measured."""
+    words = [sys.executable, __file__, config, '--device', device]
+    words += [word for side in sides for word in ('--side', side)]
     printed = subprocess.check_output(
         [*map(str, words), '--folder', str(folder), '--checkpoint', str(checkpoint)], text=True
     )
@@ -191,7 +196,7 @@ def in_process(
 @click.option('--rounds', default=5, show_default=True)
 @click.option('--sahi/--no-sahi', default=False, show_default=True)
 @click.option('--device', default='cpu', show_default=True)
-@click.option('--side', hidden=True)
+@click.option('--side', 'only', multiple=True, hidden=True)
 @click.option('--folder', type=click.Path(path_type=Path), hidden=True)
 @click.option('--checkpoint', type=click.Path(path_type=Path), hidden=True)
 def main(
@@ -200,24 +205,28 @@ def main(
     rounds: int,
     sahi: bool,
     device: str,
-    side: str | None,
+    only: tuple[str, ...],
     folder: Path,
     checkpoint: Path,
 ) -> None:
     """Print the median seconds of each side and their ratios, over the rounds."""
-    if side is not None:
-        print(json.dumps(measured(config, checkpoint, folder, side, device)))  # noqa: T201
+    if only:
+        print(json.dumps(measured(config, checkpoint, folder, only, device)))  # noqa: T201
         return
-    sides = (ALONE, WHOLE, SAHI, LOOSE) if sahi else (ALONE, WHOLE)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    kept = (ALONE, WHOLE, SAHI) if sahi else (ALONE, WHOLE)
+    found: dict[str, list[list[float]]] = {side: [] for side in (*kept, *((LOOSE,) * sahi))}
+    windows = 0
     with tempfile.TemporaryDirectory() as name:
         write_scene(Path(name), side_px, 1)
         checkpoint = random_checkpoint(config, Path(name))
-        for _ in range(rounds):
-            for name_of, runs in found.items():
-                runs.append(in_process(config, checkpoint, Path(name), name_of, device))
-    seconds = {name: np.array([run['seconds'] for run in runs]) for name, runs in found.items()}
-    windows = found[ALONE][0]['windows']
+        for first in range(rounds):
+            turn = first % len(kept)
+            for sides in ((*kept[turn:], *kept[:turn]), *(((LOOSE,),) * sahi)):
+                run = in_process(config, checkpoint, Path(name), sides, device)
+                windows = run['windows']
+                for side in sides:
+                    found[side].append(run['seconds'][side])
+    seconds = {side: np.array(runs) for side, runs in found.items()}
     columns = ('', 's, clock', 's, processor', 'ms a window', 'of the model alone', f'of {LOOSE}')
     table = Table(*columns, title=f'{config.name}, ratios of seconds of the processor')
     for name, each in seconds.items():
