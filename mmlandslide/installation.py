@@ -33,7 +33,8 @@ _PROBES = {
     'print("null")',
     'torch': 'import torch, json; c = torch.cuda; print(json.dumps([str(torch.version.cuda), '
     '[c.get_device_name(i) for i in range(c.device_count())]]))',
-    'torchvision': 'import torchvision; torchvision.ops.nms; import torch; '
+    'torchvision': 'from mmlandslide.deferred_imports import defer; defer(); '
+    'import torchvision; torchvision.ops.nms; import torch; '
     'torch.ops.torchvision.nms; print("null")',
     'cv2': 'import cv2; print("null")',
     'mmcv.ops': 'import json, mmcv.ops, mmcv._ext as e; s = hasattr(e, "MMLANDSLIDE_STAND_IN"); '
