@@ -88,14 +88,18 @@ class CompilerStandIn(StandIn):
     def graph_break(self) -> None:
         """Break no graph: there is none."""
 
-    def disable(self, called: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def disable(self, fn: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> Any:
         """Return a function as it is until the compiler is there, from then on as that wants it."""
+        if fn is None:  # what will decorate a function
+            return self.__getattr__('disable')(fn, *args, **kwargs)
+        wanted: list[Callable[..., Any]] = []
 
-        @wraps(called)
+        @wraps(fn)
         def undisturbed(*call_args: Any, **call_kwargs: Any) -> Any:
-            there = sys.modules[_COMPILER]
-            now = called if there is self else there.disable(called, *args, **kwargs)
-            return now(*call_args, **call_kwargs)
+            there = sys.modules.get(_COMPILER, self)
+            if there is not self and not wanted:
+                wanted.append(there.disable(fn, *args, **kwargs))
+            return (wanted[0] if wanted else fn)(*call_args, **call_kwargs)
 
         return undisturbed
 
@@ -157,7 +161,10 @@ def defer() -> None:
 
 def leave_compiler_out() -> None:
     """Let optimizers step without PyTorch's compiler where nothing has imported it."""
-    sys.modules.setdefault(_COMPILER, CompilerStandIn())
+    if _COMPILER not in sys.modules:
+        package, _, name = _COMPILER.rpartition('.')
+        sys.modules[_COMPILER] = stand_in = CompilerStandIn()
+        setattr(importlib.import_module(package), name, stand_in)
 
 
 def _is_installed(package: str) -> bool:

@@ -129,6 +129,7 @@ def stepped(kind):
     return weight.detach(), optimizer
 
 leave_compiler_out()
+assert sys.modules['torch._dynamo'].disable(abs)(-2) == 2
 kinds = (torch.optim.SGD, torch.optim.AdamW)
 before = [stepped(kind)[0] for kind in kinds]
 assert isinstance(sys.modules['torch._dynamo'], CompilerStandIn)
@@ -140,6 +141,7 @@ assert torch._dynamo is sys.modules['torch._dynamo']
 for kind, weight in zip(kinds, before):
     assert torch.equal(stepped(kind)[0], weight)
 weight, optimizer = stepped(torch.optim.SGD)
+assert CompilerStandIn().disable(recursive=False)(abs)(-2) == 2
 twice = torch.compile(lambda x: 2 * x, backend='eager', fullgraph=True)
 assert twice(torch.ones(1)).item() == 2
 torch.compile(optimizer.step, backend='eager')()
