@@ -2,8 +2,8 @@
 
 MMDetection imports scikit-learn, SciPy and matplotlib for tracks in videos, for the PAA head, for
 heads of the DETR family and for a metric of crowds; torchvision's RoIAlign imports PyTorch's
-compiler for one question that it asks on GPUs. With what these import, that is half of the time of
-both hosts' models.
+compiler for one question that it asks on GPUs, and PyTorch's optimizers to say where it shall not
+look. With what these import, that is half of the time of both hosts' models.
 """
 
 import importlib

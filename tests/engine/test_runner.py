@@ -61,7 +61,6 @@ def test_the_text_of_the_config_is_formatted_anew_only_where_its_content_changed
     data_root, tmp_path, monkeypatch
 ):
     cfg, formatted = config(data_root, tmp_path), []
-    fresh = Config(cfg.to_dict()).pretty_text
     monkeypatch.setattr(
         'mmengine.config.config.FormatCode',
         lambda text, **style: formatted.append(text) or FormatCode(text, **style),
@@ -75,7 +74,6 @@ def test_the_text_of_the_config_is_formatted_anew_only_where_its_content_changed
     runner.cfg.randomness.seed = 7
     assert 'seed=7' in runner.cfg.pretty_text
     assert len(formatted) == before + 1
-    assert fresh.count('seed=0') == 1
 
 
 # Resuming.

@@ -214,14 +214,15 @@ def main(
         print(json.dumps(measured(config, checkpoint, folder, only, device)))  # noqa: T201
         return
     kept = (ALONE, WHOLE, SAHI) if sahi else (ALONE, WHOLE)
-    found: dict[str, list[list[float]]] = {side: [] for side in (*kept, *((LOOSE,) * sahi))}
+    apart = [(LOOSE,)] if sahi else []
+    found: dict[str, list[list[float]]] = {side: [] for side in (*kept, *(LOOSE for _ in apart))}
     windows = 0
     with tempfile.TemporaryDirectory() as name:
         write_scene(Path(name), side_px, 1)
         checkpoint = random_checkpoint(config, Path(name))
         for first in range(rounds):
             turn = first % len(kept)
-            for sides in ((*kept[turn:], *kept[:turn]), *(((LOOSE,),) * sahi)):
+            for sides in [(*kept[turn:], *kept[:turn]), *apart]:
                 run = in_process(config, checkpoint, Path(name), sides, device)
                 windows = run['windows']
                 for side in sides:

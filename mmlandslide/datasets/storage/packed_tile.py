@@ -140,10 +140,11 @@ def _pack_values(image: np.ndarray, divisors: Sequence[float]) -> np.ndarray:
     """Return the image as uint16 if that is lossless for every value, else as float32."""
     stored = np.empty(image.shape, '<u2')
     for band, values, divisor in zip(stored, image, divisors, strict=True):  # one fits the cache
-        raw = np.asarray(values * np.float64(divisor))
+        # NumPy before 2.0 keeps float32 where an array meets a number.
+        raw = np.multiply(values, divisor, dtype=np.float64)
         np.rint(raw, out=raw)
         inside = raw.min() >= 0 and raw.max() <= np.iinfo(np.uint16).max
-        back = raw / np.float64(divisor)
+        back = raw / divisor
         if not (inside and np.array_equal(back.astype(image.dtype, copy=False), values)):
             return image.astype('<f4')
         band[...] = raw
